@@ -19,7 +19,7 @@ from inos.consensus.records import StateKey
 from inos.primitives.blocks import Block
 from inos.primitives.codec import encode
 from inos.primitives.transactions import compute_tx_id
-from inos.primitives.units import Address, Height, StateRoot, TxId
+from inos.primitives.units import Address, BlockId, Height, StateRoot, TxId
 
 Read = Callable[[bytes], bytes | None]
 
@@ -29,25 +29,25 @@ def compute_new_root(read: Read, changes: Mapping[StateKey, bytes | None]) -> St
     return _update_tree(read, changes).root
 
 
-def make_connect_batch(read: Read, entry: Entry, block: Block, executed: Executed) -> tuple[StateRoot, Batch]:
+def make_connect_batch(read: Read, block_id: BlockId, block: Block, executed: Executed) -> tuple[StateRoot, Batch]:
     """Return the batch that connects `block` to its parent, and the resulting state root.
 
     Args:
         read: reads the database as it is at the parent.
     """
-    changes = executed.changes
+    changes, height = executed.changes, Height(block.header.height)
     root, batch = _make_state_batch(read, changes)
     before = tuple((bytes(key), read(schema.state_key(key))) for key in changes)
     histories = tuple((each.address, each.place) for each in executed.history)
-    batch[schema.undo_key(entry.id)] = encode(Undo(before, histories, executed.job_events))
-    batch[schema.block_stats_key(entry.id)] = encode(executed.stats)
-    batch[schema.active_key(entry.height)] = entry.id
-    batch[schema.META_TIP] = entry.id
+    batch[schema.undo_key(block_id)] = encode(Undo(before, histories, executed.job_events))
+    batch[schema.block_stats_key(block_id)] = encode(executed.stats)
+    batch[schema.active_key(height)] = block_id
+    batch[schema.META_TIP] = block_id
     ids = [compute_tx_id(tx) for tx in block.transactions]
     for index, tx_id in enumerate(ids):
-        batch[schema.transaction_key(tx_id)] = encode(Position(entry.height, index))
-    batch |= make_history_batch(entry.height, executed.history, ids)
-    batch |= make_event_changes(read, entry.height, executed.job_events)
+        batch[schema.transaction_key(tx_id)] = encode(Position(height, index))
+    batch |= make_history_batch(height, executed.history, ids)
+    batch |= make_event_changes(read, height, executed.job_events)
     return root, batch
 
 

@@ -19,6 +19,7 @@ from inos.chain.entry import Entry, Tip, find_fork
 from inos.chain.index import BlockIndex
 from inos.chain.movement import BlockOutcome, ConnectedChain, iterate_above
 from inos.chain.opening import load_index, open_database
+from inos.chain.preparation import PreparedBlock
 from inos.chain.reading import ChainReader, GenesisReader, HistoryEntry
 from inos.chain.snapshot.importer import Importer, abandon
 from inos.chain.view import LedgerView
@@ -28,7 +29,6 @@ from inos.consensus.genesis_state import GenesisState
 from inos.consensus.params import Params
 from inos.consensus.records import StateKey
 from inos.consensus.statetree import compute_state_root
-from inos.consensus.target import compute_target
 from inos.consensus.validity import (
     check_block_sanity,
     check_seal,
@@ -191,6 +191,10 @@ class Ledger:
             self._flush()
         return outcome, tuple(_tell_fate(each, outcome) for each in found)
 
+    def keep_prepared(self, block: BlockId, prepared: PreparedBlock) -> None:
+        """Use what `LedgerView.prepare` computed when the block is connected."""
+        self._chain.keep_prepared(block, prepared)
+
     def pledge(self, block: BlockId) -> BlockOutcome:
         """Move to the chain of a block that received votes show to be final, or note that its missing bodies are wanted
         first.
@@ -228,9 +232,8 @@ class Ledger:
 
     def compute_next(self) -> tuple[HeaderContext, Target]:
         """Return the context that the next block on the tip must continue, and its target."""
-        self._refuse_blocks()
-        context = self._index.make_context(self._index.tip)
-        return context, compute_target(self._params, context)
+        next_block = self.view.begin_next()
+        return next_block.context, next_block.target
 
     def compute_state_root(self, changes: dict[StateKey, bytes | None]) -> StateRoot:
         """Return the state root after `changes` to the tip's state, without writing anything."""

@@ -92,8 +92,8 @@ class PoolRejected(InosError):
 class Mempool:
     """The pool of one node. Transactions must have passed `check_transaction_sanity`.
 
-    Changes belong to one thread. Other threads may call `has`, `get`, `list_ids`, `list_queue` and `next_nonce`, and
-    read the properties.
+    Changes belong to one thread. Other threads may call `has`, `get`, `list_ids`, `list_best_first`, `list_queue`,
+    `next_nonce` and `select`, and read the properties. What `select` yields there may have left the pool meanwhile.
     """
 
     def __init__(self, params: Params, limits: MempoolLimits | None = None) -> None:
@@ -122,7 +122,11 @@ class Mempool:
         return 0 if waiting is None else max(0, self._height - waiting.height)
 
     def list_ids(self) -> list[TxId]:
-        """Return all ids, the best paid first."""
+        """Return all ids, in the order they came."""
+        return self._all.list_ids()
+
+    def list_best_first(self) -> list[TxId]:
+        """Return all ids, the best paid first. It takes some time in a full pool."""
         return [waiting.id for waiting in self._all.list_best_first()]
 
     def next_nonce(self, address: Address, state: StateView) -> int:
@@ -241,11 +245,8 @@ class Mempool:
         self._height = Height(block.header.height)
         if not len(self._all):
             return
-        for tx in block.transactions:
-            for nonce, waiting in self._all.get_queue(get_sender(tx)).items():
-                if nonce <= tx.nonce:
-                    self._all.remove(waiting)
-            self._all.follow(get_sender(tx), tx.nonce + 1)
+        for sender, nonce in _list_last_nonces(block).items():
+            self._all.pass_nonces(sender, nonce + 1)
         for expired in self._all.list_older_than(self._height - self.limits.max_age_blocks):
             self._all.remove(expired)
         self._drop_reports({tx.payload.key for tx in block.transactions if isinstance(tx.payload, ReportVoter)})
@@ -268,8 +269,8 @@ class Mempool:
             queue = self._all.get_queue(waiting.sender)
             if len(queue) > self.limits.max_per_account:
                 self._all.remove(queue[max(queue)])
-        for sender in {get_sender(tx) for tx in block.transactions}:
-            self._all.follow(sender, min(tx.nonce for tx in block.transactions if get_sender(tx) == sender))
+        for sender, nonce in _list_first_nonces(block).items():
+            self._all.follow(sender, nonce)
         for victim in self._all.choose_victims(self._all.bytes - self.limits.max_bytes):
             self._all.remove(victim)
         self._trim_gaps()
@@ -367,3 +368,13 @@ class Mempool:
     def _order(self, waiting: Waiting) -> tuple[bool, int, int]:
         rate, age = waiting.rate
         return self._all.is_refused(waiting.id), -rate, -age
+
+
+def _list_first_nonces(block: Block) -> dict[Address, int]:
+    """The lowest nonce of each sender; an account's transactions stand in a block in the order of their nonces."""
+    return {get_sender(tx): tx.nonce for tx in reversed(block.transactions)}
+
+
+def _list_last_nonces(block: Block) -> dict[Address, int]:
+    """The highest nonce of each sender."""
+    return {get_sender(tx): tx.nonce for tx in block.transactions}

@@ -4,29 +4,35 @@ Each step is complete in one atomic batch, alone or with others, so that a proce
 the state of exactly one block.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import takewhile
+from typing import Final
 
 from msgspec import Struct
 
 from inos.chain import schema
 from inos.chain.blocks import BlockStore, make_block_batch
-from inos.chain.connection import make_connect_batch, make_disconnect_batch
+from inos.chain.connection import make_disconnect_batch
 from inos.chain.database import Database
 from inos.chain.entry import Entry, find_fork, iterate_back
 from inos.chain.index import BlockIndex
 from inos.chain.notes import make_note_batch
+from inos.chain.preparation import PreparedBlock, prepare_block
 from inos.chain.staging import StagedState, Staging
-from inos.consensus.execution import ResultChecker, check_state_root, execute_block
+from inos.consensus.execution import ResultChecker
 from inos.consensus.params import Params
 from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality
-from inos.consensus.results import TRUSTED_RESULTS
+from inos.consensus.results import TRUSTED_RESULTS, check_products
 from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import RuleViolation, VerdictMissing
 from inos.primitives.matrices import Product, Witness
 from inos.primitives.units import BlockId, MatrixId
+
+MAX_PREPARED: Final = 4
+"""The changes of a full block take some 10 MB."""
 
 
 class BlockOutcome(Struct, frozen=True):
@@ -55,6 +61,8 @@ class ConnectedChain:
         self._bls = bls
         self._arrived: dict[BlockId, Block] = {}
         """Blocks staged since the last flush, so that connecting them need not decode them."""
+        self._prepared: OrderedDict[BlockId, PreparedBlock] = OrderedDict()
+        """Blocks that were executed already: they wait for verdicts, or are about to be connected."""
 
     def arrive(self, entry: Entry, block: Block, witness: Witness) -> None:
         """Stage a new block, connected or not."""
@@ -62,6 +70,12 @@ class ConnectedChain:
         self._arrived[entry.id] = block
         if self.staging.is_full:
             self.flush()
+
+    def keep_prepared(self, block: BlockId, prepared: PreparedBlock) -> None:
+        """Keep what connecting a block changes, until it is connected or many others have come."""
+        self._prepared[block] = prepared
+        while len(self._prepared) > MAX_PREPARED:
+            self._prepared.popitem(last=False)
 
     def flush(self) -> None:
         """Write everything staged to disk; if the disk refuses, it stays staged for another try."""
@@ -119,15 +133,20 @@ class ConnectedChain:
         if self.staging.is_full:
             self.flush()
         block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
-        results = TRUSTED_RESULTS if self._index.is_vouched(entry) else self._results
-        executed = execute_block(self._params, StagedState(self.staging), block, results, self._bls)
-        root, batch = make_connect_batch(self.staging.get, entry, block, executed)
-        check_state_root(entry.header, root)
-        self.staging.write(batch)
+        prepared = self._prepared.get(entry.id) or prepare_block(
+            self._params, StagedState(self.staging), self.staging.get, entry.id, block, self._bls
+        )
+        if prepared.violation is not None:
+            self._prepared.pop(entry.id, None)
+            raise prepared.violation
+        self.keep_prepared(entry.id, prepared)
+        check_products(prepared.products, TRUSTED_RESULTS if self._index.is_vouched(entry) else self._results)
+        self._prepared.pop(entry.id)
+        self.staging.write(prepared.batch)
         self.staging.write(make_note_batch(self._params, self.staging, entry.id, block))
         self._index.set_active(entry)
-        if FINALITY_KEY in executed.changes:
-            self._advance_final(executed.changes[FINALITY_KEY])
+        if prepared.moves_finality:
+            self._advance_final(prepared.batch[schema.state_key(FINALITY_KEY)])
 
     def _advance_final(self, record: bytes | None) -> None:
         """Set the last final block from the state's record. It stays final on branches whose state lacks it."""

@@ -6,23 +6,27 @@ from itertools import islice
 from msgspec import Struct
 
 from inos.chain import schema
+from inos.chain.connection import compute_new_root
 from inos.chain.database import Database
 from inos.chain.entry import Tip
 from inos.chain.idsearch import FoundKind, find_ids
 from inos.chain.jobindex import iterate_jobs
 from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
 from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone, iterate_state
+from inos.chain.preparation import PreparedBlock, prepare_block
 from inos.chain.schema import MAX_STORED_BYTES, HistoryRecord, Position
 from inos.chain.state_tree import make_tree_proof
 from inos.consensus.execution import BlockStats
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.movements import Movement
+from inos.consensus.params import Params
 from inos.consensus.records import Job, JobState, StateKey
 from inos.consensus.state import StateView, overlay, select_range
 from inos.consensus.statetree import StateProof, make_proof
-from inos.primitives.blocks import Header
+from inos.primitives.blocks import Block, Header
+from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
-from inos.primitives.units import Address, BlockId, Height, JobId, TxId
+from inos.primitives.units import Address, BlockId, Height, JobId, StateRoot, TxId
 
 
 class HistoryEntry(Struct, frozen=True):
@@ -55,6 +59,14 @@ class ChainReader:
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
         """Yield state records, as inos.consensus.records.StateReader requires."""
         return iterate_state(self._snapshot.iterate, prefix, start or self._floors.get(StateKey(prefix)))
+
+    def compute_root(self, changes: Mapping[StateKey, bytes | None]) -> StateRoot:
+        """The state root after `changes` on the tip's state."""
+        return compute_new_root(self._snapshot.get, changes)
+
+    def prepare(self, params: Params, block_id: BlockId, block: Block, bls: Bls) -> PreparedBlock:
+        """What connecting a child of the tip changes."""
+        return prepare_block(params, self, self._snapshot.get, block_id, block, bls)
 
     def get_block_id(self, height: int) -> BlockId | None:
         """Return the id of the connected block at a height, or None."""

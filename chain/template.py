@@ -1,12 +1,12 @@
 """A block to be mined on the tip: the best-paid transactions that are valid now, and the root they lead to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec import Struct
 
-from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool, Refusal
+from inos.chain.view import LedgerView
 from inos.consensus.codes import Code
 from inos.consensus.execution import Execution
 from inos.consensus.times import compute_median_time
@@ -44,7 +44,7 @@ class Template(Struct, frozen=True):
 
 
 def make_template(
-    ledger: Ledger,
+    ledger: LedgerView,
     mempool: Mempool,
     *,
     beneficiary: Address,
@@ -52,26 +52,28 @@ def make_template(
     aggregate: Aggregate | None = None,
     is_ready: Callable[[TxId], bool] = lambda _: True,
 ) -> Template:
-    """Build a block on the ledger's tip.
+    """Build a block on the ledger's tip. It may run in any thread.
 
     Args:
         aggregate: the votes that the block carries, or None.
         is_ready: returns True if a block may take a result now; a result that is not ready stays in the pool.
     """
-    params, state, tip = ledger.view.params, ledger.view.state, ledger.view.tip
-    context, target = ledger.compute_next()
+    params, following = ledger.params, ledger.begin_next()
+    parent, context, target = following.parent, following.context, following.target
+    tip = parent.tip
     execution = Execution(
         params,
-        state,
+        parent.state,
         height=Height(tip.header.height + 1),
         beneficiary=beneficiary,
         target=target,
-        results=ledger.view.results,
+        results=ledger.results,
         parent=tip.id,
-        bls=ledger.view.bls,
+        bls=ledger.bls,
         aggregate=aggregate,
     )
-    transactions, refusals = _fill(execution, mempool, ledger, is_ready)
+    room = params.max_block_bytes - MAX_HEADER_BYTES
+    transactions, refusals = _fill(execution, mempool.select(parent.state), room, is_ready)
     executed = execution.finish()
     header = Header(
         version=HEADER_VERSION,
@@ -80,7 +82,7 @@ def make_template(
         parent=tip.id,
         time_ms=max(now_ms, compute_median_time(context.recent_times_ms) + 1),
         tx_root=compute_tx_root(transactions, aggregate),
-        state_root=ledger.compute_state_root(executed.changes),
+        state_root=parent.compute_root(executed.changes),
         target=encode_target(target),
         beneficiary=beneficiary,
         nonce=0,
@@ -90,16 +92,15 @@ def make_template(
 
 
 def _fill(
-    execution: Execution, mempool: Mempool, ledger: Ledger, is_ready: Callable[[TxId], bool]
+    execution: Execution, waiting: Iterable[Transaction], room: int, is_ready: Callable[[TxId], bool]
 ) -> tuple[tuple[Transaction, ...], tuple[Refusal, ...]]:
     """Return the transactions that are valid in turn, and the refused ones; the rest of a refused one's queue is passed
     over.
     """
-    room = ledger.view.params.max_block_bytes - MAX_HEADER_BYTES
     chosen: list[Transaction] = []
     refusals: list[Refusal] = []
     passed_over: set[bytes] = set()
-    for tx in mempool.select(ledger.view.state):
+    for tx in waiting:
         if tx.sender in passed_over:
             continue
         if isinstance(tx.payload, SubmitResult) and not is_ready(compute_tx_id(tx)):

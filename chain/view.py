@@ -7,13 +7,17 @@ sees one block's state, and no intermediate state of a reorganisation.
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from msgspec import Struct
+
 from inos.chain.blocks import BlockStore
 from inos.chain.database import Database
 from inos.chain.entry import Tip, get_ancestor, make_locator
 from inos.chain.index import BlockIndex
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
+from inos.chain.preparation import PreparedBlock
 from inos.chain.reading import ChainReader
+from inos.consensus.context import HeaderContext
 from inos.consensus.effects import Effects
 from inos.consensus.execution import ResultChecker
 from inos.consensus.finality import compute_height, compute_passed_epoch
@@ -21,12 +25,13 @@ from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.consensus.target import compute_target
-from inos.primitives.blocks import Block, Header, compute_difficulty
+from inos.primitives.blocks import Block, Header, compute_block_id, compute_difficulty
 from inos.primitives.bls import Bls
+from inos.primitives.errors import NotYet
 from inos.primitives.matrices import Witness
 from inos.primitives.randomness import Randomness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import BlockId, Height, TxId
+from inos.primitives.units import BlockId, Height, Target, TxId
 
 BlockFinality = Literal["final", "justified", "none"]
 """final: the block is never undone. justified: two thirds voted for a checkpoint at or above it. none: neither."""
@@ -34,6 +39,15 @@ LOCATOR_DENSE: Final = 10
 """A locator names this many blocks one by one, then in doubling steps."""
 MAX_EPOCHS_SOUGHT: Final = 4096
 """The largest number of epochs that one answer looks at, as some may not have been justified."""
+
+
+class NextBlock(Struct, frozen=True, eq=False):
+    """What a child of a tip continues."""
+
+    parent: ChainReader
+    """The tip and its state."""
+    context: HeaderContext
+    target: Target
 
 
 class LedgerView:
@@ -71,6 +85,33 @@ class LedgerView:
         """The state after the tip."""
         return self._reader.state
 
+    def begin_next(self) -> NextBlock:
+        """Return what the next block on the tip must continue, and the tip's own state.
+
+        Raises:
+            NotYet: "awaiting-state": the tip's state is on its way in from others.
+        """
+        reader = self._reader
+        if not reader.is_whole:
+            raise NotYet("awaiting-state", "the state is on its way in; blocks are made once it is whole")
+        return self._begin_next(reader)
+
+    def _begin_next(self, reader: ChainReader) -> NextBlock:
+        tip = self._index.get(reader.tip.id)
+        assert tip is not None, "the tip is indexed"
+        context = self._index.make_context(tip)
+        return NextBlock(reader, context, compute_target(self.params, context))
+
+    def prepare(self, block: Block) -> PreparedBlock | None:
+        """Return what connecting a block changes, for `Ledger.keep_prepared`, or None unless it is a child of the tip.
+
+        Its seal was checked. It takes up to `max_block_cost_us`, and may run in any thread.
+        """
+        reader, header = self._reader, block.header
+        if not reader.is_whole or reader.tip.id != header.parent:
+            return None
+        return reader.prepare(self.params, compute_block_id(header), block, self.bls)
+
     @property
     def final(self) -> Tip:
         """The last final block; genesis before there is another. No reorganisation passes it."""
@@ -81,12 +122,10 @@ class LedgerView:
 
         What the start of that block does (queues, juries) is not in it.
         """
-        reader = self._reader
-        entry = self._index.get(reader.tip.id)
-        assert entry is not None, "the tip is indexed"
-        target = compute_target(self.params, self._index.make_context(entry))
+        following = self._begin_next(self._reader)
+        reader = following.parent
         height = Height(reader.tip.header.height + 1)
-        return Effects(self.params, height, compute_difficulty(target), reader.state)
+        return Effects(self.params, height, compute_difficulty(following.target), reader.state)
 
     def get_block_finality(self, height: Height) -> BlockFinality:
         """Say whether the connected block at `height` is final, justified or neither."""

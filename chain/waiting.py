@@ -126,6 +126,9 @@ class WaitingSet:
     def count(self, sender: Address) -> int:
         return len(self._queues.get(sender, {}))
 
+    def list_ids(self) -> list[TxId]:
+        return list(self._by_id)
+
     def list_senders(self) -> list[Address]:
         return list(self._queues)
 
@@ -183,7 +186,22 @@ class WaitingSet:
         heappush(self._cheapest, (waiting.rate, waiting.id))
         self.follow(waiting.sender, first)
 
+    def pass_nonces(self, sender: Address, first: int) -> None:
+        """The account's nonce on chain is `first` now; what has a lower one goes."""
+        for nonce, waiting in self.get_queue(sender).items():
+            if nonce < first:
+                self._forget(waiting)
+        self.follow(sender, first)
+        self._trim_heap()
+
     def remove(self, waiting: Waiting) -> None:
+        self._forget(waiting)
+        if waiting.sender in self._queues:
+            self._find_gaps(waiting.sender)
+        self._trim_heap()
+
+    def _forget(self, waiting: Waiting) -> None:
+        """Take it out; the gaps in its account's queue are looked for afterwards."""
         del self._by_id[waiting.id]
         self._refused.discard(waiting.id)
         self._bytes -= waiting.size
@@ -191,13 +209,13 @@ class WaitingSet:
         self._set_gapped(waiting, is_gapped=False)
         queue = self._queues[waiting.sender]
         del queue[waiting.tx.nonce]
-        if queue:
-            self._find_gaps(waiting.sender)
-        else:
+        if not queue:
             del self._queues[waiting.sender]
             self._first.pop(waiting.sender, None)
         if not self._by_id:
             self._is_in_order = True
+
+    def _trim_heap(self) -> None:
         if len(self._cheapest) > 2 * len(self._by_id) + SLACK:
             self._cheapest = [(each.rate, each.id) for each in self._by_id.values()]
             heapify(self._cheapest)

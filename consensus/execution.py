@@ -68,6 +68,8 @@ class Executed(Struct, frozen=True):
     """Entries by place in the block; for a transaction, the sender first, then the other accounts concerned."""
     job_events: tuple[JobEvent, ...]
     """The events of jobs, in order."""
+    products: tuple[Product, ...]
+    """The products that checked results delivered."""
 
 
 class Execution:
@@ -107,8 +109,7 @@ class Execution:
         self._beneficiary = beneficiary
         self._difficulty = compute_difficulty(target)
         self._results = results
-        self.products: list[Product] = []
-        """Products delivered so far."""
+        self._products: list[Product] = []
         self._matrices: set[bytes] = set()
         """Ids of the matrices that these products name."""
         self._matrix_bytes = 0
@@ -147,7 +148,7 @@ class Execution:
         self._fees = fees
         self._matrices |= matrices.keys()
         self._matrix_bytes += sum(matrices.values())
-        self.products += effects.products
+        self._products += effects.products
         self._added += 1
         self._history += _list_entries(effects, self._added)
 
@@ -169,7 +170,7 @@ class Execution:
         whole.merge(end.state)
         stats = self._make_stats(whole.get_market(), subsidy)
         history = (*self._history, *_list_entries(end, PLACE_END))
-        return Executed(whole.compute_changes(), stats, history, tuple(self._job_events))
+        return Executed(whole.compute_changes(), stats, history, tuple(self._job_events), tuple(self._products))
 
     def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
         start = self._begin()
@@ -270,7 +271,7 @@ def execute_block(params: Params, reader: StateReader, block: Block, results: Re
             place = f"transaction {index} ({compute_tx_id(tx).hex()})"
             raise RuleViolation(error.code, f"{place}: {error.message}") from error
     executed = execution.finish()
-    check_products(execution.products, results)
+    check_products(executed.products, results)
     return executed
 
 

@@ -10,16 +10,18 @@ import structlog
 from inos.chain.checked import CheckedBlock
 from inos.chain.events import TipChanged
 from inos.chain.ledger import BlockOutcome
+from inos.chain.preparation import PreparedBlock
 from inos.chain.view import LedgerView
 from inos.chain.votepool import VotePool
 from inos.core.deferred import EarlyBlocks, retry_deferred
 from inos.core.events import EventBus
 from inos.core.threads import Threads
+from inos.core.verification.backends import VerificationBackend
 from inos.core.verification.products import ProductVerifier
 from inos.core.writer import AddedBlocks, ChainWriter
-from inos.primitives.blocks import Block, Header
+from inos.primitives.blocks import Block, Header, encode_target
 from inos.primitives.clock import Clock
-from inos.primitives.errors import ClockAhead, VerdictMissing
+from inos.primitives.errors import ClockAhead, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.units import BlockId
 
@@ -30,8 +32,8 @@ RETRY_S: Final = 0.25
 
 
 class BlockService:
-    """Checks in threads what needs no state, changes the chain in the writer thread, and publishes on the event loop
-    when the tip moved."""
+    """Executes blocks in threads, changes the chain in the writer thread, and publishes on the event loop when the tip
+    moved."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class BlockService:
         writer: ChainWriter,
         votes: VotePool,
         products: ProductVerifier,
+        backend: VerificationBackend,
         events: EventBus,
         threads: Threads,
         clock: Clock,
@@ -47,6 +50,9 @@ class BlockService:
         self._writer = writer
         self._votes = votes
         self._products = products
+        self._backend = backend
+        self._turn = asyncio.Lock()
+        """Blocks are executed and connected in the order in which they came: of equals the first one wins."""
         self._events = events
         self._threads = threads
         self._clock = clock
@@ -68,25 +74,30 @@ class BlockService:
             ClockAhead: it is deferred until its time comes. VerdictMissing: it is held until its results are checked.
             ParentMissing: it is not kept.
         """
-        try:
-            outcome = await self._threads.write(partial(self._writer.add_block, block, witness))
-        except ClockAhead as error:
-            self._early.add(error.until, block, witness)
-            raise
-        except VerdictMissing as error:
-            self._products.request(error.products, error.ids)
-            raise
-        self.publish(outcome)
+        async with self._turn:
+            prepared = await self._prepare(block, witness)
+            try:
+                outcome = await self._threads.write(partial(self._writer.add_block, block, witness, prepared))
+            except ClockAhead as error:
+                self._early.add(error.until, block, witness)
+                raise
+            except VerdictMissing as error:
+                self._products.request(error.products, error.ids)
+                raise
+            self.publish(outcome)
         return outcome
 
     async def add_checked(self, blocks: Sequence[CheckedBlock]) -> AddedBlocks:
         """Connect checked blocks in order. Blocks ahead of the clock or with unchecked results are deferred as by
         `add`."""
-        outcome, added = await self._threads.write(partial(self._writer.add_checked_blocks, tuple(blocks)))
-        for checked, error in zip(blocks, added.errors, strict=True):
-            if isinstance(error, ClockAhead):
-                self._early.add(error.until, checked.block, checked.witness)
-        self.publish(outcome)
+        async with self._turn:
+            prepared = await self._prepare(blocks[0].block, None) if len(blocks) == 1 else None
+            call = partial(self._writer.add_checked_blocks, tuple(blocks), prepared)
+            outcome, added = await self._threads.write(call)
+            for checked, error in zip(blocks, added.errors, strict=True):
+                if isinstance(error, ClockAhead):
+                    self._early.add(error.until, checked.block, checked.witness)
+            self.publish(outcome)
         return added
 
     async def vouch(self, tip: BlockId) -> None:
@@ -112,6 +123,25 @@ class BlockService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._products.run(self.retry_held))
             group.create_task(self._retry())
+
+    async def _prepare(self, block: Block, witness: Witness | None) -> PreparedBlock | None:
+        """Execute a block on the tip outside the writer, which has little to do for it then.
+
+        Only a block whose work was done is worth it: with the tip's target, and a seal.
+
+        Args:
+            witness: None if the seal was checked.
+        """
+        if block.header.parent != self._ledger.tip.id or self._ledger.is_awaiting_state:
+            return None
+        if block.header.target != encode_target(self._ledger.begin_next().target):
+            return None
+        if witness is not None:
+            try:
+                await self._backend.check_seal(self._ledger.params, block.header, witness)
+            except RuleViolation:
+                return None  # The writer finds it again, and says so.
+        return await self._threads.execute(partial(self._ledger.prepare, block))
 
     async def _retry(self) -> None:
         await self.retry_held()

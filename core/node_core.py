@@ -69,14 +69,16 @@ class NodeCore:
         self.verifier = BlockVerifier(network.params, backend, view, mempool)
         pool = VotePool(network.params, bls)
         self.result_holders = ResultHolders(network.params.spacing_ms, clock)
-        writer = ChainWriter(ledger, mempool, pool, clock, self.result_holders)
+        writer = ChainWriter(ledger, mempool, pool, clock)
         self.matrices = MatrixService(store, events, threads, self._on_matrix)
         products = ProductVerifier(results, self.matrices, threads)
-        self.blocks = BlockService(view, writer, pool, products, events, threads, clock)
+        self.blocks = BlockService(view, writer, pool, products, backend, events, threads, clock)
         self.transactions = TransactionService(
             view, writer, self.matrices, results, mempool, self.result_holders, events, threads
         )
-        self.templates = TemplateService(view, writer, self.blocks, events, threads, clock)
+        self.templates = TemplateService(
+            view, mempool, writer, self.blocks, self.result_holders, events, threads, clock
+        )
         self.votes = VoteService(pool, view, events, threads)
         self.past_states = PastStates(view, threads, clock)
         self.state_import = StateImportService(ledger, self.blocks, threads)

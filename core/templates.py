@@ -5,22 +5,29 @@ from collections import OrderedDict
 from functools import partial
 from typing import Final
 
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from inos.chain.ledger import BlockOutcome
-from inos.chain.template import Template
+from inos.chain.mempool import Mempool
+from inos.chain.template import Template, make_template
 from inos.chain.view import LedgerView
 from inos.core.blocks import BlockService
 from inos.core.errors import NodeError
 from inos.core.events import EventBus
+from inos.core.result_holders import ResultHolders
 from inos.core.threads import Threads
 from inos.core.writer import ChainWriter
 from inos.primitives.blocks import Block, compute_anchor, compute_block_id
 from inos.primitives.clock import Clock
+from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Seal, Witness
 from inos.primitives.units import Address, BlockId
+from inos.primitives.votes import Aggregate
 from inos.work import verify
+
+log: Final = structlog.get_logger("node")
 
 MAX_TEMPLATES: Final = 256
 """This many issued templates are kept at one time; the oldest are dropped first."""
@@ -47,15 +54,20 @@ class TemplateService:
     def __init__(
         self,
         ledger: LedgerView,
+        mempool: Mempool,
         writer: ChainWriter,
         blocks: BlockService,
+        holders: ResultHolders,
         events: EventBus,
         threads: Threads,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
+        self._mempool = mempool
+        self._making = asyncio.Lock()
         self._writer = writer
         self._blocks = blocks
+        self._holders = holders
         self._events = events
         self._threads = threads
         self._clock = clock
@@ -64,8 +76,31 @@ class TemplateService:
         self._waiters = 0
 
     async def make(self, beneficiary: Address) -> Template:
-        """Make a block to be mined on the tip, without seal and nonce."""
-        return await self._threads.write(partial(self._writer.make_template, beneficiary))
+        """Make a block to be mined on the tip, without seal and nonce; it carries votes where there are enough."""
+        async with self._making:
+            aggregate = await self._threads.write(self._writer.make_aggregate)
+            template = await self._execute(beneficiary, aggregate)
+            if template.refusals:
+                await self._threads.write(partial(self._writer.note_refusals, template.refusals))
+        return template
+
+    async def _execute(self, beneficiary: Address, aggregate: Aggregate | None) -> Template:
+        make = partial(
+            make_template,
+            self._ledger,
+            self._mempool,
+            beneficiary=beneficiary,
+            now_ms=self._clock.now_ms(),
+            is_ready=self._holders.is_ready,
+        )
+        try:
+            return await self._threads.execute(partial(make, aggregate=aggregate))
+        except RuleViolation as error:
+            if aggregate is None:
+                raise
+            # The tip may have moved since the votes were added up.
+            log.info("own votes left out", code=error.code, error=error.message)
+            return await self._threads.execute(make)
 
     async def issue(self, beneficiary: Address) -> IssuedTemplate:
         """Make a template that can be submitted later by its id."""

@@ -1,4 +1,5 @@
-"""Blocking work runs in threads: one writer thread, one thread for matrix files, a few for checks."""
+"""Blocking work runs in threads: one writer thread, one thread for matrix files, a few for checks, two that execute
+blocks before the writer does: one that arrived, and one to be mined."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from inos.core.errors import NodeError
 T = TypeVar("T")
 
 CHECK_THREADS: Final = 2
+EXECUTE_THREADS: Final = 2
+"""One executes blocks that arrived, the other makes templates; their services call one at a time."""
 MAX_WAITING: Final = 256
 SLOT_S: Final = 30.0
 """A caller waits this long for its turn before it is told that the node is busy."""
@@ -22,6 +25,7 @@ class Threads:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._files = ThreadPoolExecutor(1, thread_name_prefix="matrices")
         self._checkers = ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="check")
+        self._executors = ThreadPoolExecutor(EXECUTE_THREADS, thread_name_prefix="execute")
         self._slots = asyncio.Semaphore(MAX_WAITING)
 
     async def write(self, call: Callable[[], T]) -> T:
@@ -40,9 +44,13 @@ class Threads:
         """Run something that changes nothing. Raises as `write`."""
         return await self._run(self._checkers, call)
 
+    async def execute(self, call: Callable[[], T]) -> T:
+        """Execute a block, which may take seconds, without changing anything. Raises as `write`."""
+        return await self._run(self._executors, call)
+
     def close(self) -> None:
         """End the threads. Calls that run are finished first, calls that wait are dropped."""
-        for pool in (self._checkers, self._files, self._writer):
+        for pool in (self._executors, self._checkers, self._files, self._writer):
             pool.shutdown(wait=True, cancel_futures=True)
 
     async def _run(self, pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:

@@ -4,7 +4,6 @@ No line here can await, so chain and pool fit each other between any two changes
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 import structlog
@@ -12,17 +11,17 @@ from msgspec import Struct
 
 from inos.chain.checked import CheckedBlock
 from inos.chain.ledger import BlockOutcome, Ledger
-from inos.chain.mempool import Mempool
-from inos.chain.template import Template, make_template
+from inos.chain.mempool import Mempool, Refusal
+from inos.chain.preparation import PreparedBlock
 from inos.chain.votepool import VotePool
 from inos.consensus.finality import compute_passed_epoch
-from inos.core.result_holders import ResultHolders
-from inos.primitives.blocks import Block, Header
+from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.clock import Clock
-from inos.primitives.errors import InosError, RuleViolation, VerdictMissing
+from inos.primitives.errors import InosError, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, BlockId, Height, TxId
+from inos.primitives.units import BlockId, Height, TxId
+from inos.primitives.votes import Aggregate
 
 log: Final = structlog.get_logger("node")
 
@@ -41,12 +40,11 @@ class AddedBlocks(Struct, frozen=True):
 class ChainWriter:
     """Makes synchronous changes. It belongs to the writer thread."""
 
-    def __init__(self, ledger: Ledger, mempool: Mempool, votes: VotePool, clock: Clock, holders: ResultHolders) -> None:
+    def __init__(self, ledger: Ledger, mempool: Mempool, votes: VotePool, clock: Clock) -> None:
         self._ledger = ledger
         self._mempool = mempool
         self._votes = votes
         self._clock = clock
-        self._holders = holders
 
     def add_headers(self, headers: Sequence[Header]) -> None:
         """Add headers in order. The first that fails raises; those before it stay."""
@@ -54,16 +52,28 @@ class ChainWriter:
         for header in headers:
             self._ledger.add_header(header, now)
 
-    def add_block(self, block: Block, witness: Witness) -> BlockOutcome:
+    def add_block(self, block: Block, witness: Witness, prepared: PreparedBlock | None) -> BlockOutcome:
         """Add a block: see inos.chain.ledger.Ledger.add_block. Transactions in the pool were checked, their signatures
         too.
+
+        Args:
+            prepared: what connecting the block changes, if that was computed before.
         """
+        self._keep(block, prepared)
         outcome = self._ledger.add_block(block, witness, self._clock.now_ms(), is_verified=self._mempool.has)
         self._follow(outcome)
         return outcome
 
-    def add_checked_blocks(self, blocks: Sequence[CheckedBlock]) -> tuple[BlockOutcome, AddedBlocks]:
-        """Add checked blocks: see inos.chain.ledger.Ledger.add_checked_blocks."""
+    def add_checked_blocks(
+        self, blocks: Sequence[CheckedBlock], prepared: PreparedBlock | None
+    ) -> tuple[BlockOutcome, AddedBlocks]:
+        """Add checked blocks: see inos.chain.ledger.Ledger.add_checked_blocks.
+
+        Args:
+            prepared: what connecting the first block changes, if that was computed before.
+        """
+        for first in blocks[:1]:
+            self._keep(first.block, prepared)
         began, wrote = self._clock.monotonic(), self._ledger.view.database.writing_s
         outcome, errors = self._ledger.add_checked_blocks(blocks, self._clock.now_ms())
         self._follow(outcome)
@@ -112,26 +122,17 @@ class ChainWriter:
                 log.debug("pool transaction left out", code=error.code)
         return taken
 
-    def make_template(self, beneficiary: Address) -> Template:
-        """Make a block to be mined on the tip; it carries votes if there are enough."""
-        aggregate = self._votes.make_aggregate(self._ledger.view.state)
-        make = partial(
-            make_template,
-            self._ledger,
-            self._mempool,
-            beneficiary=beneficiary,
-            now_ms=self._clock.now_ms(),
-            is_ready=self._holders.is_ready,
-        )
-        try:
-            template = make(aggregate=aggregate)
-        except RuleViolation as error:
-            if aggregate is None:
-                raise
-            log.error("own aggregate refused", code=error.code, error=error.message)
-            template = make()
-        self._mempool.on_refused(template.refusals, self._ledger.view.state)
-        return template
+    def make_aggregate(self) -> Aggregate | None:
+        """Return the votes that the next block on the tip can carry, or None if there are too few."""
+        return self._votes.make_aggregate(self._ledger.view.state)
+
+    def note_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Tell the pool what a template could not take."""
+        self._mempool.on_refused(refusals, self._ledger.view.state)
+
+    def _keep(self, block: Block, prepared: PreparedBlock | None) -> None:
+        if prepared is not None:
+            self._ledger.keep_prepared(compute_block_id(block.header), prepared)
 
     def _follow(self, outcome: BlockOutcome) -> None:
         """Adjust the pool to the chain: transactions of undone blocks come back, included ones go."""

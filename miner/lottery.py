@@ -18,6 +18,9 @@ from inos.work import Win
 
 log: Final = structlog.get_logger("miner")
 
+MAKING_PART: Final = 20
+"""The miner waits for templates for at most one part in so many of its time, as long as the tip is the same."""
+
 
 class Draw(Struct, frozen=True):
     """One slice is mined under one draw. No two slices share an anchor."""
@@ -43,7 +46,7 @@ class Lottery:
         self._stats = stats
         self._nonce = nonce
         self._template: Template | None = None
-        self._made_at = 0.0
+        self._made_at = self._making_s = 0.0
 
     async def draw(self) -> Draw:
         """Make a draw on the current tip, under a template that is not older than the settings allow.
@@ -53,8 +56,10 @@ class Lottery:
         """
         template = self._template
         if template is None or self._is_stale(template):
+            began = self._node.clock.monotonic()
             template = await self._payout.get_template()
             self._template, self._made_at = template, self._node.clock.monotonic()
+            self._making_s = self._made_at - began
         self._nonce += 1
         header = replace(template.header, nonce=self._nonce)
         return Draw(header, template, compute_anchor(header), Target(template.allowed_target))
@@ -80,5 +85,7 @@ class Lottery:
         )
 
     def _is_stale(self, template: Template) -> bool:
-        age_ms = (self._node.clock.monotonic() - self._made_at) * 1000
-        return template.header.parent != self._node.ledger.tip.id or age_ms >= self._settings.template_ms
+        """Return True on another tip, or if the template is so old that making another one is worth the time."""
+        age_s = self._node.clock.monotonic() - self._made_at
+        is_old = age_s >= max(self._settings.template_ms / 1000, MAKING_PART * self._making_s)
+        return is_old or template.header.parent != self._node.ledger.tip.id

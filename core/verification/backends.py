@@ -39,6 +39,9 @@ class VerificationBackend(Protocol):
     def workers(self) -> int:
         """Return the number of running processes."""
 
+    async def run(self, check: Callable[[], T]) -> T:
+        """Run another check, in a thread where there are any."""
+
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         """Check that the witness proves the header's seal.
 
@@ -78,6 +81,9 @@ class InlineBackend:
         self._check_seal = check_seal
         self.workers = 0
 
+    async def run(self, check: Callable[[], T]) -> T:
+        return check()
+
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         self._check_seal(params, header, witness)
 
@@ -107,6 +113,9 @@ class ThreadBackend:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="verify")
         self.workers = 0
 
+    async def run(self, check: Callable[[], T]) -> T:
+        return await self._run(check)
+
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         await self._run(partial(self._check_seal, params, header, witness))
 
@@ -127,7 +136,7 @@ class ThreadBackend:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, call: Callable[[], object]) -> asyncio.Future[object]:
+    def _run(self, call: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 

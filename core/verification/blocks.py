@@ -5,6 +5,7 @@ transactions, the aggregate's signature) -> CheckedBlock -> the writer. Nothing 
 are checked side by side and in any order, in threads or processes.
 """
 
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,12 +15,12 @@ from inos.consensus.codes import Code
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.consensus.validity import BodyMismatch, check_block_sanity, check_seal
-from inos.core.verification.backends import VerificationBackend
+from inos.core.verification.backends import MIN_PART, VerificationBackend
 from inos.primitives.blocks import Block, Header, compute_tx_root
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Witness
-from inos.primitives.transactions import compute_tx_id
+from inos.primitives.transactions import Transaction, compute_tx_id
 from inos.primitives.units import TxId
 
 
@@ -77,15 +78,25 @@ class BlockVerifier:
             RuleViolation: a transaction is invalid, and with it the block; the ledger says which when it is given
                 the block unchecked.
         """
-        root = compute_tx_root(block.transactions, block.aggregate)
-        if block.header != seal.header or root != seal.header.tx_root:
-            raise BodyMismatch(Code.BAD_TX_ROOT, "transaction root", expected=seal.header.tx_root.hex(), got=root.hex())
-        unknown = [tx for tx in block.transactions if not self._pool.has(compute_tx_id(tx))]
+        find_unknown = partial(self._find_unknown, seal, block)
+        is_small = len(block.transactions) <= MIN_PART
+        unknown = find_unknown() if is_small else await self.backend.run(find_unknown)
         if unknown:
             await self.backend.check_transactions(self._params, unknown)
         if block.aggregate is not None:
             await self.backend.check_aggregate(self._params, self._ledger.state, block.aggregate)
         return CheckedBlock(block, seal.witness)
+
+    def _find_unknown(self, seal: CheckedSeal, block: Block) -> list[Transaction]:
+        """Return the transactions that are not in the pool.
+
+        Raises:
+            BodyMismatch: these are not the transactions that the header names.
+        """
+        root = compute_tx_root(block.transactions, block.aggregate)
+        if block.header != seal.header or root != seal.header.tx_root:
+            raise BodyMismatch(Code.BAD_TX_ROOT, "transaction root", expected=seal.header.tx_root.hex(), got=root.hex())
+        return [tx for tx in block.transactions if not self._pool.has(compute_tx_id(tx))]
 
     async def check(self, block: Block, witness: Witness) -> CheckedBlock:
         """Check seal and body. Raises as `check_seal` and `check_body`."""

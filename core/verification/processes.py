@@ -17,7 +17,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -44,6 +44,8 @@ MAX_BREAKS: Final = 3
 """A bulk sync goes on with threads alone after this many workers died."""
 
 START_S: Final = 30.0
+
+T = TypeVar("T")
 
 Answers: TypeAlias = tuple[bool, ...] | None
 """A worker answers for each item whether it is valid; None means that the worker died."""
@@ -82,6 +84,10 @@ class ProcessBackend:
     @property
     def workers(self) -> int:
         return 0 if self._pool is None else self._size
+
+    async def run(self, check: Callable[[], T]) -> T:
+        """Run it in a thread; what it reads is in this process."""
+        return await self._threads.run(check)
 
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         if self._pool is not None:

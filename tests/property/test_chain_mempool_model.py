@@ -185,7 +185,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def lists_the_best_first(self) -> None:
-        rates = [self.model[id][0].fee * 10**6 // len(encode(self.model[id][0])) for id in self.pool.list_ids()]
+        rates = [self.model[id][0].fee * 10**6 // len(encode(self.model[id][0])) for id in self.pool.list_best_first()]
         assert rates == sorted(rates, reverse=True)
 
     @invariant()

@@ -135,7 +135,7 @@ class FakePool:
     def get(self, tx: TxId) -> Transaction | None:
         return self.waiting.get(tx)
 
-    def list_ids(self) -> list[TxId]:
+    def list_best_first(self) -> list[TxId]:
         return list(self.waiting)
 
     def next_nonce(self, address: Address, state: StateView) -> int:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from inos.network.errors import Misbehaviour
 from inos.network.wire.compact import SHORT_BYTES, CompactBody, Prefilled
-from inos.primitives.blocks import Block, Header, compute_tx_root
+from inos.primitives.blocks import Block, Header
 from inos.primitives.codec import encode
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import Witness
@@ -70,13 +70,9 @@ class PartialBlock(Struct):
             self.transactions[index] = tx
 
     def make_block(self) -> Block | None:
-        """Return the block if all transactions are here and match the header's root; a colliding short id gives
-        None."""
+        """Return the block if all transactions are here; a colliding short id may have put another one in."""
         transactions = tuple(tx for tx in self.transactions if tx is not None)
-        if (
-            len(transactions) < len(self.transactions)
-            or compute_tx_root(transactions, self.aggregate) != self.header.tx_root
-        ):
+        if len(transactions) < len(self.transactions):
             return None
         return Block(self.header, transactions, self.aggregate)
 

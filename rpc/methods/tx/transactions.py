@@ -78,7 +78,7 @@ async def tx_pool(node: NodePort, params: PoolParams) -> PoolModel:
     """List the transactions in this node's pool."""
     renderer = make_renderer(node)
     listed: list[PooledTransactionModel] = []
-    for tx_id in list(node.mempool.list_ids())[: params.limit]:
+    for tx_id in list(node.mempool.list_best_first())[: params.limit]:
         tx = node.mempool.get(TxId(tx_id))
         if tx is None:
             continue

@@ -46,15 +46,15 @@ def add(pool: Mempool, *transactions: Transaction, state: StateView | None = Non
 
 
 def refuse(pool: Mempool, tx: Transaction, state: StateView | None = None) -> PoolRejected:
-    before = pool.list_ids(), pool.bytes_used
+    before = pool.list_best_first(), pool.bytes_used
     with pytest.raises(PoolRejected) as caught:
         pool.add(tx, state or make_state(), Height(0))
-    assert (pool.list_ids(), pool.bytes_used) == before
+    assert (pool.list_best_first(), pool.bytes_used) == before
     return caught.value
 
 
 def list_transactions(pool: Mempool) -> list[Transaction]:
-    return [tx for tx_id in pool.list_ids() if (tx := pool.get(tx_id)) is not None]
+    return [tx for tx_id in pool.list_best_first() if (tx := pool.get(tx_id)) is not None]
 
 
 def test_known_and_cheap_and_old(pool: Mempool) -> None:
@@ -234,7 +234,7 @@ def test_readers_on_other_threads(pool: Mempool) -> None:
     def read() -> None:
         while not stop.is_set():
             try:
-                pool.list_ids()
+                pool.list_best_first()
                 pool.next_nonce(ALICE.address, make_state())
                 pool.estimate_fee()
             except RuntimeError as error:

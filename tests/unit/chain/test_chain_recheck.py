@@ -35,7 +35,7 @@ def test_what_is_invalid_stays_so_and_what_a_mistake_condemned_is_connected(tmp_
     child = branch.grow()
     # This simulates a program with a bug.
     mistake = RuleViolation("bad-state-root", "the state root of block 4")
-    with patch("inos.chain.movement.check_state_root", side_effect=mistake):
+    with patch("inos.chain.preparation.check_state_root", side_effect=mistake):
         refuse(ledger, good)
     refuse(ledger, child)
     ledger.close()

@@ -55,9 +55,9 @@ def fill(ledger: Ledger, *transactions: Transaction) -> Mempool:
 
 def make(ledger: Ledger, pool: Mempool, *, miner: bytes = MINER.address) -> Template:
     now = TimeMs(ledger.view.tip.header.time_ms + 2000)
-    before = pool.list_ids()
-    template = make_template(ledger, pool, beneficiary=miner, now_ms=now)  # type: ignore[arg-type]
-    assert pool.list_ids() == before, "it reports what it could not take, and removes nothing"
+    before = pool.list_best_first()
+    template = make_template(ledger.view, pool, beneficiary=miner, now_ms=now)  # type: ignore[arg-type]
+    assert pool.list_best_first() == before, "it reports what it could not take, and removes nothing"
     pool.on_refused(template.refusals, ledger.view.state)
     return template
 
@@ -104,7 +104,7 @@ def test_empty_template_is_a_valid_block(branch: Branch, ledger: Ledger) -> None
 
 def test_time_is_after_the_median_whatever_the_clock_says(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.grow_by(5))
-    template = make_template(ledger, Mempool(EASY), beneficiary=MINER.address, now_ms=TimeMs(0))
+    template = make_template(ledger.view, Mempool(EASY), beneficiary=MINER.address, now_ms=TimeMs(0))
     times = branch.context.recent_times_ms
     assert template.header.time_ms == compute_median_time(times) + 1
     made = finish(template)
@@ -144,7 +144,9 @@ def test_invalid_now_is_skipped_with_what_follows_it(branch: Branch, ledger: Led
     pool = fill(ledger, broke, fine)
     pool.on_disconnected(Block(branch.headers[0], (after,)), ledger.view.state)
     assert make(ledger, pool).transactions == (fine,)
-    assert pool.list_ids() == [compute_tx_id(broke), compute_tx_id(fine)], "what its account cannot pay any more went"
+    assert pool.list_best_first() == [compute_tx_id(broke), compute_tx_id(fine)], (
+        "what its account cannot pay any more went"
+    )
 
 
 def test_many_failures_of_one_account_crowd_nobody_out(branch: Branch, ledger: Ledger) -> None:
@@ -168,7 +170,7 @@ def test_hopeless_leaves_after_a_few_blocks(branch: Branch, ledger: Ledger) -> N
         feed(ledger, [made])
         pool.on_connected(made.block)
     assert make(ledger, pool).transactions == ()
-    assert pool.list_ids() == [compute_tx_id(after)]
+    assert pool.list_best_first() == [compute_tx_id(after)]
 
 
 def test_claim_that_pays_more_than_its_post_is_taken_a_block_later(branch: Branch, ledger: Ledger) -> None:

@@ -33,7 +33,7 @@ def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def choose(ledger: Ledger, pool: Mempool) -> tuple[Transaction, ...]:
-    template = make_template(ledger, pool, beneficiary=MINER.address, now_ms=NOW)
+    template = make_template(ledger.view, pool, beneficiary=MINER.address, now_ms=NOW)
     pool.on_refused(template.refusals, ledger.view.state)
     return template.transactions
 

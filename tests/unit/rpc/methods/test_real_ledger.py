@@ -109,7 +109,7 @@ class RealNode(FakeNode):
     def mine_block(self) -> None:
         """Find a winning ticket and connect the block."""
         now = TimeMs(START + (self.ledger.tip.header.height + 1) * self.params.spacing_ms)
-        template = make_template(self.full_ledger, self.mempool, beneficiary=MINER.address, now_ms=now)
+        template = make_template(self.full_ledger.view, self.mempool, beneficiary=MINER.address, now_ms=now)
         self.mempool.on_refused(template.refusals, self.ledger.state)
         operand = work.Operand.commit(np.ones((64, 64), np.int8))
         for nonce in range(100):

@@ -1,0 +1,127 @@
+"""Blocks executed before their turn: connecting them leads to the same database, and executes nothing again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from inos.chain import movement
+from inos.chain.mempool import Mempool
+from inos.chain.movement import MAX_PREPARED
+from inos.chain.waiting import WaitingSet
+from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
+from inos.primitives.transactions import ClaimJob, SubmitResult
+from inos.primitives.units import Height, JobId
+from support.chain_maker import (
+    ALICE,
+    BOB,
+    CAROL,
+    NOW,
+    Branch,
+    compute_tx_id,
+    dump,
+    feed,
+    make_post,
+    make_result_ref,
+)
+
+
+def forbid(what: str) -> Callable[..., Any]:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError(f"{what} in the writer")
+
+    return refuse
+
+
+def test_prepared_blocks_lead_where_others_lead(tmp_path: Path) -> None:
+    branch = Branch()
+    for number in range(4):
+        branch.grow(branch.pay(ALICE, BOB.address, 5 + number), branch.pay(BOB, CAROL.address))
+    plain, prepared = branch.open_ledger(tmp_path / "a"), branch.open_ledger(tmp_path / "b")
+    feed(plain, branch.blocks)
+    with patch.object(movement, "prepare_block", forbid("a block is executed")):
+        for made in branch.blocks:
+            found = prepared.view.prepare(made.block)
+            assert found is not None
+            prepared.keep_prepared(made.id, found)
+            assert prepared.add_block(made.block, made.witness, NOW).connected == (made.id,)
+    assert dump(prepared) == dump(plain)
+    assert prepared.view.prepare(branch.blocks[1].block) is None, "its parent is not the tip"
+    plain.close()
+    prepared.close()
+
+
+def test_a_prepared_violation_condemns_the_block(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    made = branch.draft(state_root=bytes(32))
+    found = ledger.view.prepare(made.block)
+    assert found is not None
+    assert found.violation is not None
+    ledger.keep_prepared(made.id, found)
+    with patch.object(movement, "prepare_block", forbid("a block is executed")), pytest.raises(RuleViolation) as caught:
+        ledger.add_block(made.block, made.witness, NOW)
+    assert caught.value.code == "bad-state-root"
+    assert ledger.view.get_status(made.id).startswith("invalid: [bad-state-root]")
+    ledger.close()
+
+
+class Checker:
+    """Has no verdict, and then one."""
+
+    verdict: bool | None = None
+
+    def get_verdict(self, product: Any) -> bool:
+        if self.verdict is None:
+            raise MatrixMissing((product.y.id,))
+        return self.verdict
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_a_block_that_waited_for_verdicts_is_not_executed_again(tmp_path: Path, verdict: bool) -> None:
+    branch, checker = Branch(), Checker()
+    post = branch.sign(ALICE, make_post(1, reward=100, deadline=20, claim_window=5, max_burn=10**6))
+    job = JobId(compute_tx_id(post))
+    branch.grow(post)
+    branch.grow(branch.sign(BOB, ClaimJob(job)))
+    made = branch.grow(branch.sign(BOB, SubmitResult(job, make_result_ref())))
+    ledger = branch.open_ledger(tmp_path, checker)
+    feed(ledger, branch.blocks[:-1])
+    found = ledger.view.prepare(made.block)
+    assert found is not None
+    with patch.object(movement, "prepare_block", forbid("a block is executed")):
+        ledger.keep_prepared(made.id, found)
+        with pytest.raises(VerdictMissing):
+            ledger.add_block(made.block, made.witness, NOW)
+        checker.verdict = verdict
+        outcome = ledger.retry_held(NOW)
+    assert outcome.connected == ((made.id,) if verdict else ())
+    assert ledger.view.get_status(made.id).startswith("connected" if verdict else "invalid: [wrong-result]")
+    ledger.close()
+
+
+def test_few_prepared_blocks_are_kept(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    made = branch.grow()
+    found = ledger.view.prepare(made.block)
+    assert found is not None
+    for number in range(2 * MAX_PREPARED):
+        ledger.keep_prepared(type(made.id)(bytes([number]) * 32), found)
+    assert len(ledger._chain._prepared) == MAX_PREPARED
+    ledger.close()
+
+
+def test_a_connected_block_looks_at_each_account_s_queue_once() -> None:
+    branch = Branch()
+    pool, count = Mempool(branch.params), 60
+    paid = [branch.pay(ALICE, BOB.address, ahead=ahead) for ahead in range(count)]
+    for tx in paid:
+        pool.add(tx, branch.state, Height(0))
+    made = branch.grow(*paid[: count // 2])
+    with patch.object(WaitingSet, "_find_gaps", autospec=True, side_effect=WaitingSet._find_gaps) as find_gaps:
+        pool.on_connected(made.block)
+    assert find_gaps.call_count == 1
+    assert pool.list_ids() == [compute_tx_id(tx) for tx in paid[count // 2 :]]
