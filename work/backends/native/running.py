@@ -1,6 +1,7 @@
 """Kernels in threads that wait for work between calls, and are stopped soon after they are asked to."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -12,6 +13,8 @@ from inos.work.stopping import Stopped
 
 POLL_S: Final = 0.005
 """Kernels see at most this much later that `stop` was set; they look about every 2^20 multiply-accumulates."""
+NICENESS: Final = 10
+"""A thread that gives way gets a tenth of a processor that another thread of the process wants for itself."""
 MAX_THREADS: Final = 256
 """The largest number of threads of all calls together; a call that finds them busy waits for its turn."""
 
@@ -39,11 +42,22 @@ class Flag:
 
 
 @cache
-def _get_pool() -> ThreadPoolExecutor:
+def _get_pool(*, gives_way: bool) -> ThreadPoolExecutor:
     """Return the threads, which start when first needed and are kept: starting them costs as much as a small
     product.
+
+    Args:
+        gives_way: the threads leave the processors to the rest of the process when it needs them.
     """
-    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="kernel")
+    initializer = _lower_priority if gives_way else None
+    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="kernel", initializer=initializer)
+
+
+def _lower_priority() -> None:
+    """Lower the priority of this thread alone, which only Linux allows."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
 if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
@@ -53,10 +67,13 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
 def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None, flag: Flag) -> None:
     """Call `work` in `threads` threads at once, which share the work among themselves.
 
+    Work that can be stopped takes long, such as mining: it gives way to all other work of the process.
+
     Raises:
         Stopped: `stop` was set; the flag too, so that kernels returned early.
     """
-    futures = {_get_pool().submit(work) for _ in range(threads)}
+    pool = _get_pool(gives_way=stop is not None)
+    futures = {pool.submit(work) for _ in range(threads)}
     try:
         waiting = futures
         while waiting:
