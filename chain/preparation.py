@@ -26,7 +26,7 @@ class PreparedBlock(Struct, frozen=True, eq=False):
     products: tuple[Product, ...] = ()
     """Delivered by checked results; their verdicts are looked up when the block is connected."""
     moves_finality: bool = False
-    """Whether the block changes the record of finality."""
+    """This is True if the block changes the record of finality."""
     violation: RuleViolation | None = None
 
 

@@ -61,11 +61,11 @@ class ChainReader:
         return iterate_state(self._snapshot.iterate, prefix, start or self._floors.get(StateKey(prefix)))
 
     def compute_root(self, changes: Mapping[StateKey, bytes | None]) -> StateRoot:
-        """The state root after `changes` on the tip's state."""
+        """Return the state root after `changes` on the tip's state."""
         return compute_new_root(self._snapshot.get, changes)
 
     def prepare(self, params: Params, block_id: BlockId, block: Block, bls: Bls) -> PreparedBlock:
-        """What connecting a child of the tip changes."""
+        """Return what connecting a child of the tip changes."""
         return prepare_block(params, self, self._snapshot.get, block_id, block, bls)
 
     def get_block_id(self, height: int) -> BlockId | None:
