@@ -89,11 +89,11 @@ class LedgerView:
         """Return what the next block on the tip must continue, and the tip's own state.
 
         Raises:
-            NotYet: "awaiting-state": the tip's state is on its way in from others.
+            NotYet: "awaiting-state": a state is being imported.
         """
         reader = self._reader
         if not reader.is_whole:
-            raise NotYet("awaiting-state", "the state is on its way in; blocks are made once it is whole")
+            raise NotYet("awaiting-state", "a state is being imported; blocks are made once it is complete")
         return self._begin_next(reader)
 
     def _begin_next(self, reader: ChainReader) -> NextBlock:

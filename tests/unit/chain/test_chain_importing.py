@@ -72,7 +72,7 @@ def test_new_ledger_stands_on_a_past_block_and_connects_the_rest(
     ledger = open_empty(branch, tmp_path / "new")
     state = begin(ledger, branch, 8)
     assert ledger.view.get_missing_blocks(10) == []
-    with pytest.raises(NotYet, match="state is on its way"):
+    with pytest.raises(NotYet, match="state is being imported"):
         ledger.add_block(branch.blocks[0].block, branch.blocks[0].witness, NOW)
     assert ledger.view.state.get_account(ALICE.address).balance == 10**12, "readers see genesis meanwhile"
     fill(ledger, state, get_past(source, 8))
