@@ -1,4 +1,5 @@
-"""What pyproject.toml cannot say: compile the C kernels with cffi, and repair copies that lost their symbolic links."""
+"""Does what pyproject.toml cannot: it compiles the C kernels with cffi, and repairs copies that lost their symbolic
+links."""
 
 import shutil
 from pathlib import Path

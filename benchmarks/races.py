@@ -1,6 +1,7 @@
 """Simulates races between branches: a miner hides blocks, holds them back, or orphans others' rich blocks.
 
-Blocks weigh the same. Of equal branches, a node keeps the one that it connected first, never one that was held for its
+Blocks weigh the same. Among equal branches, a node keeps
+the one that it connected first, never one that was held for its
 matrices (protocol, section 4). So no honest miner mines on the attacker's branch of two equal ones.
 """
 

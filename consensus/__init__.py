@@ -1,6 +1,6 @@
 """The rules, as pure synchronous functions: `(params, view, block) -> changes`, or `RuleViolation`.
 
-No clock, no I/O, no randomness, no logging: what a rule needs is passed in. Where a check
+There is no clock, no I/O, no randomness and no logging: callers pass in what a rule needs. If a check
 cannot be made yet (clock behind, matrices missing) it raises `NotYet`, never "invalid".
 
 Pipeline, for every block:

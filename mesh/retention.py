@@ -153,7 +153,7 @@ class Retention:
     def begin_part(self, info: MatrixInfo) -> None:
         """Note a matrix that will arrive in runs.
 
-        One that the network may not lose takes all of its room now. Any other takes room as its runs arrive, since
+        A promised matrix takes all of its room now. Any other takes room as its runs arrive, since
         everybody can name a matrix of 16 GiB that does not exist.
 
         Raises:

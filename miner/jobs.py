@@ -30,7 +30,7 @@ ADVANCE_S: Final = 0.5
 LOOK_S: Final = 0.3
 """The manager waits this long between two looks at the open jobs."""
 MAX_OFFERS: Final = 4096
-"""The manager looks at this many open jobs that cheap ones cannot hide the good ones behind them."""
+"""The manager looks at this many open jobs, enough that cheap ones cannot hide better ones."""
 FETCH_BYTES_PER_S: Final = 32 << 20
 """An operand that arrives this fast is waited for, in addition to the fetch time of the settings."""
 AVOID_BLOCKS: Final = 20

@@ -12,7 +12,7 @@ CACHED: Final = 16_384
 
 @lru_cache(CACHED)
 def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the IP address that a literal names, unwrapped to IPv4 where IPv6 embeds one; return None for a name."""
+    """Return the IP address that a literal names, unwrapped to IPv4 if IPv6 embeds one; return None for a name."""
     try:
         ip = ip_address(host.partition("%")[0] if "%" in host else host)
     except ValueError:

@@ -95,7 +95,7 @@ class PeerAddress(Struct, frozen=True):
 
 
 def parse_peer_address(text: str) -> PeerAddress:
-    """Parse ID@host:port, where the id has 64 hex digits.
+    """Parse ID@host:port; the id has 64 hex digits.
 
     Raises:
         NetworkError: "bad-peer"; the hint shows the expected form.

@@ -119,7 +119,7 @@ class Startup:
         return watcher
 
     def start_voter(self, core: NodeCore, account: bytes | None) -> Voter | None:
-        """Vote on finality, and judge disputed results where the node has an account to pay for it."""
+        """Vote on finality, and judge disputed results if the node has an account to pay for it."""
         if not is_voting(self._settings, core.network):
             return None
         secret = load_voter_secret(self._data)

@@ -83,7 +83,7 @@ def get_shape(value: Any) -> Any:
 
 
 def write_answers() -> None:
-    """Write the recorded results anew where their shapes have changed."""
+    """Write those recorded results again whose shapes have changed."""
     recorded: Answers = json.loads(RECORDED.read_text("utf-8"))
     answers = record_answers()
     for method, examples in answers.items():

@@ -56,7 +56,7 @@ class Secret(Struct, frozen=True):
 
 
 class KeystoreInfo(Struct, frozen=True):
-    """What can be read of a keystore without its password."""
+    """The data of a keystore that can be read without its password."""
 
     network: str
     hrp: str

@@ -71,7 +71,7 @@ class RowCheck:
         self._projected += _project(rows, self._vectors[top : top + len(rows)])
 
     def find_wrong_rows(self, x: NDArray[np.int8], y: NDArray[np.int32]) -> list[int]:
-        """Return the indices of the given rows of X and Y (equally many) where Y is not X * W^T."""
+        """Return the indices of those given rows of X and Y (equally many) in which Y is not X * W^T."""
         wrong: list[int] = []
         for top in range(0, len(x), PIECE_ROWS):
             claimed = _multiply(y[top : top + PIECE_ROWS], self._vectors, RESULTS_PER_SUM)

@@ -56,7 +56,7 @@ class Chain(Struct, frozen=True):
     """The genesis file."""
     blocks: int
     transfers: int
-    """Of all blocks together."""
+    """Number of transfers in all blocks together."""
     tip: BlockId
     seconds: float
     """Time it took to make the chain."""

@@ -31,7 +31,7 @@ class MeasuredFloats(Struct, frozen=True):
 
 
 def measure_floats(side: int = SIDE, rounds: int = ROUNDS) -> MeasuredFloats:
-    """Time both in alternation, after one round to warm up."""
+    """Time both products in alternation, after one round to warm up."""
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal((side, side)), rng.standard_normal((side, side))
     plain, certified = a @ b, matmul(a, b)

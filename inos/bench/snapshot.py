@@ -46,7 +46,7 @@ def measure_snapshot(accounts: int, keep: Path | None, sources: int, announce: A
     """Make a chain that pays this many accounts, unless `keep` has it, and start a node with --snapshot beside it.
 
     Raises:
-        BenchError: "snapshot-stuck", "wrong-tip", "executed-everything" where the node fetched blocks and no state.
+        BenchError: "snapshot-stuck", "wrong-tip", "executed-everything" if the node fetched blocks and no state.
     """
     blocks = -(-accounts // TRANSFERS) + EXTRA_BLOCKS
 

@@ -165,7 +165,8 @@ def net(
     ] = 40.0,
     json_: JsonOption = False,
 ) -> None:
-    """Time what happens between nodes over loopback: links, blocks, silence, restarts, floods. Real processes."""
+    """Time what happens between nodes over loopback: links, blocks, silence, restarts, floods. It runs real
+    processes."""
     from inos.bench.net.report import describe_net, measure_net
 
     stats = measure_net(nodes, seconds, print_progress)

@@ -63,7 +63,7 @@ def _show(nano: str) -> str:
 
 
 def _show_part(found: dict[str, Any]) -> str:
-    """The own voter's weight as a part of what the network mined: over half of that is needed to justify."""
+    """Show the own voter's weight as a part of what the network mined, of which more than half is needed to justify."""
     weight, mined = int(found["voter"]["weight"]), int(found["mined"])
     return f"which weigh {100 * weight / mined if mined else 0:.1f} % of the network's mining"
 

@@ -93,7 +93,7 @@ def unpin(
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Let a matrix be evicted again where room is needed. Needs the node's token."""
+    """Let a matrix be evicted again if room is needed. Needs the node's token."""
     found = _call(find_remote(rpc, token_file, data_dir), "mesh_unpin", matrix)
     if json_:
         print_json(found)

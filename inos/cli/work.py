@@ -118,7 +118,7 @@ def backends(json_: JsonOption = False) -> None:
 
 
 def _load(path: Path) -> Operand:
-    """Read and commit an operand; integers wider than int8 are accepted where every entry fits."""
+    """Read and commit an operand; integers wider than int8 are accepted if every entry fits."""
     array = load_matrix(path)
     if array.dtype.kind not in "iu":
         fail(

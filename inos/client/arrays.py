@@ -1,4 +1,4 @@
-"""What `inos.matmul` takes as a matrix: whatever has an exact form as float32, float64 or 64-bit integers."""
+"""What `inos.matmul` accepts as a matrix: everything with an exact form as float32, float64 or 64-bit integers."""
 
 from typing import Any, Final
 

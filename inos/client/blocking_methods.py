@@ -241,7 +241,7 @@ class BlockingMethods:
         return self._thread.run(self.async_client.get_address())
 
     def account(self, address: str | None = None, *, prove: bool = False) -> models.Account:
-        """Return an account at the tip, by default this client's own; with its Merkle proof where `prove` is set."""
+        """Return an account at the tip, by default this client's own; with its Merkle proof if `prove` is set."""
         return self._thread.run(self.async_client.account(address, prove=prove))
 
     def transfer(
@@ -260,7 +260,7 @@ class BlockingMethods:
     def send_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
         """Sign a payload with the account's next nonce, send it, and return the transaction.
 
-        Where another program has taken the nonce, the next one is used.
+        If another program has taken the nonce, the next one is used.
 
         Args:
             fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE`.
@@ -279,7 +279,7 @@ class BlockingMethods:
         """Store a matrix (int8 operand or int32 result) on the node; return its reference as computed here.
 
         Raises:
-            ClientError: "wrong-matrix" where the node gives it another id.
+            ClientError: "wrong-matrix" if the node gives it another id.
         """
         return self._thread.run(self.async_client.put_matrix(array))
 
@@ -311,7 +311,7 @@ class BlockingMethods:
             reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano. By default what the last
                 settled jobs paid per ticket.
             max_burn: most nano to burn, all parts together; by default 1.5 times the present price.
-            max_cost: most credits for reward, burn and fee together. Where the price has moved past three halves of
+            max_cost: most credits for reward, burn and fee together. If the price has moved past three halves of
                 what it was when it was asked, the job is signed once more, within this limit.
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
@@ -322,7 +322,7 @@ class BlockingMethods:
 
         Raises:
             BadOperand, WalletError, ClientError: before anything is sent; ClientError "price-moved" or "too-expensive"
-                also after the operands were, where the price rose meanwhile. RemoteError: the node refused.
+                also after the operands were sent, if the price rose meanwhile. RemoteError: the node refused.
         """
         return self._thread.run(
             self.async_client.post_job(

@@ -107,7 +107,7 @@ class Client(Sender):
             reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano. By default what the last
                 settled jobs paid per ticket.
             max_burn: most nano to burn, all parts together; by default 1.5 times the present price.
-            max_cost: most credits for reward, burn and fee together. Where the price has moved past three halves of
+            max_cost: most credits for reward, burn and fee together. If the price has moved past three halves of
                 what it was when it was asked, the job is signed once more, within this limit.
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
@@ -118,7 +118,7 @@ class Client(Sender):
 
         Raises:
             BadOperand, WalletError, ClientError: before anything is sent; ClientError "price-moved" or "too-expensive"
-                also after the operands were, where the price rose meanwhile. RemoteError: the node refused.
+                also after the operands were sent, if the price rose meanwhile. RemoteError: the node refused.
         """
         x8, w8 = keep_operand(x, "X"), keep_operand(w, "W")
         check_shapes(x8, w8)
@@ -149,7 +149,7 @@ class Client(Sender):
         return compute_tx_id(await self._send_job(payload, fee, most)).hex()
 
     async def _send_job(self, payload: PostJob, fee: Nano, most: int | None) -> Transaction:
-        """Send a job; where its price has moved past `max_burn`, sign it once more, so that it costs at most `most`."""
+        """Send a job; if its price has moved past `max_burn`, sign it once more, so that it costs at most `most`."""
         try:
             return await self.send_payload(payload, fee_nano=fee)
         except RemoteError as error:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from inos.client import models
 
 MAX_ADVISED_TICKET_REWARD: Final = Nano(10_000_000_000)
-"""10 credits: ten thousand times the rate where nothing was settled yet."""
+"""10 credits, which are ten thousand times the rate if no job was settled yet."""
 BURN_MARGIN = (3, 2)
 """A job's burn may rise to three halves of the present price until it is mined, if nobody sets another limit."""
 
 
 class Plan(Struct, frozen=True):
-    """What a product takes that is made by several paid jobs; amounts are nano.
+    """The jobs, cost and time of a product that several paid jobs make; amounts are in nano.
 
     Args:
         expected_s: None if nobody seems to mine.
@@ -47,7 +47,7 @@ class Plan(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """How far the jobs of a plan are."""
+    """The progress of the jobs of a plan."""
 
     plan: Plan
     done: int
@@ -102,7 +102,7 @@ def choose_reward(quote: "models.Quote", asked: Nano | None, tickets: int) -> Na
         tickets: the product's, as computed here.
 
     Raises:
-        ClientError: "reward-too-high" where the node's rate is beyond all reason.
+        ClientError: "reward-too-high" if the node's rate is unreasonably high.
     """
     if asked is not None:
         return asked

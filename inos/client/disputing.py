@@ -23,9 +23,10 @@ class Disputer(Protocol):
 
 
 async def fetch_or_dispute(client: Disputer, job: models.Job, window: int, fetch: Callable[[], Awaitable[T]]) -> T:
-    """Fetch a job's result again and again; dispute it where half of the challenge window passes without it.
+    """Fetch a job's result again and again; dispute it if half of the challenge window passes without it.
 
-    A result that is wrong is disputed at once. One that is paid already, or disputed by somebody else, is fetched once.
+    A result that is wrong is disputed at once. One that is paid already, or disputed by another account, is fetched
+    once.
 
     Args:
         window: the network's challenge window, in blocks.

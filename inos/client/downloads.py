@@ -1,6 +1,6 @@
 """Matrices read from a node some rows at a time, and products that are checked while they are written to a file.
 
-Nothing the node says is trusted: what comes is hashed and compared with its id, and a product is checked by Freivalds
+The node is not trusted: received data is hashed and compared with its id, and a product is checked by Freivalds
 (protocol, section 5) with the seed of its job. Only a few slices are in memory at a time.
 """
 
@@ -25,7 +25,7 @@ from inos.work.freivalds import RowCheck
 from inos.work.strips import StripTree, compute_leaf_row
 
 ASK_S: Final = 20.0
-"""How long the node asks its peers in one call; it is called again while there is time."""
+"""The node asks its peers for this long in one call, which is repeated while there is time."""
 DTYPES: Final = {"int8": DTYPE_INT7, "int32": DTYPE_INT32}
 
 
@@ -76,7 +76,7 @@ async def open_rows(call: Call, matrix: str, wait_s: float) -> RemoteRows:
     """Open a matrix that the node has, or gets from its peers within `wait_s` seconds.
 
     Raises:
-        RemoteError: "matrix-unknown". ClientError: "wrong-matrix" where the node gives it an impossible shape or type.
+        RemoteError: "matrix-unknown". ClientError: "wrong-matrix" if the node gives it an impossible shape or type.
     """
     until = time.monotonic() + wait_s
     while True:

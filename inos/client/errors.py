@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a node, or with a job."""
+"""The errors of a client: between it and a node, or with a job."""
 
 from typing import Any
 

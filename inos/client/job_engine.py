@@ -35,7 +35,7 @@ class Terms(Struct, frozen=True):
     """What the caller asks for.
 
     Args:
-        reward: nano per job; None is what the last settled jobs paid per ticket.
+        reward: nano per job; None pays what the last settled jobs paid per ticket.
         max_cost: most nano for everything together. timeout_s: longest time for everything together.
         on_status: is told the plan, and then how far it is.
     """

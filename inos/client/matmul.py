@@ -75,7 +75,7 @@ def matmul(
 
     Raises:
         BadOperand: "bad-dtype", "bad-shape", "not-finite" (naming the entry), "depth-mismatch", "bad-accuracy".
-        InvalidMatrix: "product-too-large", where integers might not fit 64 bits.
+        InvalidMatrix: "product-too-large" if integers might not fit 64 bits.
         ClientError, JobFailed: as `Client.multiply`; "too-expensive", "insufficient-balance", "timeout".
     """
     left, right = to_array(a, "A"), to_array(b, "B")

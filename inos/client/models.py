@@ -716,7 +716,7 @@ class FoundIds(Struct, frozen=True, kw_only=True):
     """
 
     matches: tuple[FoundId, ...]
-    """At most 20."""
+    """The matches, at most 20."""
     is_complete: bool
     """False if there may be more of them."""
 
@@ -1379,22 +1379,22 @@ class PriceParts(Struct, frozen=True, kw_only=True):
     """The parts of what posting burns."""
 
     work: NanoAmount
-    """For the tickets, at the tip's difficulty."""
+    """The part for the tickets, at the tip's difficulty."""
     bytes: NanoAmount
-    """For what every node fetches of a checked job; 0 if optimistic."""
+    """The part for the bytes that every node fetches; 0 if optimistic."""
     place: NanoAmount
-    """For the job's record in the state."""
+    """The part for the job's record in the state."""
 
 
 class Rewards(Struct, frozen=True, kw_only=True):
     """Rewards for the product, from what recently settled jobs paid per ticket; each ticket counts the same."""
 
     low: NanoAmount
-    """At this rate a quarter of the settled tickets was paid, or below."""
+    """A quarter of the settled tickets were paid at this rate or less."""
     typical: NanoAmount
-    """At this rate half of them was paid, or below."""
+    """Half of them were paid at this rate or less."""
     fast: NanoAmount
-    """At this rate three quarters of them were paid, or below."""
+    """Three quarters of them were paid at this rate or less."""
 
 
 class Quote(Struct, frozen=True, kw_only=True):

@@ -190,7 +190,7 @@ def read_credits(name: str, credits: Credits | None, nano: int | None) -> Nano:
         name: the argument's name, for errors: "reward" gives "bad-reward".
 
     Raises:
-        ClientError: "bad-<name>" where neither or both are given, or the amount is none.
+        ClientError: "bad-<name>" if neither or both are given, or the text is not an amount.
     """
     code = f"bad-{name}"
     if (credits is None) == (nano is None):

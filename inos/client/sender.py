@@ -27,7 +27,7 @@ NONCE_RACES: Final = frozenset({"nonce-too-old", "replacement-fee-too-low", "bad
 
 
 class Sender(NodeReader):
-    """As NodeReader, with the key of one account, which never leaves this process.
+    """A NodeReader with the key of one account, which never leaves this process.
 
     Args:
         key: the account's key; without it nothing can be signed.
@@ -43,7 +43,7 @@ class Sender(NodeReader):
         return encode_address((await self.get_network()).hrp, self._get_key().address)
 
     async def account(self, address: str | None = None, *, prove: bool = False) -> models.Account:
-        """Return an account at the tip, by default this client's own; with its Merkle proof where `prove` is set."""
+        """Return an account at the tip, by default this client's own; with its Merkle proof if `prove` is set."""
         asked = address or await self.get_address()
         return await self._ask(models.Account, "state_getAccount", address=asked, prove=prove)
 
@@ -70,7 +70,7 @@ class Sender(NodeReader):
     async def send_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
         """Sign a payload with the account's next nonce, send it, and return the transaction.
 
-        Where another program has taken the nonce, the next one is used.
+        If another program has taken the nonce, the next one is used.
 
         Args:
             fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE`.
@@ -115,7 +115,7 @@ class Sender(NodeReader):
         """Store a matrix (int8 operand or int32 result) on the node; return its reference as computed here.
 
         Raises:
-            ClientError: "wrong-matrix" where the node gives it another id.
+            ClientError: "wrong-matrix" if the node gives it another id.
         """
         ref = await asyncio.to_thread(make_ref, array)
         await self._put(array, ref, "matrix", ignore_progress)

@@ -1,4 +1,5 @@
-"""Large matrices sent to a node, some rows at a time: memory stays bounded, and a cut upload is continued."""
+"""Sends large matrices to a node, a few rows at a time: memory stays bounded, and an interrupted upload is
+continued."""
 
 import asyncio
 import base64
@@ -26,7 +27,7 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 
 def ignore_progress(name: str, done: int, rows: int) -> None:
-    """Do nothing; the default where progress is not shown."""
+    """Do nothing; this is the default if no function is given."""
 
 
 async def upload_rows(call: Call, array: NDArray[Any], ref: MatrixRef, name: str, on_progress: Progress) -> None:
@@ -38,7 +39,7 @@ async def upload_rows(call: Call, array: NDArray[Any], ref: MatrixRef, name: str
         name: what `on_progress` is told.
 
     Raises:
-        ClientError: "wrong-matrix" where the node makes another matrix of it. RemoteError: the node refused.
+        ClientError: "wrong-matrix" if the node makes another matrix of it. RemoteError: the node refused.
     """
     shape = {"id": ref.id.hex(), "dtype": array.dtype.name, "rows": ref.rows, "cols": ref.cols}
     step = _compute_step(array.shape[1] * array.itemsize)

@@ -32,7 +32,7 @@ class Earnings:
 class Board:
     """Everything that is shown; None is what is not known yet.
 
-    `miner` is also None where the node has none, or its token was not given.
+    `miner` is also None if the node has none, or its token was not given.
     """
 
     url: str

@@ -55,7 +55,7 @@ class Feed:
             await subscription.aclose()
 
     async def _follow_heads(self, client: Client) -> None:
-        """Take the last blocks and then every new one; begin again where the node cannot resume."""
+        """Take the last blocks and then every new one; begin again if the node cannot resume."""
         while True:
             height = (await client.head()).height
             subscription = client.subscribe("heads", from_height=max(1, height - WINDOW_BLOCKS + 1))

@@ -1,8 +1,9 @@
 """When all slots are full, this module chooses the inbound peer to evict, so that many connections displace no others.
 
-It follows Bitcoin Core's SelectNodeToEvict. It protects peers that an attacker cannot all provide at one time: one peer
-in each of a few network groups chosen by a secret, the nearest by ping, the last to bring a block, a transaction or a
-matrix, and of the rest the half connected the longest. Of the remaining peers, the youngest of the group with the most
+It follows Bitcoin Core's SelectNodeToEvict. It protects peers that an attacker cannot all provide at one time: one
+peer in each of a few network groups chosen by a secret, those with the lowest ping, those that last sent a block, a
+transaction or a matrix, and half of the rest, those with the longest connections.
+Of the remaining peers, the youngest of the group with the most
 links is evicted.
 """
 

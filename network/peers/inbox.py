@@ -9,7 +9,8 @@ from inos.network.wire.limits import MAX_COMPACT_BYTES, Lane, get_limit
 
 MAX_NOTICES: Final = 256
 MAX_NOTICE_BYTES: Final = 256 << 10
-"""At most so many notices of so many encoded bytes wait; the oldest are dropped, and the next ping tells the peer's tip
+"""At most this many notices of this many encoded bytes wait;
+the oldest are dropped, and the next ping tells the peer's tip
 again."""
 MAX_URGENT: Final = 16
 MAX_URGENT_BYTES: Final = 2 * MAX_COMPACT_BYTES

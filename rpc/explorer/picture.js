@@ -12,7 +12,7 @@ function colour(share, pixels, at) {
   pixels[at + 3] = 255;
 }
 
-// data: row-major numbers. Of large matrices only every nth row and column is drawn, at most MAX_SIDE of each.
+// data: row-major numbers. Only every nth row and column of a large matrix is drawn, at most MAX_SIDE of each.
 export function drawMatrix({ rows, cols, data }, { zoom = 1, name = "matrix" } = {}) {
   const stepR = Math.ceil(rows / MAX_SIDE), stepC = Math.ceil(cols / MAX_SIDE);
   const height = Math.ceil(rows / stepR), width = Math.ceil(cols / stepC);

@@ -46,13 +46,13 @@ class Topic(Protocol):
         """Seconds without an event after which on_idle is called again; None to wait for an event."""
 
     def on_step(self, step: Step) -> Iterable[Report]:
-        """A block was connected or disconnected."""
+        """Handle a connected or disconnected block."""
 
     def on_transaction(self, tx_id: TxId) -> Iterable[Report]:
-        """The pool accepted a transaction."""
+        """Handle a transaction that the pool accepted."""
 
     def on_idle(self) -> Iterable[Report]:
-        """All steps are made; called at the start too."""
+        """Handle the end of all steps; this is also called at the start."""
 
 
 class Session:

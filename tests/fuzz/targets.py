@@ -65,7 +65,7 @@ PROLOGUE: Final = make_prologue(BlockId(bytes(32)))
 
 
 def fuzz_records(data: bytes) -> None:
-    """Records on the wire, on disk and in ids: they encode to the same bytes again, or are refused."""
+    """Read records of wire, disk and ids: they encode to the same bytes again, or are refused."""
     if not data:
         return
     kind = RECORDS[data[0] % len(RECORDS)]
@@ -82,7 +82,7 @@ def fuzz_records(data: bytes) -> None:
 
 
 def fuzz_messages(data: bytes) -> None:
-    """Every message between nodes."""
+    """Read a message between nodes."""
     try:
         message = decode_message(data, limit=max(limit.max_bytes for limit in LIMITS.values()))
     except Misbehaviour:
@@ -92,7 +92,7 @@ def fuzz_messages(data: bytes) -> None:
 
 
 def fuzz_framing(data: bytes) -> None:
-    """Frames of any shape; no message may exceed the limit of its kind."""
+    """Read frames of any shape; no message may exceed the limit of its kind."""
     assembler = Assembler()
     for frame in split_frames(data):
         with suppress(Misbehaviour):
@@ -106,13 +106,13 @@ def fuzz_framing(data: bytes) -> None:
 
 
 def fuzz_hello(data: bytes) -> None:
-    """The payload of the handshake."""
+    """Read the payload of the handshake."""
     with suppress(Misbehaviour):
         assert encode(decode_hello(data)) == data
 
 
 def fuzz_noise(data: bytes) -> None:
-    """Handshake messages from a side that does not know the pattern, or stops following it half-way."""
+    """Read handshake messages from a side that does not know the pattern, or stops following it half-way."""
     if not data:
         return
     mine, other = make_handshake(1, is_initiator=data[0] & 1 == 1), make_handshake(3, is_initiator=data[0] & 1 == 0)
@@ -129,31 +129,31 @@ def fuzz_noise(data: bytes) -> None:
 
 
 def fuzz_session(data: bytes) -> None:
-    """A peer that sends anything in any order, and the memory that the node uses for it."""
+    """Run a session with a peer that sends anything in any order, and limit the memory that the node uses for it."""
     run_session(split_frames(data))
 
 
 def fuzz_certificate(data: bytes) -> None:
-    """A seal and its witness, which are proven or refused."""
+    """Read a seal and its witness, which are proven or refused."""
     with suppress(CodecError, InvalidCertificate):
         seal, witness = decode(cast(Any, tuple[Seal, Witness]), data, limit=1 << 18)
         verify(seal, witness, Anchor(bytes(32)), U256_MAX)
 
 
 def fuzz_keystore(data: bytes) -> None:
-    """A wallet file from an untrusted source."""
+    """Read a wallet file from an untrusted source."""
     with suppress(WalletError):
         keystore.read_info(data)
 
 
 def fuzz_genesis(data: bytes) -> None:
-    """A genesis file."""
+    """Read a genesis file."""
     with suppress(InosError):
         parse_genesis(data.decode("utf-8", "replace"), "a file")
 
 
 def fuzz_rpc(data: bytes) -> None:
-    """The body of a request: the answer is always well-formed and never an internal error."""
+    """Answer the body of a request: the answer is always well-formed and never an internal error."""
     answer = asyncio.run(Dispatcher(ALL_METHODS, _make_node(), Turns(32, 256)).process(data, Caller(True)))
     if answer is None:
         return
@@ -164,7 +164,7 @@ def fuzz_rpc(data: bytes) -> None:
 
 
 def fuzz_text(data: bytes) -> None:
-    """Text that people type or paste."""
+    """Read text that people type or paste."""
     text = data.decode("utf-8", "replace")
     with suppress(WalletError):
         assert encode_address("dinos", decode_address("dinos", text)) in (text, text.lower())
@@ -177,7 +177,7 @@ def fuzz_text(data: bytes) -> None:
 
 
 def fuzz_npy(data: bytes) -> None:
-    """A matrix file that arrives over the RPC."""
+    """Read a matrix file that arrives over the RPC."""
     with suppress(InosError):
         array = read_npy(data)
         assert array.ndim == 2
@@ -185,7 +185,7 @@ def fuzz_npy(data: bytes) -> None:
 
 
 def fuzz_receipt(data: bytes) -> None:
-    """A receipt: an invalid one is never accepted, and none causes a crash."""
+    """Read a receipt: an invalid one is never accepted, and none causes a crash."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "r.json")
         path.write_bytes(data)
@@ -196,7 +196,7 @@ def fuzz_receipt(data: bytes) -> None:
 
 
 def fuzz_pool(data: bytes) -> None:
-    """The mempool's file after a disk error."""
+    """Read the mempool's file after a disk error."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pool")
         path.write_bytes(data)
@@ -211,7 +211,7 @@ TARGETS: Final[dict[str, Target]] = {
 
 
 def make_handshake(seed: int, *, is_initiator: bool) -> Handshake:
-    """One side of a handshake, the same in every run."""
+    """Return one side of a handshake, which is the same in every run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library rightly warns about fixed ephemeral keys
         ephemeral = bytes([seed + 1]) * 32

@@ -1,7 +1,6 @@
-/* Every kernel this processor can run on small ragged shapes, without Python: the product against a plain one,
- * wins, leaves and Freivalds against plain C's. `make sanitize` runs it under ASan and UBSan, `make cross` as
- * an Arm program where qemu is installed. Buffers are of the exact size, so that any step beyond is seen.
- */
+/* Runs every kernel of this processor on small ragged shapes, without Python. It compares the product with a plain one,
+ * and checks wins, leaves and Freivalds' check against plain C. `make sanitize` runs it under ASan and UBSan, `make
+ * cross` as an Arm program if qemu is installed. Buffers have the exact size, so that any step beyond them is detected. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +65,7 @@ static inos_side make_side(int kernel, const operands *o, int is_x, int64_t pane
     return side;
 }
 
-/* Panels [first, last), either side kept; W's sums are made once more from what was packed. */
+/* Multiplies panels [first, last) with either side kept; W's sums are made once more from what was packed. */
 static void run_slab(int kernel, inos_slab *slab, int64_t first, int64_t last, results *made)
 {
     const int64_t strips = slab->kept_last, panels = last - first;
@@ -138,7 +137,7 @@ static int is_product(const operands *o, const int32_t *product)
     return 1;
 }
 
-/* A right Y is accepted and one wrong bit is not. */
+/* Checks that a right Y is accepted, and one with a wrong bit is not. */
 static int checks_products(int kernel, const operands *o, int32_t *product)
 {
     inos_check job = {.x = o->x, .w = o->w, .y = product, .m = o->m, .n = o->n, .k = o->k,
@@ -160,7 +159,8 @@ static int checks_products(int kernel, const operands *o, int32_t *product)
     return accepts && job.is_wrong;
 }
 
-/* Ticket (1, 0, 1) of a 17 x 1025 matrix of zeros with itself, as the numpy reference has it; any bit changed is seen. */
+/* Checks ticket (1, 0, 1) of a 17 x 1025 matrix of zeros with itself against the numpy reference, and that any changed
+ * bit is noticed. */
 static int checks_certificates(int kernel)
 {
     static const uint8_t leaf[32] = {

@@ -1,5 +1,6 @@
-/* A miner who wants tickets and no product. Compiled behind the engine's own kernels, once per processor: the same
- * packing, multiplying and hashing of tickets, but no peeling, no product written, and short cuts where there are any. */
+/* A miner that wants tickets and no product. This file is compiled after the engine's own kernels, once per processor.
+ * It packs, multiplies and hashes tickets like them, but does no peeling and writes no product, and takes shortcuts if
+ * there are any. */
 #include "cheat_api.h"
 
 #if defined(INOS_AVX512)
@@ -18,7 +19,7 @@ static inline void cheat_product(int way, const uint8_t *x, const int8_t *w, int
 }
 #endif
 
-/* SEVEN_BITS packs X as if it were W: one byte an entry, whatever the honest kernel wants. */
+/* SEVEN_BITS packs X as if it were W, one byte per entry, even if the honest kernel needs more. */
 static inline int64_t cheat_scale(const inos_slab *slab)
 {
     return slab->x.is_x ? X_SCALE : 1;

@@ -1,4 +1,5 @@
-/* What Python sees of the cheat. Read by cffi as well as by the compiler: no preprocessor lines here. */
+/* The part of the cheat that Python calls. cffi reads this file as well as the compiler, so it has no preprocessor
+ * lines. */
 enum { CHEAT_PLAIN, CHEAT_FACTORS, CHEAT_SEVEN_BITS, CHEAT_REUSE };
 
 typedef struct {
@@ -10,8 +11,8 @@ typedef struct {
     int64_t w_strips;
 } cheat_plan;
 
-/* Whether this kernel has code of its own for a way of cheating. */
+/* Returns whether this kernel has its own code for a way of cheating. */
 int cheat_has(int way);
-/* As inos_run_keep and inos_run_multiply, over one panel and without anything of peeling. */
+/* These do what inos_run_keep and inos_run_multiply do, over one panel and without peeling. */
 void cheat_keep(inos_slab *slab);
 int cheat_multiply(inos_slab *slab, inos_worker *worker, const cheat_plan *plan);

@@ -67,7 +67,7 @@ static __attribute__((noinline)) void cheat_reuse(const uint8_t *x, const int8_t
         cheat_part(x + 4 * top, w, TILE_W, 1, sums + top * ROWS, stride, STRIP_BYTES, states, top == 0);
 }
 
-/* Two strips of W at once; a last odd one by itself. */
+/* Multiplies two strips of W at once, and a last odd one alone. */
 static void cheat_product(int way, const uint8_t *x, const int8_t *w, int n, const int32_t *sums, int64_t stride,
                           uint32_t *states)
 {

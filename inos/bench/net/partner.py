@@ -110,7 +110,7 @@ class Visitor:
         self.losses = 0
 
     async def stay(self, *, floods: bool) -> None:
-        """Keep the link until cancelled, and flood the node over it where `floods` is set."""
+        """Keep the link until cancelled, and flood the node over it if `floods` is set."""
         while True:
             try:
                 await self._visit(floods)

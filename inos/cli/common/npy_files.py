@@ -22,7 +22,7 @@ NPY_ERRORS: Final = (
     RecursionError,
     tokenize.TokenError,
 )
-"""What numpy's reader raises for files of another kind."""
+"""The errors that numpy's reader raises for files of another kind."""
 _HINT: Final = "write it with numpy.save(path, array), and copy it as binary, without translating line ends"
 
 

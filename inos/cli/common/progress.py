@@ -1,4 +1,4 @@
-"""How far something long has come, on one line of the terminal."""
+"""Shows the progress of a long operation on one line of the terminal."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is moved, how much of it was, and how much there is."""
 QUIET_S: Final = 1.0
-"""Nothing is shown of what ends sooner."""
+"""An operation that ends sooner shows nothing."""
 STEP_S: Final = 0.2
 
 

@@ -60,7 +60,7 @@ def find_rpc(rpc: str, data_dir: Path | None) -> str:
 
 
 def read_token(token_file: Path | None, data_dir: Path | None) -> str | None:
-    """Return the token from the file given, or from the data directory; None where neither was given.
+    """Return the token from the file given, or from the data directory; None if neither was given.
 
     Raises:
         CommandError: "token-unreadable".

@@ -28,7 +28,7 @@ def get_wallet_dir(chosen: Path | None) -> Path:
 
 
 def read_secret_file(path: Path, what: str) -> str:
-    """Return a secret's text without its trailing newline; warn where other users may read the file.
+    """Return a secret's text without its trailing newline; warn if other users may read the file.
 
     Args:
         what: what the file holds, for messages.
@@ -160,7 +160,7 @@ def require_same_network(url: str, network: Network) -> None:
 
 
 def warn_other_network(url: str, network: Network) -> None:
-    """Warn where the node that is shown is on another network than `network`."""
+    """Warn if the node that is shown is on another network than `network`."""
     if mismatch := find_mismatch(url, network):
         print_warning(mismatch)
 

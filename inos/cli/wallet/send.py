@@ -93,7 +93,7 @@ def find_account_fee(network: Network, rpc: str, payload: Transfer) -> int:
 
 
 def describe_account_fee(payload: Transfer, burned: int) -> str:
-    """Return what is added to the question where an account is made; nothing where there is one."""
+    """Return what is added to the question if the transfer makes a new account; otherwise nothing."""
     if not burned:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""`inos wallet vote`, `unvote`, `withdraw`: the account behind a node's voter, where it belongs to a wallet."""
+"""`inos wallet vote`, `unvote`, `withdraw`: the account behind a node's voter, if it belongs to a wallet."""
 
 from typing import Annotated, Any
 

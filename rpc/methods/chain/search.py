@@ -32,7 +32,7 @@ class FoundIdModel(Model):
 class FoundIdsModel(Model):
     """Everything that an id can name and begins with the prefix."""
 
-    matches: Annotated[list[FoundIdModel], Field(description="At most 20.")]
+    matches: Annotated[list[FoundIdModel], Field(description="The matches, at most 20.")]
     is_complete: Annotated[bool, Field(description="False if there may be more of them.")]
 
 

@@ -42,17 +42,17 @@ class QuoteParams(Model):
 class PricePartsModel(Model):
     """The parts of what posting burns."""
 
-    work: Annotated[NanoAmount, Field(description="For the tickets, at the tip's difficulty.")]
-    bytes: Annotated[NanoAmount, Field(description="For what every node fetches of a checked job; 0 if optimistic.")]
-    place: Annotated[NanoAmount, Field(description="For the job's record in the state.")]
+    work: Annotated[NanoAmount, Field(description="The part for the tickets, at the tip's difficulty.")]
+    bytes: Annotated[NanoAmount, Field(description="The part for the bytes that every node fetches; 0 if optimistic.")]
+    place: Annotated[NanoAmount, Field(description="The part for the job's record in the state.")]
 
 
 class RewardsModel(Model):
     """Rewards for the product, from what recently settled jobs paid per ticket; each ticket counts the same."""
 
-    low: Annotated[NanoAmount, Field(description="At this rate a quarter of the settled tickets was paid, or below.")]
-    typical: Annotated[NanoAmount, Field(description="At this rate half of them was paid, or below.")]
-    fast: Annotated[NanoAmount, Field(description="At this rate three quarters of them were paid, or below.")]
+    low: Annotated[NanoAmount, Field(description="A quarter of the settled tickets were paid at this rate or less.")]
+    typical: Annotated[NanoAmount, Field(description="Half of them were paid at this rate or less.")]
+    fast: Annotated[NanoAmount, Field(description="Three quarters of them were paid at this rate or less.")]
 
 
 class QuoteModel(Model):

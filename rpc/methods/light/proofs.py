@@ -33,7 +33,7 @@ class WitnessesModel(Model):
 
 
 class FinalityProofsParams(Model):
-    first: Annotated[int, Field(ge=0, le=2**63 - 1, description="The first epoch whose checkpoint to prove.")] = 1
+    first: Annotated[int, Field(ge=0, le=2**63 - 1, description="The first epoch whose checkpoint is proven.")] = 1
 
 
 class FinalityProofsModel(Model):

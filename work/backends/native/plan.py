@@ -23,7 +23,7 @@ TILES: Final = {16: 0.0, 8: 0.03, 4: 0.1}
 PEELING: Final = 0.25
 """The removal of noise costs this part of a product of one panel."""
 PACKING: Final = 3.0
-"""Packing a strip costs this many times its product with another."""
+"""Packing a strip costs this many times its product with one other strip."""
 FLOOR_BYTES: Final = 2 << 20
 """Every product may take this much memory, however small it is."""
 

@@ -1,36 +1,37 @@
-/* What Python sees. Read by cffi as well as by the compiler: no preprocessor lines here. */
+/* The part of the kernels that Python calls. cffi reads this file as well as the compiler, so it has no preprocessor
+ * lines. */
 
 /* One operand under its noise, over panels [first_panel, last_panel). */
 typedef struct {
     const int8_t *raw;      /* whole matrix, rows x cols, row-major */
     int64_t rows, cols;
     int64_t first_panel, last_panel;
-    const uint8_t *perms;   /* of all its steps, 64 bytes each: P_b or Q_b */
-    const uint8_t *inverse; /* inverses of the other operand's permutations, as many */
+    const uint8_t *perms;   /* permutations of all steps, 64 bytes each: P_b or Q_b */
+    const uint8_t *inverse; /* the same number of inverses of the other operand's permutations */
     uint32_t seed[8];
     int32_t is_x;
-    int32_t is_bare;        /* benchmarks: neither noise nor fold nor hash nor peeling */
+    int32_t is_bare;        /* for benchmarks: no noise, fold, hashes or peeling */
 } inos_side;
 
-/* Some strips of X by some of W, over the sides' panels; shared by all threads. */
+/* Some strips of X times some of W, over the sides' panels. All threads share this struct. */
 typedef struct {
     inos_side x, w;
-    int32_t keeps_x;        /* whether X's strips are packed beforehand and W's streamed, or the other way round */
+    int32_t keeps_x;        /* 1: X's strips are packed beforehand and W's are streamed; 0: the other way round */
     int64_t kept_first, kept_last, streamed_first, streamed_last;
-    int32_t is_packed;      /* W was packed before, under another X: only its peeling is new */
+    int32_t is_packed;      /* W was packed before, under another X, so only its sums for peeling are new */
     uint8_t *kept;          /* [strip][panel], 16 KiB each, of X times inos_x_scale */
-    int16_t *kept_peel;     /* 4 KiB a strip */
-    int64_t tile_kept, tile_streamed; /* strips in a tile; their product is at most 256 */
+    int16_t *kept_peel;     /* 4 KiB per strip */
+    int64_t tile_kept, tile_streamed; /* number of strips in a tile; their product is at most 256 */
     int64_t threads;
-    int64_t next;           /* strip that is taken next: kept_first, then streamed_first */
-    int32_t *out;           /* the product from strip `out_first` of X on, all columns */
+    int64_t next;           /* next strip that a thread takes, from kept_first or streamed_first on */
+    int32_t *out;           /* all columns of the product, from strip `out_first` of X on */
     int64_t out_first;
-    int32_t adds;           /* earlier panels are in `out` already */
+    int32_t adds;           /* `out` already contains earlier panels */
     uint32_t target[8];     /* most significant first */
     const int *stop;
 } inos_slab;
 
-/* Strips i .. of X by j .. of W. */
+/* A block of strips of X, from i on, and of W, from j on. */
 typedef struct {
     int64_t i, x_strips, j, w_strips;
     int32_t keeps_x;
@@ -40,7 +41,7 @@ typedef struct {
     const int16_t *peel_w;
 } inos_tile;
 
-/* What one thread works in, and how far it is: kept_at, kept_last and panels_left are 0 before each product. */
+/* The memory and the progress of one thread. kept_at, kept_last and panels_left are 0 before each product. */
 typedef struct {
     uint8_t *packed;        /* tile_streamed strips of the streamed side */
     int16_t *peel;
@@ -52,7 +53,7 @@ typedef struct {
     int64_t panels_left;    /* of the tile */
 } inos_worker;
 
-/* An int8 matrix being hashed by several threads. */
+/* An int8 matrix that several threads hash. */
 typedef struct {
     const int8_t *raw;
     int64_t rows, cols;
@@ -63,7 +64,8 @@ typedef struct {
     const int *stop;
 } inos_leaves;
 
-/* One operand of a certificate. Numbers are in the protocol's ranges for a matrix; strip and panel are not negative. */
+/* One operand of a certificate. Its numbers are in the protocol's ranges for a matrix, and strip and panel are not
+ * negative. */
 typedef struct {
     int64_t rows, cols;
     const uint8_t *id, *root; /* 32 bytes each */
@@ -86,7 +88,7 @@ typedef struct {
     int64_t m, n, k;
     const uint8_t *vectors; /* R: n x 16 */
     int64_t *projected;     /* W^T R: k x 16, zero at first */
-    uint8_t *form_r;        /* room for R as the kernel wants it: inos_r_row_bytes for each row of n + 3 */
+    uint8_t *form_r;        /* room for R in the kernel's layout: inos_r_row_bytes for each row of n + 3 */
     uint8_t *form_p;        /* the same for W^T R: inos_p_row_bytes for each row of k + 3 */
     int64_t limbs;
     int64_t sums_r[16], sums_p[16];
@@ -94,22 +96,22 @@ typedef struct {
     int32_t is_wrong;
 } inos_check;
 
-/* The kernels compiled in, best first; the number is what the other functions take. */
+/* The kernels that were compiled, best first. The other functions take their index. */
 int inos_count(void);
 const char *inos_name(int kernel);
 int inos_is_supported(int kernel);
 int inos_x_scale(int kernel);
 
-/* Permutations of steps [first, last) drawn from a seed, and their inverses: 64 bytes each. */
+/* Draws the permutations of steps [first, last) from a seed, and their inverses: 64 bytes each. */
 void inos_run_draw_perms(int kernel, const uint32_t *seed, int64_t first, int64_t last, uint8_t *perms,
                          uint8_t *inverse);
-/* Both are called in each thread. First the kept side, then, when all have returned, the product: 1 where there are
- * wins to report and it is to be called again, 0 at the end and when `stop` was set. */
+/* Each thread calls both functions: first keep, and when all have returned, multiply. Multiply returns 1 if there are
+ * wins to report and it must be called again, and 0 at the end and if `stop` was set. */
 void inos_run_keep(int kernel, inos_slab *slab);
 int inos_run_multiply(int kernel, inos_slab *slab, inos_worker *worker);
 
 void inos_run_hash_leaves(int kernel, inos_leaves *job);
-/* The level above `count` nodes of 32 bytes. */
+/* Hashes `count` nodes of 32 bytes into the level above. */
 void inos_run_hash_parents(int kernel, const uint8_t *nodes, int64_t count, const char *context, uint8_t *parents);
 
 int inos_r_row_bytes(int kernel);
@@ -119,5 +121,5 @@ void inos_run_project(int kernel, inos_check *job);   /* in each thread */
 void inos_run_form_p(int kernel, inos_check *job);
 void inos_run_compare(int kernel, inos_check *job);   /* in each thread */
 
-/* Whether a certificate is valid. */
+/* Returns whether a certificate is valid. */
 int inos_run_verify(int kernel, const inos_proof *proof);

@@ -1,5 +1,5 @@
-/* Arm, 128-bit. With i8mm bytes of both kinds multiply each other; dotprod alone has signed ones only, so that
- * X' is taken 128 lower and 128 times W' is added back, once per step. */
+/* Arm kernels, 128-bit. With i8mm, signed bytes are multiplied by unsigned ones. dotprod alone has only signed bytes,
+ * so X' is taken 128 lower, and 128 times W' is added back once per step. */
 #include <arm_neon.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #define DOT_BYTES(acc, x, w) vdotq_s32(acc, veorq_s8(vreinterpretq_s8_u32(x), vdupq_n_s8(-128)), w)
 #endif
 
-/* Four rows of X' by 16 of W': 16 of the 32 registers. */
+/* Four rows of X' times 16 of W' use 16 of the 32 registers. */
 static inline void product_part(const uint8_t *x, const int8_t *w, int32_t *out, int is_new, uint32x4_t state[4],
                                 int bare)
 {

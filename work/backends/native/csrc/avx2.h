@@ -1,5 +1,5 @@
-/* 256-bit kernels. With AVX-VNNI bytes are multiplied as they are. AVX2 alone has no exact byte product
- * (vpmaddubsw saturates), so both operands are widened to int16: even and odd bytes of each group apart. */
+/* 256-bit kernels. AVX-VNNI multiplies bytes directly. AVX2 alone has no exact product of bytes (vpmaddubsw saturates),
+ * so both operands are widened to int16, with even and odd bytes of each group separated. */
 #include <immintrin.h>
 #include <string.h>
 
@@ -98,7 +98,7 @@ static inline __attribute__((always_inline)) void product_part(
     }
 }
 
-/* Rows as 6, 6 and 4: 12 accumulators, two of W' and one of X' fill the 16 registers. */
+/* The rows are processed as 6, 6 and 4: 12 accumulators, two registers of W' and one of X' fill the 16 registers. */
 static void product(const uint8_t *x, const w_item *w, int64_t stride, int n, int32_t *acc, int is_new,
                     uint32_t *states, int bare, const ahead *next)
 {

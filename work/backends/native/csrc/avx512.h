@@ -1,5 +1,5 @@
-/* AVX512-VNNI. R rows of X' by N strips of W' are held in registers; the state of a ticket is linear over
- * XOR, so that the rows' parts are kept apart and combined. */
+/* AVX512-VNNI kernels. R rows of X' times N strips of W' are held in registers. The state of a ticket is linear over
+ * XOR, so the rows' parts are kept apart and combined at the end. */
 #include <immintrin.h>
 #include <string.h>
 
@@ -7,14 +7,14 @@
 #define X_SCALE 1
 #define TRANSPOSE transpose
 #define SUM_STEPS sum_steps
-/* 8 x 32 and 4 x 64 were measured fastest for the product and the peeling: the processor loads two registers
- * a cycle, and multiplies two. */
+/* 8 x 32 and 4 x 64 were the fastest for the product and the peeling, since the processor loads two registers and
+ * multiplies two per cycle. */
 #define PART_ROWS 8
 #define TILE_W 2
 #define PEEL_ROWS 4
 #define PEEL_W 4
 
-/* 16 x 16 words transposed: pairs of rows 8 apart, four times. Rows lie `stride` bytes apart. */
+/* Transposes 16 x 16 words, by exchanging pairs of rows 8 apart four times. Rows are `stride` bytes apart. */
 static inline void transpose(const void *from, int64_t stride, void *to)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -39,8 +39,8 @@ static inline void transpose(const void *from, int64_t stride, void *to)
         _mm512_storeu_si512((char *)to + 64 * r, rows[r]);
 }
 
-/* total[q][row] += the column of each packed step that is added to noise column q: one byte of each word, taken by a
- * product with 1. */
+/* Adds to total[q][row] the column of each packed step that is added to noise column q: one byte of each word, selected
+ * by a product with 1. */
 static void sum_steps(const uint8_t *packed, const uint8_t *inverse, int64_t steps, counts total[RANK])
 {
     __m512i ones[4];

@@ -18,8 +18,8 @@ static const uint32_t blake3_iv[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa
         EACH v[u][b] = ROTR(v[u][b] ^ v[u][c], 7); \
     } while (0)
 
-/* The 16 words after seven rounds; one or two sets of inputs at once, since one alone leaves the processor waiting for
- * its own results. `length` is the bytes of the block that count. */
+/* Returns the 16 words after seven rounds, for one or two sets of inputs at once, since one set alone leaves the
+ * processor waiting for its own results. `length` is the number of bytes in the block. */
 static inline __attribute__((always_inline)) void mix_blocks(
     const int ways, words value[][8], words block[][16], const words *counter, uint32_t length, uint32_t flags,
     words v[][16])
@@ -55,7 +55,7 @@ static inline __attribute__((always_inline)) void mix_blocks(
     }
 }
 
-/* Chaining value in, chaining value (or digest) out. */
+/* Replaces the chaining value by the next one, or by the digest. */
 static __attribute__((noinline)) void compress(
     words value[8], words block[16], const words *counter, uint32_t length, uint32_t flags)
 {
@@ -65,7 +65,7 @@ static __attribute__((noinline)) void compress(
         value[w] = v[0][w] ^ v[0][8 + w];
 }
 
-/* The same for 32 inputs. */
+/* Does the same for 32 inputs. */
 static __attribute__((noinline)) void compress_two(
     words value[2][8], words block[2][16], const words *counter, uint32_t length, uint32_t flags)
 {
@@ -76,7 +76,7 @@ static __attribute__((noinline)) void compress_two(
             value[u][w] = v[u][w] ^ v[u][8 + w];
 }
 
-/* 64 bytes of the extendable output, block `counter` of it in each lane, keyed over a text of at most 64 bytes. */
+/* Returns 64 bytes of the extendable output, a block `counter` in each lane, keyed, over a text of at most 64 bytes. */
 static void stream(const uint32_t seed[8], const char *text, const words *counter, words out[16])
 {
     uint32_t name[16] = {0};

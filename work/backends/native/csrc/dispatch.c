@@ -1,4 +1,4 @@
-/* The table of kernels compiled in, best first. */
+/* The table of the compiled kernels, best first. */
 #include <stddef.h>
 
 #include "inos_native.h"

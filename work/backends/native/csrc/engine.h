@@ -1,4 +1,5 @@
-/* Everything that is compiled once per processor; the including file says which, and gives product and peeling. */
+/* Everything that is compiled once per processor. The including file selects the processor, and provides product and
+ * peeling. */
 #include "freivalds.h"
 #include "blake3.h"
 #include "noise.h"

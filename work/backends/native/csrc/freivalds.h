@@ -1,10 +1,8 @@
-/* Freivalds' check (protocol, section 5) in exact integers, in threads that take pieces until none is left: first
- * W^T R by blocks of columns, then Y R = X (W^T R) by blocks of rows, so that each operand is read once.
- *
- * Here, for processors without a product of bytes: everything is one product of int16 by int16, added up in int32
- * for 64 pairs and in int64 above. X takes W^T R in 16-bit limbs, and Y R takes Y's two halves. Needs `dot` of the
- * including file.
- */
+/* Freivalds' check (protocol, section 5) in exact integers. Threads take pieces until none is left: first W^T R by
+ * blocks of columns, then Y R = X (W^T R) by blocks of rows, so that each operand is read once. This file is for
+ * processors without a product of bytes: all products are of int16 by int16, and are added up in int32 for 64 pairs and
+ * in int64 above that. X is multiplied by W^T R in 16-bit limbs, and Y R uses the two halves of Y. The including file
+ * provides `dot`. */
 #ifdef INOS_AVX512
 #include "freivalds512.h"
 #else
@@ -14,7 +12,8 @@
 #define P_ROW_BYTES (6 * VECTORS)
 #define PROJECT_COLUMNS 128
 
-/* R as int16, in pairs of rows, [pair][16][2], and transposed, 16 rows of `n` made even; zero beyond. */
+/* R as int16, once in pairs of rows, [pair][16][2], and once transposed, 16 rows of `n` rounded up to even; zero
+ * beyond. */
 static void form_r(inos_check *job)
 {
     const int64_t even = job->n + job->n % 2;
@@ -27,7 +26,7 @@ static void form_r(inos_check *job)
         }
 }
 
-/* W^T R, below 2^36, in signed limbs of 16 bits, lowest first, no more than are needed: [limb][pair][16][2]. */
+/* W^T R, which is below 2^36, in signed limbs of 16 bits, lowest first, as many as are needed: [limb][pair][16][2]. */
 static void form_p(inos_check *job)
 {
     const int64_t size = (job->k + job->k % 2) * VECTORS;
@@ -62,8 +61,8 @@ static inline void pair_columns(const int8_t *first, const int8_t *second, int64
         pairs[c] = (uint16_t)(int16_t)first[c] | (uint32_t)(int32_t)second[c] << 16;
 }
 
-/* W^T R for columns [first, last): columns of W take the place of the vectors, a cache line of them at a time, since
- * rows of W lie far apart. */
+/* Computes W^T R for columns [first, last). Columns of W are processed a cache line at a time, since rows of W are far
+ * apart in memory. */
 static void project_columns(const inos_check *job, int64_t first, int64_t last)
 {
     const int64_t n = job->n, k = job->k, stride = n + n % 2;
@@ -90,7 +89,7 @@ static void project_columns(const inos_check *job, int64_t first, int64_t last)
     }
 }
 
-/* sums[limb][row][v] = X's rows times each limb. */
+/* Computes sums[limb][row][v], the product of X's rows and each limb. */
 static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t sums[][BLOCK_ROWS * VECTORS])
 {
     int16_t block[BLOCK_ROWS][DEPTH];
@@ -111,7 +110,7 @@ static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t
     }
 }
 
-/* low, high: Y's rows as 2^16 high + low + 2^15, low and high signed, times R. */
+/* Multiplies Y's rows by R in two parts, low and high, with Y = 2^16 high + low + 2^15 and both parts signed. */
 static void multiply_y(const inos_check *job, int64_t top, int64_t rows, int64_t *low, int64_t *high)
 {
     const int16_t *vectors = (const int16_t *)(const void *)job->form_r;
@@ -120,7 +119,7 @@ static void multiply_y(const inos_check *job, int64_t top, int64_t rows, int64_t
         const int64_t cols = inos_min(DEPTH, job->n - left), pairs = (cols + 1) / 2;
         for (int64_t r = 0; r < rows; r++) {
             const int32_t *y = job->y + (top + r) * job->n + left;
-            /* Pieces of rows are too short for the processor to see them coming. */
+            /* Pieces of rows are too short for the processor to prefetch them. */
             for (int64_t c = 0; c < DEPTH; c += 16)
                 __builtin_prefetch((const char *)y + 4 * (DEPTH + c));
             for (int64_t c = 0; c < cols; c++) {

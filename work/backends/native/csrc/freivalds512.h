@@ -1,17 +1,17 @@
-/* Freivalds' check with AVX512-VNNI: bytes by bytes, four products an instruction and lane. R's bytes are unsigned as
- * they are. W R takes W's bytes; X (W^T R) takes X + 128 and W^T R in signed digits to the base 256; Y R takes Y's
- * four bytes, the lower three 128 lower. What was added is taken off again by column sums of R and W^T R.
- */
+/* Freivalds' check with AVX512-VNNI, which multiplies bytes by bytes, four products per instruction and lane. R's bytes
+ * are unsigned. W^T R uses W's bytes. X (W^T R) uses X + 128, and W^T R in signed digits to the base 256. Y R uses the
+ * four bytes of each entry of Y, of which the lower three are reduced by 128 to make them signed. Column sums of R and
+ * of W^T R correct these offsets. */
 #define R_ROW_BYTES VECTORS
 #define P_ROW_BYTES (5 * VECTORS)
 #define PROJECT_COLUMNS 256
 #define DOT_ROWS 16
 #define X_BLOCK 1024
 #define Y_BLOCK 512
-/* 255 * 128 * 4 * 2^14 < 2^31: rows of W, or columns of X, whose products are added up in int32. */
+/* 255 * 128 * 4 * 2^14 < 2^31, so the products of this many rows of W, or columns of X, are added up in int32. */
 #define MAX_SUM 65536
 
-/* Rows of 16 bytes as [row / 4][16][4]: what is broadcast against, four rows at a time. */
+/* Rows of 16 bytes as [row / 4][16][4], four rows at a time, against which values are broadcast. */
 static inline void write_quad(const uint8_t *rows, int64_t count, uint8_t *out)
 {
     __m128i row[4];
@@ -34,7 +34,7 @@ static void form_r(inos_check *job)
             job->sums_r[v] += job->vectors[row * VECTORS + v];
 }
 
-/* Digits to the base 256, -128 .. 127, as many as the largest number needs, [digit][row / 4][16][4]. */
+/* Digits to the base 256, -128 .. 127, as many as the largest number needs, as [digit][row / 4][16][4]. */
 static void form_p(inos_check *job)
 {
     const int64_t size = (job->k + 3) / 4 * 4 * VECTORS;
@@ -81,7 +81,7 @@ static inline void turn_rows(const int8_t *w, int64_t stride, int64_t rows, int6
     }
 }
 
-/* sums[vector][group] += R^T times a block. */
+/* Adds R^T times a block to sums[vector][group]. */
 static inline void add_block(const uint8_t *vectors, __m512i block[32][4], int64_t quads, __m512i sums[VECTORS][4])
 {
     for (int v = 0; v < VECTORS; v += 4) {
@@ -105,7 +105,7 @@ static inline void add_block(const uint8_t *vectors, __m512i block[32][4], int64
     }
 }
 
-/* W^T R for columns [first, last). */
+/* Computes W^T R for columns [first, last). */
 static void project_columns(const inos_check *job, int64_t first, int64_t last)
 {
     for (int64_t base = 0; base < job->n; base += MAX_SUM) {
@@ -138,7 +138,7 @@ static inline void add_wide(int64_t *sums, __m512i acc, int shift)
     _mm512_storeu_si512(sums + 8, _mm512_add_epi64(_mm512_loadu_si512(sums + 8), _mm512_sll_epi64(high, by)));
 }
 
-/* sums[row][v] += X (W^T R), up to 16 rows. */
+/* Adds X (W^T R) to sums[row][v], for up to 16 rows. */
 static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t *sums)
 {
     const int64_t size = (job->k + 3) / 4 * 4 * VECTORS;
@@ -173,7 +173,7 @@ static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t
     }
 }
 
-/* sums[row][v] += Y R, four rows at a time; bytes of four neighbours come together, lowest first. */
+/* Adds Y R to sums[row][v], four rows at a time. Bytes of four neighbours are put together, lowest first. */
 static void multiply_y(const inos_check *job, int64_t top, int64_t rows, int64_t *sums)
 {
     const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
@@ -205,7 +205,7 @@ static void multiply_y(const inos_check *job, int64_t top, int64_t rows, int64_t
     }
 }
 
-/* Whether both sides are the same in rows [first, last). Both stay below 2^60, so that they are compared exactly. */
+/* Returns whether both sides are equal in rows [first, last). Both stay below 2^60, so the comparison is exact. */
 static int compare_rows(const inos_check *job, int64_t first, int64_t last)
 {
     for (int64_t top = first; top < last; top += DOT_ROWS) {

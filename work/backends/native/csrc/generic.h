@@ -6,7 +6,7 @@
 #define X_SCALE 2
 #define WIDEN_W widen_w
 
-/* A group's 16 words of four bytes become four rows of 16 int16, by column of the group: even ones first. */
+/* A group's 16 words of four bytes become four rows of 16 int16, by column of the group, even ones first. */
 static inline void widen_w(const int8_t *w, int16_t *wide)
 {
     static const int order[4] = {0, 2, 1, 3};
@@ -16,7 +16,7 @@ static inline void widen_w(const int8_t *w, int16_t *wide)
                 wide[t * ROWS + c] = w[4 * c + order[t]];
 }
 
-/* Two columns of a group: one row of X' times 16 rows of W'. */
+/* Multiplies two columns of a group: one row of X' times 16 rows of W'. */
 static inline void multiply_pair(const int16_t *x, const int16_t *w, int32_t *acc)
 {
     const int16_t first = x[0], second = x[1];

@@ -1,9 +1,7 @@
-/* What the kernels share: sizes of the protocol, the layout of packed operands, one table per processor.
- *
- * Packed operand, [strip][panel][step][group of 4 columns][16 rows][4 columns], one byte each: one 64-byte
- * load is 16 rows of W' by 4 columns, and 4 bytes of X' are broadcast against it. Strips are 16 rows, steps
- * 64 columns, panels 1024 (protocol, section 3).
- */
+/* Definitions that all kernels share: sizes of the protocol, the layout of packed operands, and one table per
+ * processor. A packed operand is [strip][panel][step][group of 4 columns][16 rows][4 columns], one byte each, so one
+ * 64-byte load is 16 rows of W' by 4 columns, against which 4 bytes of X' are broadcast. Strips have 16 rows, steps 64
+ * columns, and panels 1024 (protocol, section 3). */
 #ifndef INOS_NATIVE_H
 #define INOS_NATIVE_H
 
@@ -20,33 +18,34 @@
 #define STRIP_BYTES (ROWS * PANEL)
 #define STEP_BYTES (ROWS * STEP)
 #define RANK 64
-/* Peeling is one int16 product of depth 2 * RANK: 4 KiB a strip on either side. Columns that share a noise column
- * are added up over 16 panels at most, which is why a slab has no more: 256 * -128 still fits int16. */
+/* Peeling is one int16 product of depth 2 * RANK, which takes 4 KiB per strip on either side. Columns that share a
+ * noise column are added up over at most 16 panels, because 256 * -128 still fits int16; therefore a slab has no more
+ * panels. */
 #define PEEL_DEPTH (2 * RANK)
 #define PEEL_WORDS (ROWS * PEEL_DEPTH)
 #define MAX_TILE_TICKETS 256
 #define STATE_WORDS 16
 #define DIGEST_WORDS 8
-/* i, j, p, then the digest. */
+/* A win has i, j, p, and then the digest. */
 #define WIN_WORDS (3 + DIGEST_WORDS)
 #define VECTORS 16
-/* Pairs of int16 products of Freivalds added up in int32: 64 * 2 * 2^15 * 255 < 2^31. */
+/* This many pairs of int16 products of Freivalds' check are added up in int32: 64 * 2 * 2^15 * 255 < 2^31. */
 #define DOT_PAIRS 64
 
-/* Strips hashed, rows compared between two looks at what is left. */
+/* This many strips are hashed, or rows compared, before a thread takes the next piece. */
 #define HASHED_STRIPS 4
 #define COMPARED_ROWS 64
 
 #include "api.h"
 #include "vectors.h"
 
-/* What is to be fetched into the second cache during one product, since the processor does not see it coming. */
+/* The memory that is fetched into the second-level cache during one product, since the processor does not prefetch it. */
 #define AHEAD_BYTES 2048
 typedef struct {
     uintptr_t x, w;
 } ahead;
 
-/* Where blocks of 16 x 16 are written: steps in elements to the next row, and to the next strip of W. */
+/* The place for blocks of 16 x 16, with steps in elements to the next row and to the next strip of W. */
 typedef struct {
     int32_t *start;
     int64_t row, strip;
@@ -55,7 +54,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int (*is_supported)(void);
-    /* Bytes of packed X' per byte of X: 2 where the kernel multiplies 16-bit numbers. */
+    /* Bytes of packed X' per byte of X: 2 if the kernel multiplies 16-bit numbers. */
     int x_scale;
     void (*draw_perms)(const uint32_t *seed, int64_t first, int64_t last, uint8_t *perms, uint8_t *inverse);
     void (*keep)(inos_slab *slab);

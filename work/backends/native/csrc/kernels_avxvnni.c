@@ -8,7 +8,7 @@ INOS_TARGET("avx2,avxvnni,fma,bmi2")
 #include "avx2.h"
 #include "engine.h"
 
-/* Bit 4 of EAX of leaf 7.1. Compilers learned its name late; leaf 7 says whether leaf 7.1 exists. */
+/* Bit 4 of EAX of leaf 7.1 reports AVX-VNNI. Compilers learned its name late. Leaf 7 says whether leaf 7.1 exists. */
 static int inos_has_avxvnni(void)
 {
     unsigned a, b, c, d;

@@ -1,4 +1,4 @@
-/* Plain C for whatever processor the compiler builds for. */
+/* Kernels in plain C, for any processor that the compiler builds for. */
 #include "inos_native.h"
 #include "generic.h"
 #include "plain.h"

@@ -1,8 +1,8 @@
-/* Hashes of an operand's strips and of the tree above them (protocol, section 2). A strip is 16 KiB, 16 chunks of
- * BLAKE3, and each chunk is one row: so the lanes are the rows, and a step packed for the kernels is a block in
- * every lane. */
+/* Hashes of an operand's strips and of the tree above them (protocol, section 2). A strip has 16 KiB, which are 16
+ * chunks of BLAKE3, and each chunk is one row. So the lanes are the rows, and a step that is packed for the kernels is
+ * a block in every lane. */
 
-/* The key of a context: what BLAKE3's derive-key mode makes of its name, at most 64 bytes. */
+/* The key of a context, which BLAKE3's derive-key mode derives from its name of at most 64 bytes. */
 static void derive_key(const char *context, words key[8])
 {
     words block[16];
@@ -15,7 +15,7 @@ static void derive_key(const char *context, words key[8])
     compress(key, block, &(words){0}, (uint32_t)strlen(context), CHUNK_START | CHUNK_END | ROOT | CONTEXT);
 }
 
-/* 16 chunks' values of each of two strips joined in pairs, four times; the digests end in lanes 0 and 8. */
+/* Joins 16 chunk values of each of two strips in pairs, four times; the digests end in lanes 0 and 8. */
 static void join_chunks(const words key[8], words chunks[2][8], words value[8])
 {
     uint32_t from[2][8][16];
@@ -41,8 +41,8 @@ static void join_chunks(const words key[8], words chunks[2][8], words value[8])
     }
 }
 
-/* Leaves `first` and `second` (strip * panels + panel), into `leaves` one after the other; whether all their entries
- * are in -64 .. 63. */
+/* Writes leaves `first` and `second` (strip * panels + panel) to `leaves`, and returns whether all their entries are in
+ * -64 .. 63. */
 static int hash_two(const inos_leaves *job, const words key[8], int64_t first, int64_t second, uint8_t *leaves)
 {
     const words lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -77,7 +77,7 @@ static int hash_two(const inos_leaves *job, const words key[8], int64_t first, i
     return 1;
 }
 
-/* Leaves of strips taken one after the other until none is left, one has a bad entry, or `stop` is set. */
+/* Hashes strips one after the other until none is left, one has a bad entry, or `stop` is set. */
 static void hash_leaves(inos_leaves *job)
 {
     const int64_t panels = (job->cols + PANEL - 1) / PANEL, strips = (job->rows + ROWS - 1) / ROWS;
@@ -99,7 +99,7 @@ static void hash_leaves(inos_leaves *job)
     }
 }
 
-/* A level of the tree from the one below: pairs of nodes hashed under `context`, an odd last one carried up. */
+/* Hashes a level of the tree: pairs of nodes are hashed under `context`, and an odd last one is carried up. */
 static void hash_parents(const uint8_t *nodes, int64_t count, const char *context, uint8_t *parents)
 {
     words key[8];

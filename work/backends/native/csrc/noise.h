@@ -1,5 +1,5 @@
-/* Noise drawn from a seed (protocol, section 3, point 3). An output block of BLAKE3 is one row, or a quarter of
- * one permutation, so that 16 lanes draw a strip's rows, or four permutations. */
+/* Draws noise from a seed (protocol, section 3, point 3). An output block of BLAKE3 is one row, or a quarter of one
+ * permutation, so 16 lanes draw a strip's rows or four permutations. */
 static const words noise_lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 /* A strip's 16 rows, as [lane][word]; `shift` is added to every byte. */
@@ -20,7 +20,7 @@ static void draw_rows(const uint32_t seed[8], int64_t strip, uint8_t shift, uint
     }
 }
 
-/* The stable ascending argsort of 64 numbers, and its inverse: the rank of each. */
+/* Computes the stable ascending argsort of 64 numbers, and its inverse, which is the rank of each. */
 static void sort_step(const uint32_t *keys, uint8_t *perm, uint8_t *inverse)
 {
     uint32_t rank[STEP] = {0};
@@ -40,7 +40,7 @@ static void sort_step(const uint32_t *keys, uint8_t *perm, uint8_t *inverse)
     }
 }
 
-/* Permutations of steps [first, last) and their inverses: 64 bytes each. */
+/* Draws the permutations of steps [first, last) and their inverses: 64 bytes each. */
 static void draw_perms(const uint32_t seed[8], int64_t first, int64_t last, uint8_t *perms, uint8_t *inverse)
 {
     for (int64_t at = first; at < last; at += 4) {

@@ -1,8 +1,8 @@
-/* Noise and packing, and the sums that peel the noise off. Plain C that the compiler turns into vectors of
- * the including file's processor; a file that has a byte permutation packs a panel itself (PACK_PANEL). */
+/* Noise, packing, and the sums with which the noise is peeled off, in plain C that the compiler vectorises for the
+ * including file's processor. A file with a permutation of bytes packs panels by itself (PACK_PANEL). */
 
-/* 16 rows x 64 columns, zero beyond the matrix, as [group][row] words of 4 columns. What lies `ahead` bytes behind is
- * fetched into the second cache: sixteen rows far apart are more streams than the processor follows by itself. */
+/* Copies 16 rows x 64 columns, zero beyond the matrix, as [group][row] words of 4 columns. Memory `ahead` bytes further
+ * is fetched into the second-level cache, because the processor's prefetcher cannot follow sixteen distant rows. */
 static inline void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t cols, int64_t ahead, words *step)
 {
     int8_t edge[ROWS][STEP];
@@ -30,20 +30,20 @@ static inline void load_step(const int8_t *raw, int64_t stride, int64_t rows, in
 #endif
 }
 
-/* Columns that share a noise column: sums[q][row] += step[row][inverse[q]]. */
+/* Adds columns that share a noise column: sums[q][row] += step[row][inverse[q]]. */
 static inline void sum_step(const words *step, const uint8_t *inverse, counts *sums)
 {
     for (int q = 0; q < RANK; q++)
         sums[q] += (counts)(step[inverse[q] >> 2] << (24 - 8 * (inverse[q] & 3))) >> 24;
 }
 
-/* One panel of one strip, being packed: where its rows and columns begin, and how many there are. */
+/* One panel of one strip that is being packed: where its rows and columns begin, and how many there are. */
 typedef struct {
     const int8_t *raw;
     int64_t stride, rows, cols;
-    const uint8_t *perms, *inverse; /* of its 16 steps */
+    const uint8_t *perms, *inverse; /* permutations of its 16 steps */
     int is_x;
-    uintptr_t next; /* where what is packed next begins: to be fetched in time */
+    uintptr_t next; /* begin of what is packed next, to fetch it in time */
 } panel_view;
 
 #ifdef INOS_VBMI
@@ -51,7 +51,7 @@ typedef struct {
 #else
 #define PACK_PANEL pack_panel
 
-/* out[g][row] = step + noise of the four columns' noise columns; table[q][row]. */
+/* Computes out[g][row] = step + noise of the four columns' noise columns, from table[q][row]. */
 static inline void add_noise(const words *step, const words *table, const uint8_t *perm, words *out)
 {
     for (int g = 0; g < 16; g++, perm += 4) {
@@ -63,7 +63,7 @@ static inline void add_noise(const words *step, const words *table, const uint8_
 static inline void store_step(const words *step, int is_x, uint8_t *out)
 {
 #if X_SCALE == 2
-    /* For kernels that multiply 16-bit numbers: the even bytes of a group's 16 words as pairs of int16, then the
+    /* For kernels that multiply 16-bit numbers: stores the even bytes of a group's 16 words as pairs of int16, then the
      * odd ones. */
     for (int g = 0; is_x && g < 16; g++, out += 128) {
         const words even = step[g] & 0x00ff00ffu, odd = step[g] >> 8 & 0x00ff00ffu;
@@ -88,7 +88,7 @@ static void pack_panel(const panel_view *view, uint8_t noise[ROWS][RANK], uint8_
     memset(total, 0, sizeof total);
     for (int64_t b = 0; b < STEPS; b++, out += STEP_BYTES * (view->is_x ? X_SCALE : 1)) {
         const int64_t left = b * STEP;
-        /* A step beyond the matrix must not even be pointed at. */
+        /* A pointer must not even point to a step beyond the matrix. */
         load_step(view->raw + (left < view->cols ? left : 0), view->stride, view->rows, view->cols - left,
                   (int64_t)(view->next - (uintptr_t)view->raw), step);
         add_noise(step, table, view->perms + left, noisy);
@@ -102,7 +102,8 @@ static void pack_panel(const panel_view *view, uint8_t noise[ROWS][RANK], uint8_
 }
 #endif
 
-/* A strip's side of the peeling: X's rows of 128 are negated; W's lie in pairs, [64 pairs][16 rows][2]. */
+/* Computes a strip's side of the peeling: X's rows of 128 are negated, and W's are stored in pairs, [64 pairs][16
+ * rows][2]. */
 static void write_peel(int is_x, uint8_t noise[ROWS][RANK], int16_t (*sums)[RANK], int16_t *peel)
 {
     for (int r = 0; r < ROWS; r++)
@@ -116,7 +117,7 @@ static void write_peel(int is_x, uint8_t noise[ROWS][RANK], int16_t (*sums)[RANK
             }
 }
 
-/* What is added to seven random bits: 64 + E is 64 .. 191, F is -64 .. 63. */
+/* The offset that is added to seven random bits: 64 + E is 64 .. 191, F is -64 .. 63. */
 static void draw_strip_noise(const inos_side *side, int64_t strip, uint8_t noise[ROWS][RANK])
 {
     if (side->is_bare)
@@ -163,7 +164,7 @@ static void sum_steps(const uint8_t *packed, const uint8_t *inverse, int64_t ste
 }
 #endif
 
-/* W's side of the peeling from strips packed before, under another X's noise. */
+/* Computes W's side of the peeling from strips that were packed before, under another X's noise. */
 static void sum_w(const inos_side *side, int64_t first, int64_t last, const uint8_t *packed, int16_t *peel,
                   const int *stop)
 {

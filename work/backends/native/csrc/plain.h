@@ -1,4 +1,4 @@
-/* Peeling and Freivalds' product in plain C, for processors that get no code of their own for them. */
+/* Peeling and Freivalds' product in plain C, for processors without special code for them. */
 
 static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
 {

@@ -1,8 +1,8 @@
-/* A part of Y over some panels, by several threads at once. One side's strips are packed beforehand; of the other's
- * each thread takes some, packs them for itself and multiplies them with everything kept. So what is packed takes
- * little memory, and stays in the caches. */
+/* Computes a part of Y over some panels, with several threads. The strips of one side are packed beforehand. Of the
+ * other side, each thread takes some strips, packs them for itself and multiplies them with all kept ones. So the
+ * packed data takes little memory, and stays in the caches. */
 
-/* The next strips of the side that is streamed: fewer towards the end, so that all threads end together. */
+/* Takes the next strips of the streamed side, fewer towards the end, so that all threads end together. */
 static int64_t take_strips(inos_slab *slab, int64_t last, int64_t most, int64_t *first)
 {
     int64_t at = __atomic_load_n(&slab->next, __ATOMIC_RELAXED), count;
@@ -17,7 +17,7 @@ static int64_t take_strips(inos_slab *slab, int64_t last, int64_t most, int64_t 
     return count;
 }
 
-/* Pack the kept side, or where it was packed before, add up its columns under X's new noise. */
+/* Packs the kept side. If it was packed before, only adds up its columns under X's new noise. */
 static void keep(inos_slab *slab)
 {
     const inos_side *side = slab->keeps_x ? &slab->x : &slab->w;
@@ -55,7 +55,7 @@ static void open_tile(const inos_slab *slab, inos_worker *worker)
     worker->panels_left = slab->x.last_panel - slab->x.first_panel;
 }
 
-/* The next strips of the streamed side, packed; 0 where none are left. */
+/* Takes and packs the next strips of the streamed side; returns 0 if none is left. */
 static int open_strips(inos_slab *slab, inos_worker *worker)
 {
     const inos_side *side = slab->keeps_x ? &slab->w : &slab->x;

@@ -1,5 +1,5 @@
-/* Everything after INOS_TARGET in a file is compiled for that processor, whatever the build's own flags are:
- * the build has no -march, and a kernel is only called where the processor was found to have it. */
+/* Everything after INOS_TARGET in a file is compiled for that processor, independent of the build's own flags. The
+ * build has no -march, and a kernel is only called if the processor was found to support it. */
 #define INOS_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #if defined(__x86_64__)

@@ -1,6 +1,6 @@
-/* The tickets of a tile's panel: hashed 32 at a time, compared with the target. */
+/* The tickets of a panel of a tile, which are hashed 32 at a time and compared with the target. */
 
-/* Whether a digest, its bytes read big-endian, is at most the target. */
+/* Returns whether a digest, read big-endian, is at most the target. */
 static int is_win(const uint32_t *digest, const uint32_t *target)
 {
     for (int w = 0; w < DIGEST_WORDS; w++) {
@@ -35,7 +35,7 @@ static void write_win(inos_worker *worker, int64_t at, int64_t panel, const uint
     memcpy(win + 3, digest, 4 * DIGEST_WORDS);
 }
 
-/* Hash the states of a tile's panel, [x strip][w strip][16] and room for 31 more, and write down the wins. */
+/* Hashes the states of a panel of a tile, [x strip][w strip][16] with room for 31 more, and records the wins. */
 static void draw_tickets(const inos_slab *slab, inos_worker *worker, const uint32_t *states, int64_t panel)
 {
     const int64_t count = worker->tile.x_strips * worker->tile.w_strips;

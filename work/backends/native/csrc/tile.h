@@ -5,7 +5,7 @@
  *   peel(x, w, w_stride, n, acc, out)                               acc plus negated corrections into `out`
  */
 
-/* Into the product; where `adds`, onto what earlier panels left there. */
+/* Stores the product; if `adds` is set, adds it to what earlier panels left there. */
 static void write_block(const int32_t *block, int32_t *out, int64_t stride, int64_t rows, int64_t cols, int adds)
 {
     if (rows >= ROWS && cols >= ROWS && !adds) {
@@ -18,7 +18,7 @@ static void write_block(const int32_t *block, int32_t *out, int64_t stride, int6
             out[r * stride + c] = (adds ? out[r * stride + c] : 0) + block[r * ROWS + c];
 }
 
-/* Strip i of the tile's X by n strips of its W from j on, peeled and written. */
+/* Multiplies strip i of the tile's X by n strips of its W from j on, peels the products and writes them. */
 static inline void finish_blocks(const inos_slab *slab, const inos_worker *worker, int64_t i, int64_t j, int n)
 {
     const inos_tile *tile = &worker->tile;
@@ -45,8 +45,8 @@ static void finish_tile(const inos_slab *slab, const inos_worker *worker)
             finish_blocks(slab, worker, i, j, (int)inos_min(PEEL_W, worker->tile.w_strips - j));
 }
 
-/* X's next panel and W's next two strips in portions, one for each product; after the last panel, what comes next of
- * the kept side, wherever that is: nothing is read there, only fetched. */
+/* Fetches X's next panel and W's next two strips in portions, one for each product. After the last panel it fetches
+ * what follows in the kept side. The addresses may lie beyond it, since nothing is read, only fetched. */
 static inline ahead look_ahead(const inos_tile *tile, int64_t i, int64_t j, int64_t p, int64_t panels)
 {
     const int64_t size = STRIP_BYTES, stride = panels * size;
@@ -89,7 +89,7 @@ static void run_panel(const inos_slab *slab, inos_worker *worker, int64_t p, int
         draw_tickets(slab, worker, states, slab->x.first_panel + p);
 }
 
-/* The rest of a tile's panels, until there are wins to report or `stop` is set. */
+/* Computes the rest of a tile's panels, until there are wins to report or `stop` is set. */
 static void run_tile(const inos_slab *slab, inos_worker *worker)
 {
     const int64_t panels = slab->x.last_panel - slab->x.first_panel;

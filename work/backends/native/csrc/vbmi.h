@@ -1,6 +1,6 @@
-/* AVX512-VBMI: a row's noise over 64 columns is one look-up of 64 bytes, and so is the order in which columns that
- * share a noise column come together. A panel goes row by row, as it lies in memory, and is transposed from the
- * first cache afterwards. */
+/* AVX512-VBMI: one look-up of 64 bytes yields a row's noise over 64 columns, and another the order that puts columns
+ * with the same noise column together. A panel is processed row by row, as it lies in memory, and transposed from the
+ * first-level cache afterwards. */
 #define PACK_PANEL pack_panel_vbmi
 
 static inline __attribute__((always_inline)) void add_row(

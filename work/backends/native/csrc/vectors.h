@@ -1,5 +1,5 @@
-/* 16 rows of 4 columns, or 16 inputs of BLAKE3, in the compiler's own vectors: it cuts them to what the including
- * file's processor has. */
+/* 16 rows of 4 columns, or 16 inputs of BLAKE3, in the compiler's own vectors, which it splits for the including file's
+ * processor. */
 #ifndef INOS_VECTORS_H
 #define INOS_VECTORS_H
 #include <string.h>

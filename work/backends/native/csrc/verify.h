@@ -1,7 +1,7 @@
-/* A certificate checked whole (protocol, section 3): paths, entries, noise, 2^18 multiply-accumulates, digest. It only
- * says yes or no; what is wrong is named by the reference. */
+/* Checks a whole certificate (protocol, section 3): paths, entries, noise, 2^18 multiply-accumulates, digest. It only
+ * answers yes or no; the reference names what is wrong. */
 
-/* H(context, data) for up to 64 bytes of either; contexts with the prefix. */
+/* Returns H(context, data) for at most 64 bytes of either; contexts include the prefix. */
 static void hash_short(const char *context, const uint8_t *data, size_t length, uint8_t hash[32])
 {
     words value[8], block[16];
@@ -28,7 +28,7 @@ static int is_id(const inos_opened *side)
     return !memcmp(hash, side->id, 32);
 }
 
-/* From the leaf up: the sibling is on the left of an odd node, and an even last node has none. */
+/* Goes from the leaf up: the sibling is on the left of an odd node, and an even last node has none. */
 static int is_path(const inos_opened *side, int64_t panel, int64_t panels, const uint8_t leaf[32])
 {
     int64_t index = side->strip * panels + panel, last = (side->rows + ROWS - 1) / ROWS * panels - 1, used = 0;
@@ -65,7 +65,7 @@ static int is_opened(const inos_opened *side, int64_t panel)
     return 1;
 }
 
-/* The strip under its noise, as one of the kernels' sides. */
+/* Makes the strip under its noise, as one of the kernels' sides. */
 static void pack_opened(const inos_opened *side, const uint8_t seed[32], int64_t panel, int is_x, uint8_t *packed)
 {
     uint8_t noise[ROWS][RANK] __attribute__((aligned(64))), perms[PANEL], inverse[PANEL];
