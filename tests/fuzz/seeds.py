@@ -3,12 +3,14 @@
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from fuzz.served import RAW, UPGRADE, join_input
 from fuzz.targets import RECORDS, TARGETS, join_frames, make_handshake
 from inos import work
 from inos.network.wire.base import Message
@@ -70,6 +72,7 @@ def list_seeds() -> Iterator[tuple[str, bytes]]:
     ):
         yield "rpc", json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     yield "rpc", b'[{"jsonrpc":"2.0","id":null,"method":"rpc.discover"},{"jsonrpc":"2.0","method":"node_version"}]'
+    yield from list_requests()
     for text in (info.address, f"{'ab' * 32}@127.0.0.1:8646", f"{'ab' * 32}@[::1]:1", "1.5", encode(TX).hex()):
         yield "text", text.encode()
     for array in (np.eye(3, dtype=np.int8), np.asfortranarray(np.eye(3, 2, dtype=np.int32)), np.zeros(3)):
@@ -81,6 +84,26 @@ def list_seeds() -> Iterator[tuple[str, bytes]]:
     rest = {"block": block, "confirmations": [block], "siblings": [], "steps": ["ab"], "soundness_bits": 128}
     yield "receipt", json.dumps(fields | rest | {"format": "inos receipt 2"}).encode()
     yield "pool", encode((TX, TX))
+
+
+def list_requests() -> Iterator[tuple[str, bytes]]:
+    """Yield HTTP requests and frames of a WebSocket."""
+    call = b'{"jsonrpc":"2.0","id":1,"method":"chain_head"}'
+    json_type = b"Content-Type: application/json\r\n"
+    host = b"Host: localhost:8645\r\n"
+    yield "http", b"GET / HTTP/1.1\r\n" + host + b"Accept: text/html\r\n\r\n"
+    yield "http", b"POST / HTTP/1.1\r\n" + host + json_type + b"Content-Length: %d\r\n\r\n" % len(call) + call
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(call) + call + b"\r\n0\r\n\r\n"
+    yield "http", b"POST / HTTP/1.1\r\n" + host + json_type + chunked
+    packed = zlib.compress(call)
+    head = b"Content-Encoding: deflate\r\nAuthorization: Bearer 00\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    yield "http", b"POST / HTTP/1.1\r\n" + host + json_type + head + packed
+    yield "http", b"GET /explorer/index.html HTTP/1.1\r\n" + host + b"\r\nHEAD / HTTP/1.0\r\n" + host + b"\r\n"
+    yield "http", UPGRADE.replace(b"\r\n\r\n", b"\r\nOrigin: http://localhost\r\n\r\n")
+    subscribe = b'{"jsonrpc":"2.0","id":2,"method":"subscribe","params":["heads",0]}'
+    yield "websocket", join_input([(0x81, call), (0x81, subscribe), (0x82, call)])
+    yield "websocket", join_input([(0x01, call[:9]), (0x89, b"ping"), (0x80, call[9:]), (0x88, b"\x03\xe8bye")])
+    yield "websocket", join_input([(0x8A, b""), (0xC1, call), (RAW, b"\x81\x85\x01\x02\x03\x04hello")])
 
 
 def list_messages() -> Iterator[Message]:

@@ -4,16 +4,19 @@ A target returns, or raises AssertionError if an invariant is broken; any other 
 """
 
 import asyncio
+import atexit
 import json
 import random
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
 from fuzz.peers import run_session
+from fuzz.served import Served, check_frames, make_frames
 from inos.client.receipt import read_receipt
 from inos.client.receipt_checks import check_receipt
 from inos.consensus.records import Account, Claim, DisputeRecord, Job, Market
@@ -163,6 +166,18 @@ def fuzz_rpc(data: bytes) -> None:
         assert one.get("error", {}).get("code") != INTERNAL_ERROR, one
 
 
+def fuzz_http(data: bytes) -> None:
+    """The bytes of HTTP requests: nothing fails inside the server, and no answer has status 500."""
+    answer = _get_served().send(data, upgrade=False)
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")), answer[:100]
+    assert b" 500 " not in answer[:20], answer[:200]
+
+
+def fuzz_websocket(data: bytes) -> None:
+    """Frames after a WebSocket's upgrade: answers are whole frames and never an internal error."""
+    check_frames(_get_served().send(make_frames(data), upgrade=True))
+
+
 def fuzz_text(data: bytes) -> None:
     """Read text that people type or paste."""
     text = data.decode("utf-8", "replace")
@@ -232,6 +247,13 @@ def split_frames(data: bytes) -> list[bytes]:
 def join_frames(frames: Sequence[bytes]) -> bytes:
     """Return the stream that `split_frames` reads."""
     return b"".join(len(frame).to_bytes(2, "big") + frame for frame in frames)
+
+
+@cache
+def _get_served() -> Served:
+    served = Served()
+    atexit.register(served.close)
+    return served
 
 
 def _make_node() -> Any:
