@@ -54,7 +54,7 @@ def load_network(name_or_path: str) -> Network:
 
 def read_genesis(name_or_path: str) -> GenesisFile:
     """Return the checked content of a preset or genesis file. It raises as `load_network` does."""
-    return parse_genesis(_read_text(name_or_path), name_or_path)
+    return parse_genesis(read_genesis_text(name_or_path), name_or_path)
 
 
 def parse_genesis(text: str, place: str) -> GenesisFile:
@@ -172,7 +172,8 @@ def derive_devnet(
     return text
 
 
-def _read_text(name_or_path: str) -> str:
+def read_genesis_text(name_or_path: str) -> str:
+    """Return the text of a preset or genesis file. It raises as `load_network` does."""
     if name_or_path in list_networks():
         return files("inos.genesis").joinpath("data", f"{name_or_path}.json").read_text("utf-8")
     path = Path(name_or_path).expanduser()

@@ -17,7 +17,7 @@ from inos.consensus.params import Params
 from inos.genesis import load_network
 from inos.light.errors import LightError
 from inos.light.light_client import LightClient
-from inos.light.methods import METHODS
+from inos.light.methods import HINT, METHODS
 from inos.light.source import Connection, Source
 from inos.primitives.bls import get_bls
 from inos.primitives.votes import Checkpoint
@@ -60,6 +60,7 @@ async def run(settings: LightSettings, clock: Any, connect: Callable[[str], Conn
         cast(NodePort, client),  # The methods of the light client take the client itself.
         RpcSettings(token_path=settings.data_dir / "rpc.token", host=settings.rpc_host, port=settings.rpc_port),
         METHODS,
+        method_hint=HINT,
     )
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

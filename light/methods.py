@@ -117,4 +117,5 @@ async def light_status(node: Any, params: NoParams) -> LightStatusModel:
     )
 
 
+HINT = "this is a light client, which answers light_status and state_getAccount alone; ask a full node"
 METHODS = {each.name: each for each in (state_get_account, light_status)}

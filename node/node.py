@@ -20,6 +20,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.node.accounts import check_payee, load_watch_key, make_miner_settings
 from inos.node.datadir import DataDir, write_atomically
+from inos.node.network_name import find_network, keep_network
 from inos.node.network_settings import DEVNET, make_network_settings
 from inos.node.services import make_services
 from inos.node.settings import NodeSettings
@@ -87,13 +88,16 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         InosError: data-dir-in-use, other-genesis, port-in-use, bad-peer, bad address, ... (see each part).
     """
     clock = clock or SystemClock()
-    network = load_network(settings.network)
+    is_given = "network" in settings.model_fields_set
+    name = settings.network if is_given else find_network(settings.data_dir)
+    network = load_network(name)
     net = make_network_settings(settings, network)
     check_payee(settings, network)
     read_limits(settings, network)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir, network.genesis_id))
+        keep_network(data.path, name)
         miner_settings = make_miner_settings(settings, network, data)
         watch_key = load_watch_key(settings, data)
         identity = load_identity(data.path)

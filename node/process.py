@@ -27,6 +27,8 @@ STOP_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.05
 LOG_LINES: Final = 15
 READY_NAME: Final = "node.json"
+LIGHT_NAME: Final = "light.json"
+"""The ready file of a light client."""
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Several nodes share the machine, and a pool of BLAS threads in each would only compete for the cores."""
 
@@ -50,10 +52,10 @@ class ReadyFile(Struct, frozen=True):
         return True
 
 
-def read_ready_file(data_dir: Path) -> ReadyFile | None:
-    """Read node.json in a data directory; return None if it is missing or cannot be read."""
+def read_ready_file(data_dir: Path, name: str = READY_NAME) -> ReadyFile | None:
+    """Read the ready file in a data directory; return None if it is missing or cannot be read."""
     try:
-        found = json.loads((data_dir.expanduser() / READY_NAME).read_bytes())
+        found = json.loads((data_dir.expanduser() / name).read_bytes())
         texts = (str(found.get(name, "")) for name in ("p2p", "node_id"))
         return ReadyFile(int(found["pid"]), str(found["rpc"]), *texts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -8,14 +8,13 @@ import typer
 
 from inos.cli.common.options import (
     DEFAULT_DATA_DIR,
-    DEFAULT_NETWORK,
     DataDirOption,
+    DirNetworkOption,
     JsonOption,
-    NetworkOption,
 )
 from inos.cli.common.output import print_json
 from inos.cli.common.progress import make_progress
-from inos.cli.common.stopped_node import find_data_dir, open_stopped, open_untouched
+from inos.cli.common.stopped_node import choose_network, find_data_dir, open_stopped, open_untouched
 
 if TYPE_CHECKING:
     from inos.chain.recheck import Rechecked
@@ -37,7 +36,7 @@ def _db() -> None:
 
 @app.command()
 def check(
-    data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
+    data_dir: DataDirOption = DEFAULT_DATA_DIR, network: DirNetworkOption = None, json_: JsonOption = False
 ) -> None:
     """Read every block of the chain and every record of the state, and check that they fit together.
 
@@ -58,7 +57,7 @@ def check(
 
 @app.command()
 def compact(
-    data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
+    data_dir: DataDirOption = DEFAULT_DATA_DIR, network: DirNetworkOption = None, json_: JsonOption = False
 ) -> None:
     """Free the disk space of what was deleted or overwritten. The node must be stopped."""
     with open_stopped(data_dir, network) as node:
@@ -75,7 +74,7 @@ def compact(
 def export_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write the chain to.")],
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
-    network: NetworkOption = DEFAULT_NETWORK,
+    network: DirNetworkOption = None,
     matrices: Annotated[bool, typer.Option(help="Add the matrices that results are checked with.")] = True,
     json_: JsonOption = False,
 ) -> None:
@@ -102,7 +101,7 @@ def export_file(
 def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `inos db export` wrote.")],
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
-    network: NetworkOption = DEFAULT_NETWORK,
+    network: DirNetworkOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Import a chain from a file, every block checked, into a stopped node's database or a new one.
@@ -113,7 +112,7 @@ def import_file(
     from inos.node.archive import check_head, import_chain
     from inos.primitives.clock import SystemClock
 
-    check_head(file.expanduser(), load_network(network).genesis_id)
+    check_head(file.expanduser(), load_network(choose_network(data_dir, network)).genesis_id)
     with open_stopped(data_dir, network, is_new=True) as node:
         on_progress = make_progress("read", "bytes", is_quiet=json_)
         found = import_chain(node.ledger, node.store, file.expanduser(), SystemClock(), on_progress)
@@ -126,7 +125,7 @@ def import_file(
 
 @app.command()
 def recheck(
-    data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
+    data_dir: DataDirOption = DEFAULT_DATA_DIR, network: DirNetworkOption = None, json_: JsonOption = False
 ) -> None:
     """Check every block again that was found invalid, and show the result. The node must be stopped.
 
@@ -141,7 +140,7 @@ def recheck(
     from inos.primitives.bls import get_bls
 
     path = find_data_dir(data_dir)
-    net = load_network(network)
+    net = load_network(choose_network(path, network))
     with DataDir(path, net.genesis_id) as data:
         results = StoredResults(MatrixStore(data.matrices))
         found = recheck_database(data.ledger, net.params, net.state, results=results, bls=get_bls())

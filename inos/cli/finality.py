@@ -7,15 +7,15 @@ import typer
 
 from inos.cli.common.options import (
     DEFAULT_DATA_DIR,
-    DEFAULT_NETWORK,
     DEFAULT_RPC,
     DataDirOption,
+    DirNetworkOption,
     JsonOption,
-    NetworkOption,
     RpcOption,
 )
 from inos.cli.common.output import fail, print_json, print_progress
 from inos.cli.common.remote import call_rpc
+from inos.cli.common.stopped_node import choose_network
 from inos.primitives.units import BlockId, Nano, format_credits
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def export_journal(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write to. Default: the terminal.")
     ] = None,
-    network: NetworkOption = DEFAULT_NETWORK,
+    network: DirNetworkOption = None,
 ) -> None:
     """Write the signing journal in EIP-3076's interchange format, to be moved together with the key.
 
@@ -85,7 +85,7 @@ def export_journal(
     from inos.node.voting import load_voter_secret, open_journal
     from inos.primitives.bls import get_bls
 
-    net = load_network(network)
+    net = load_network(choose_network(data_dir, network))
     with _open(data_dir, net.genesis_id) as data:
         secret = load_voter_secret(data, may_make=False)
         with open_journal(data, secret, net.genesis_id, get_bls()) as journal:
@@ -104,7 +104,7 @@ def export_journal(
 def import_journal(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An EIP-3076 interchange, as `export` writes it.")],
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
-    network: NetworkOption = DEFAULT_NETWORK,
+    network: DirNetworkOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Add the votes of an interchange to the signing journal, so that this key contradicts none of them."""
@@ -113,7 +113,7 @@ def import_journal(
     from inos.node.voting import load_voter_secret, open_journal
     from inos.primitives.bls import get_bls
 
-    net = load_network(network)
+    net = load_network(choose_network(data_dir, network))
     text = _read_interchange(file)
     with _open(data_dir, net.genesis_id) as data:
         secret = load_voter_secret(data, may_make=False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from inos.cli.common.data_dirs import add_data_dir
 from inos.cli.common.output import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -55,6 +56,7 @@ def load_command(name: str) -> Any:
         app = typer.Typer(add_completion=False)
         app.command(name)(module.command)
         command = typer.main.get_command(app)
+    add_data_dir(command)
     command.name = name
     command.help = command.help or COMMANDS[name]
     return command

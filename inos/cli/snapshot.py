@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from inos.cli.common.options import DEFAULT_DATA_DIR, DEFAULT_NETWORK, DataDirOption, JsonOption, NetworkOption
+from inos.cli.common.options import DEFAULT_DATA_DIR, DataDirOption, DirNetworkOption, JsonOption
 from inos.cli.common.output import CommandError, fail, print_json
 from inos.cli.common.progress import Progress, make_progress
 from inos.cli.common.remote import Remote, read_token
-from inos.cli.common.stopped_node import find_data_dir, open_stopped
+from inos.cli.common.stopped_node import choose_network, find_data_dir, open_stopped
 
 POLL_S: Final = 0.2
 
@@ -18,7 +18,7 @@ POLL_S: Final = 0.2
 def command(
     target: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the copy; it must not exist yet.")],
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
-    network: NetworkOption = DEFAULT_NETWORK,
+    network: DirNetworkOption = None,
     matrices: Annotated[bool, typer.Option(help="Copy the matrices too.")] = True,
     check: Annotated[bool, typer.Option(help="Read the copy from end to end and check that it fits together.")] = True,
     json_: JsonOption = False,
@@ -28,9 +28,11 @@ def command(
     The copy shows one moment, appears under its name once it is complete, and is checked. It holds no keys: a voter's
     key in two places signs votes that contradict each other, and loses its bond.
     """
+    from inos.node.network_name import keep_network
     from inos.node.process import read_ready_file
 
     source, copy = find_data_dir(data_dir), target.expanduser().absolute()
+    network = choose_network(source, network)
     _check_network(source, network)
     running = read_ready_file(source)
     on_progress = make_progress("copied", "bytes", is_quiet=json_)
@@ -38,13 +40,14 @@ def command(
         made = _ask_node(Remote(running.rpc, read_token(None, source)), copy, matrices, on_progress)
     else:
         made = _copy_stopped(source, network, copy, matrices, on_progress)
+    keep_network(copy, network)
     height = _check_copy(copy, network, make_progress("checked", "blocks", is_quiet=json_)) if check else None
     if json_:
         print_json({"path": str(copy), "bytes": made["bytes"], "matrices": made["matrices"], "height": height})
         return
     checked = "not checked" if height is None else f"checked up to height {height}"
     print(f"{copy}: {made['bytes'] / 2**20:,.1f} MiB, {made['matrices']} matrices, {checked}")
-    print(f"start a node on it with: inos node --network {network} --data-dir {copy}")
+    print(f"start a node on it with: inos node --data-dir {copy}")
 
 
 def _check_network(source: Path, network: str) -> None:

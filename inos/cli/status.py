@@ -9,6 +9,7 @@ import typer
 from inos.cli.common.options import DEFAULT_RPC, JsonOption, RpcOption
 from inos.cli.common.output import print_json
 from inos.cli.common.remote import call_rpc
+from inos.client.errors import RemoteError
 
 WATCH_S: Final = 1.0
 
@@ -26,11 +27,18 @@ def command(
     """
     if watch:
         _watch(rpc)
-    status = get_status(rpc)
+    try:
+        status = get_status(rpc)
+        lines = describe(status)
+    except RemoteError as error:
+        if error.code != "method-not-found":
+            raise
+        status = call_rpc(rpc, "light_status")
+        lines = describe_light(status)
     if json_:
         print_json(status)
     else:
-        print("\n".join(describe(status)))
+        print("\n".join(lines))
 
 
 def get_status(rpc: str) -> dict[str, Any]:
@@ -66,6 +74,19 @@ def describe(status: dict[str, Any]) -> list[str]:
             if check.get("hint"):
                 lines.append(f"           {check['hint']}")
     return lines
+
+
+def describe_light(status: dict[str, Any]) -> list[str]:
+    """Return the status of a light client as lines of text."""
+    lines = [
+        f"network  {status['network']} (a light client)",
+        f"tip      {status['height']}  {status['head']}",
+        f"final    {status['final_height']}  {status['final_block']}",
+        f"asks     {', '.join(status['sources']) or 'nobody: all its nodes were caught lying'}",
+    ]
+    lines += [f"trouble  {url}: {reason}" for url, reason in status["source_errors"].items()]
+    lines += [f"lie      {lie['source']}: {lie['message']}" for lie in status["lies"]]
+    return lines + ([f"conflict {status['conflict']}"] if status["conflict"] else [])
 
 
 def _watch(rpc: str) -> None:

@@ -31,6 +31,7 @@ MAX_NAME: Final = 64
 RequestId = str | int | float | None
 Observe = Callable[[str, float, str], None]
 """Called after each call of an existing method, with its name, the seconds, and "ok" or the error's code."""
+METHOD_HINT: Final = "rpc.discover lists all methods"
 
 
 class Caller(Struct, frozen=True):
@@ -60,12 +61,14 @@ class Dispatcher:
         turns: Turns,
         *,
         token_hint: str = "",
+        method_hint: str = METHOD_HINT,
         observe: Observe | None = None,
     ) -> None:
         self._methods = methods
         self._node = node
         self._turns = turns
         self._token_hint = token_hint
+        self._method_hint = method_hint
         self._observe = observe
 
     async def process(self, body: bytes, caller: Caller) -> bytes | None:
@@ -115,7 +118,7 @@ class Dispatcher:
                 errors.METHOD_NOT_FOUND,
                 "method-not-found",
                 f"there is no method {name[:MAX_NAME]!r}",
-                hint="rpc.discover lists all methods",
+                hint=self._method_hint,
             )
         if method.is_protected and not caller.is_authorized:
             raise RpcError(

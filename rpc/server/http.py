@@ -20,7 +20,7 @@ from inos.rpc.methods import ALL_METHODS
 from inos.rpc.ports import NodePort
 from inos.rpc.server.bodies import BodyBudget, BodyLease
 from inos.rpc.server.connections import Connections
-from inos.rpc.server.dispatch import Caller, Dispatcher, Observe, encode_error
+from inos.rpc.server.dispatch import METHOD_HINT, Caller, Dispatcher, Observe, encode_error
 from inos.rpc.server.pages import answer_page
 from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
@@ -87,6 +87,7 @@ class RpcServer:
         node: passed to every method.
         settings: the address and the limits.
         methods: the methods by name; by default all of `inos.rpc.methods`.
+        method_hint: what a caller of a method that is not there should do.
         observe: called after each call; see `Dispatcher`.
     """
 
@@ -96,9 +97,11 @@ class RpcServer:
         settings: RpcSettings,
         methods: Mapping[str, Method] = ALL_METHODS,
         *,
+        method_hint: str = METHOD_HINT,
         observe: Observe | None = None,
     ) -> None:
         self._node = node
+        self._method_hint = method_hint
         self._settings = settings
         self._observe = observe
         self._methods = with_discover(methods)
@@ -129,7 +132,14 @@ class RpcServer:
         """
         self._token = load_or_create_token(self._settings.token_path)
         hint = f"the token is in {self._settings.token_path}"
-        self._dispatcher = Dispatcher(self._methods, self._node, self._turns, token_hint=hint, observe=self._observe)
+        self._dispatcher = Dispatcher(
+            self._methods,
+            self._node,
+            self._turns,
+            token_hint=hint,
+            method_hint=self._method_hint,
+            observe=self._observe,
+        )
         app = web.Application(client_max_size=self._settings.body_limit)
         app.router.add_post("/", self._handle_post)
         app.router.add_get("/", self._handle_get)

@@ -41,6 +41,12 @@ NodeDirOption: TypeAlias = Annotated[
 DataDirOption: TypeAlias = Annotated[
     Path, typer.Option("--data-dir", envvar="INOS_DATA_DIR", metavar="DIR", help="The node's data directory.")
 ]
+DirNetworkOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--network", envvar="INOS_NETWORK", metavar="NAME|FILE", help="Default: the network of the data directory."
+    ),
+]
 TimeoutOption: TypeAlias = Annotated[
     float, typer.Option("--timeout", min=1, metavar="SECONDS", help="Longest time to wait.")
 ]

@@ -46,6 +46,9 @@ def find_rpc(rpc: str, data_dir: Path | None) -> str:
     """Return the address of the node that runs on `data_dir`, unless --rpc was given at least as expressly.
 
     An option counts more than an environment variable, and that more than a default.
+
+    Raises:
+        CommandError: "node-not-running", where the option --data-dir names a directory that no node runs on.
     """
     if data_dir is None:
         return rpc
@@ -53,10 +56,15 @@ def find_rpc(rpc: str, data_dir: Path | None) -> str:
     rpc_rank = 0 if rpc == DEFAULT_RPC else 1 if rpc == os.environ.get("INOS_RPC") else 2
     if rpc_rank >= dir_rank:
         return rpc
-    from inos.node.process import read_ready_file
+    from inos.node.process import LIGHT_NAME, READY_NAME, read_ready_file
 
-    found = read_ready_file(data_dir)
-    return found.rpc if found is not None and found.is_running() else rpc
+    for name in (READY_NAME, LIGHT_NAME):
+        found = read_ready_file(data_dir, name)
+        if found is not None and found.is_running():
+            return found.rpc
+    if dir_rank < 2 or rpc_rank > 0:
+        return rpc
+    fail("node-not-running", f"no node runs on {data_dir}", "start it, or give --rpc alone to ask another node")
 
 
 def read_token(token_file: Path | None, data_dir: Path | None) -> str | None:

@@ -37,8 +37,15 @@ def find_data_dir(data_dir: Path) -> Path:
     return path
 
 
+def choose_network(data_dir: Path, network: str | None) -> str:
+    """Return the network that was given, else that of the data directory."""
+    from inos.node.network_name import find_network
+
+    return find_network(data_dir) if network is None else network
+
+
 @contextmanager
-def open_untouched(data_dir: Path, network: str) -> Iterator["Ledger"]:
+def open_untouched(data_dir: Path, network: str | None) -> Iterator["Ledger"]:
     """Open a mirror of a stopped node's database; nothing is written to the data directory.
 
     Raises:
@@ -53,7 +60,7 @@ def open_untouched(data_dir: Path, network: str) -> Iterator["Ledger"]:
     from inos.node.datadir import DataDir
     from inos.primitives.bls import get_bls
 
-    path, net = find_data_dir(data_dir), load_network(network)
+    path, net = find_data_dir(data_dir), load_network(choose_network(data_dir, network))
     with (
         DataDir(path, net.genesis_id, is_read_only=True) as data,
         TemporaryDirectory(prefix="inos-check-") as folder,
@@ -73,7 +80,7 @@ def open_untouched(data_dir: Path, network: str) -> Iterator["Ledger"]:
 
 
 @contextmanager
-def open_stopped(data_dir: Path, network: str, *, is_new: bool = False) -> Iterator[StoppedNode]:
+def open_stopped(data_dir: Path, network: str | None, *, is_new: bool = False) -> Iterator[StoppedNode]:
     """Lock a data directory and open what is in it.
 
     Args:
@@ -90,7 +97,7 @@ def open_stopped(data_dir: Path, network: str, *, is_new: bool = False) -> Itera
     from inos.primitives.bls import get_bls
 
     path = data_dir.expanduser() if is_new else find_data_dir(data_dir)
-    net = load_network(network)
+    net = load_network(choose_network(path, network))
     with DataDir(path, net.genesis_id) as data:
         store = MatrixStore(data.matrices)
         ledger = Ledger.open(data.ledger, net.params, net.state, results=StoredResults(store), bls=get_bls())

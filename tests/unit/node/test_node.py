@@ -165,3 +165,16 @@ async def test_a_node_says_when_it_will_find_nobody(lab: Any, tmp_path: Path, fl
     failing = [check["name"] for check in health["checks"] if not check["ok"]]
     is_fault = flags.get("network") == "testnet" or (bool(says) and "seeds" in flags)
     assert ("peers" in failing) is is_fault  # the first node of a devnet may be without peers
+
+
+async def test_a_data_directory_keeps_its_network(lab: Any, tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    async with open_node(make_settings(lab, path)) as node:
+        genesis = node.core.network.genesis_id
+    async with open_node(load_settings({"data_dir": path, "rpc_port": 0, "p2p_port": 0})) as node:
+        assert node.core.network.genesis_id == genesis
+    (path / "genesis.json").unlink()
+    with pytest.raises(NodeError) as unknown:
+        async with open_node(load_settings({"data_dir": path, "rpc_port": 0, "p2p_port": 0})):
+            pass
+    assert (unknown.value.code, "--network" in (unknown.value.hint or "")) == ("network-unknown", True)

@@ -46,10 +46,17 @@ def test_what_is_said_more_expressly_wins(
     assert find_remote(rpc, None, folder) == (expected, "secret")
 
 
-def test_a_folder_of_a_node_that_does_not_run_says_nothing_about_where_it_is(folder: Path) -> None:
+def test_where_no_node_runs_no_other_one_is_asked_in_its_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("", "[]", '{"pid": 1}', json.dumps({"pid": 2**22 + 1, "rpc": NODE})):
         (folder / "node.json").write_text(text)
-        assert find_remote(DEFAULT_RPC, None, folder).url == DEFAULT_RPC
+        with pytest.raises(CommandError) as error:
+            find_remote(DEFAULT_RPC, None, folder)
+        assert error.value.code == "node-not-running"
+    (folder / "light.json").write_text(json.dumps({"pid": os.getpid(), "rpc": NODE}))
+    assert find_remote(DEFAULT_RPC, None, folder).url == NODE
+    (folder / "light.json").unlink()
+    monkeypatch.setenv("INOS_DATA_DIR", str(folder))
+    assert find_remote(DEFAULT_RPC, None, folder).url == DEFAULT_RPC
     assert find_remote(TYPED, None, None) == (TYPED, None)
     (folder / "rpc.token").unlink()
     with pytest.raises(CommandError) as error:
