@@ -31,8 +31,6 @@ log: Final = structlog.get_logger("node")
 
 MAX_TEMPLATES: Final = 256
 """This many issued templates are kept at one time; the oldest are dropped first."""
-MAX_WAITERS: Final = 16
-"""This many callers may wait for a new tip at one time."""
 REUSE_S: Final = 1.0
 """A template for the same miner on the same tip is issued again for this long, because making one takes the writer's
 time."""
@@ -73,7 +71,6 @@ class TemplateService:
         self._clock = clock
         self._issued: OrderedDict[BlockId, IssuedTemplate] = OrderedDict()
         self._latest: dict[Address, IssuedTemplate] = {}
-        self._waiters = 0
 
     async def make(self, beneficiary: Address) -> Template:
         """Make a block to be mined on the tip, without seal and nonce; it carries votes where there are enough."""
@@ -121,16 +118,7 @@ class TemplateService:
         return is_on_tip and self._clock.monotonic() - issued.made_at < REUSE_S
 
     async def wait_tip(self, known: BlockId, wait_s: float) -> None:
-        """Return when the tip is another block than `known`, after `wait_s` seconds at the latest.
-
-        Raises:
-            NodeError: "too-many-waiters".
-        """
-        if self._waiters >= MAX_WAITERS:
-            raise NodeError(
-                "too-many-waiters", f"{MAX_WAITERS} callers wait for a new tip already", hint="ask without waiting"
-            )
-        self._waiters += 1
+        """Return when the tip is another block than `known`, after `wait_s` seconds at the latest."""
         try:
             async with asyncio.timeout(wait_s), self._events.subscribe() as events:
                 if self._ledger.tip.id == known:
@@ -139,8 +127,6 @@ class TemplateService:
                             return
         except TimeoutError:
             return
-        finally:
-            self._waiters -= 1
 
     async def submit(self, id: BlockId, nonce: int, seal: Seal, witness: Witness) -> tuple[BlockId, BlockOutcome]:
         """Check a win under an issued template, and add the block.

@@ -38,7 +38,7 @@ class Method:
     examples: tuple[Example, ...]
     needs_session: bool = False
     waits: bool = False
-    """It always waits for other nodes. Methods with a parameter `wait_s` wait if that is above 0."""
+    """It always waits for other nodes. Other methods wait if their parameters have a true property `is_waiting`."""
 
 
 def method(

@@ -22,6 +22,9 @@ from inos.network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_P
 from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId, NodeId, TimeMs, TxId
 
+KNOWN_BLOCKS: Final = 1024
+KNOWN_TRANSACTIONS: Final = 16_384
+"""So many ids are remembered that the peer has, so that they are not announced to it."""
 MAX_REQUEST_BYTES: Final = 512 << 10
 """The requests that wait to be answered have at most so many encoded bytes; an honest node stays far below."""
 
@@ -71,8 +74,8 @@ class Peer:
         self.least_latency_s: float | None = None
         self.out = SendQueue()
         self.requests = OpenRequests()
-        self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
-        self.known_transactions: BoundedSet[TxId] = BoundedSet(16_384)
+        self.known_blocks: BoundedSet[BlockId] = BoundedSet(KNOWN_BLOCKS)
+        self.known_transactions: BoundedSet[TxId] = BoundedSet(KNOWN_TRANSACTIONS)
         self.inbox = Inbox()
         self.wants_compact = False
         """The peer wants new blocks to be pushed to it if this is True."""

@@ -130,7 +130,7 @@ class Dispatcher:
         began, outcome = time.perf_counter(), "cancelled"
         try:
             arguments = check_params(method, params)
-            waits = method.waits or getattr(arguments, "wait_s", 0) > 0
+            waits = method.waits or getattr(arguments, "is_waiting", False)
             async with self._turns.take(is_owner=caller.is_authorized, waits=waits):
                 result = await self._run(method, arguments, caller.request)
             outcome = "ok"

@@ -73,6 +73,10 @@ class GetParams(Model):
         ),
     ] = 0.0
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.wait_s > 0
+
 
 @method(
     "mesh_put",

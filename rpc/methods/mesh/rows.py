@@ -58,6 +58,10 @@ class GetRowsParams(Model):
         ),
     ] = 0.0
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.wait_s > 0
+
 
 class MatrixRowsModel(Model):
     """Some rows of a matrix."""

@@ -35,6 +35,10 @@ class TemplateParams(Model):
         float, Field(ge=0, le=MAX_WAIT_S, description="The most seconds to wait for a tip other than known_tip.")
     ] = 30.0
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.known_tip is not None and self.wait_s > 0
+
 
 class BlockTemplateModel(Model):
     """A block without nonce and seal. The anchor is H("anchor", the header with a nonce and without its last field)."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -13,12 +14,16 @@ from msgspec.structs import replace
 import inos
 from inos import work
 from inos.client.client import BadOperand, ClientError, RemoteError
-from inos.core.templates import MAX_WAITERS
+from inos.core.templates import MAX_TEMPLATES, TemplateService
 from inos.node.node import Node, open_node
 from inos.node.settings import load_settings
 from inos.primitives.blocks import Header, compute_anchor
+from inos.primitives.clock import SystemClock
 from inos.primitives.codec import decode, encode
+from inos.primitives.units import Address
+from inos.rpc.server.turns import WAITING_TURNS
 from inos.wallet.addresses import encode_address
+from support.network_fakes import make_chain, make_header
 
 RNG = np.random.default_rng(5)
 X = RNG.integers(-64, 64, (300, 100), dtype=np.int8)
@@ -123,16 +128,34 @@ async def test_waiting_ends_with_a_new_tip_and_holds_up_nothing(caller: Caller, 
 
 async def test_waiters_are_bounded(node: Node, payee: str) -> None:
     async with aiohttp.ClientSession() as session:
-        callers = [Caller(await session.ws_connect(node.rpc.url + "/ws")) for _ in range(MAX_WAITERS // 4 + 1)]
+        callers = [Caller(await session.ws_connect(node.rpc.url + "/ws")) for _ in range(WAITING_TURNS // 4 + 1)]
         known = node.core.ledger.tip.id.hex()
-        for n in range(MAX_WAITERS):
+        for n in range(WAITING_TURNS):
             await callers[n // 4].send("miner_template", beneficiary=payee, known_tip=known, wait_s=60)
         for caller in callers[:-1]:  # answered after those before it were taken up
             while (await caller.ask("chain_head"))["height"] != 0:
                 pass
         refused = await callers[-1].ask("miner_template", beneficiary=payee, known_tip=known, wait_s=60)
-        assert refused["data"]["code"] == "too-many-waiters"
+        assert refused["data"]["code"] == "busy"
         assert (await callers[-1].ask("miner_template", beneficiary=payee))["height"] == 1
+
+
+async def test_templates_are_bounded() -> None:
+    """Anybody may ask for one for any account."""
+    nothing: Any = SimpleNamespace(tip=SimpleNamespace(id=bytes(32)))
+    unused = dict.fromkeys(("mempool", "writer", "blocks", "holders", "events", "threads"), nothing)
+    service = TemplateService(ledger=nothing, clock=SystemClock(), **unused)
+    parent = make_chain(1)[0].header
+
+    async def make(beneficiary: Any) -> Any:
+        return SimpleNamespace(header=replace(make_header(parent), beneficiary=beneficiary))
+
+    service.make = make  # type: ignore[method-assign]
+    issued = [await service.issue(Address(number.to_bytes(20, "big"))) for number in range(MAX_TEMPLATES + 50)]
+    assert len(service._issued) == MAX_TEMPLATES
+    assert issued[0].id not in service._issued
+    assert issued[-1].id in service._issued
+    assert len(service._latest) <= 1, "none of them is on the tip"
 
 
 async def test_pages_of_other_sites_get_no_socket(node: Node) -> None:

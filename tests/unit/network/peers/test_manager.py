@@ -2,10 +2,13 @@
 
 import asyncio
 import random
+from types import SimpleNamespace
 
 import pytest
 
 from inos.network.identity import PeerAddress
+from inos.network.peers.bounded import Score
+from inos.network.peers.manager import MAX_SCORES
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
@@ -100,3 +103,13 @@ async def test_a_link_dialled_by_the_smaller_id_replaces_ours_at_once():
         assert [peer.is_outbound for peer in a.peers()] == [False]
         await fresh.close()
     await raw.stop()
+
+
+async def test_points_of_peers_that_left_are_bounded():
+    service = make_memory_service(MemoryNetwork(), FakeNode(), SMALL, "a")
+    for number in range(MAX_SCORES + 10):
+        score = Score(0.0, 0.0)
+        score.add(50, 0.0)
+        service.manager._remember(SimpleNamespace(id=number.to_bytes(32, "big"), score=score))
+    assert len(service.manager._scores) == MAX_SCORES
+    assert (0).to_bytes(32, "big") not in service.manager._scores

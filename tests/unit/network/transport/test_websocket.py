@@ -10,6 +10,7 @@ import pytest
 
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
+from inos.network.transport import websocket
 from inos.network.transport.websocket import WebSocketTransport
 from support.network_fakes import FAST, GENESIS_ID, make_identity, until
 
@@ -218,3 +219,39 @@ async def test_a_peer_that_sends_more_than_is_read_waits():
         assert link.bytes_out < 32 << 20
         release.set()
         await link.close()
+
+
+async def test_all_connections_together_are_bounded(monkeypatch):
+    """Proven ones that the node refuses still leave one after the other."""
+    monkeypatch.setattr(websocket, "MAX_LEAVING", 0)
+    monkeypatch.setattr(websocket, "MAX_UNPROVEN", 2)
+    monkeypatch.setattr(websocket, "DEFAULT_PROVEN", 0)
+    transport = WebSocketTransport(make_identity(1), GENESIS_ID, host="127.0.0.1", port=0, limits=FAST, max_proven=1)
+    await transport.listen(lambda: b"", keep)
+    pairs = [await open_raw(transport.port) for _ in range(3)]
+    await until(lambda: transport.count_open()[0] == 3)
+    reader, writer = await open_raw(transport.port)
+    async with asyncio.timeout(FAST.handshake / 2):
+        assert await read_end(reader) == b""
+    assert transport.count_open()[0] == 3
+    pairs[0][1].close()
+    await until(lambda: transport.count_open()[0] == 2)
+    async with dialling(transport) as link:
+        await link.close()
+    for _, writer_ in (*pairs, (reader, writer)):
+        writer_.close()
+    await transport.stop()
+
+
+async def test_handshakes_are_answered_one_after_the_other(monkeypatch):
+    """Each costs 1.4 ms before the other side has shown who it is."""
+    monkeypatch.setattr(websocket, "HANDSHAKES_PER_S", 20.0)
+    async with listening() as transport:
+        began = asyncio.get_running_loop().time()
+
+        async def dial(seed):
+            async with dialling(transport, seed) as link:
+                await link.close()
+
+        await asyncio.gather(*(dial(seed) for seed in range(2, 8)))
+        assert asyncio.get_running_loop().time() - began >= 5 / 20

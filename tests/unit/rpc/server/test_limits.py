@@ -10,7 +10,7 @@ import pytest
 from inos.rpc.errors import RpcError
 from inos.rpc.method import method
 from inos.rpc.models.values import Model
-from inos.rpc.server import connections
+from inos.rpc.server import connections, socket
 from inos.rpc.server.http import RpcServer, RpcSettings
 from inos.rpc.server.turns import Turns
 from support.network_fakes import until
@@ -29,6 +29,10 @@ SOON_S = 10.0
 class Wait(Model):
     wait_s: float = 0.0
     text: str = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.wait_s > 0
 
 
 class Text(Model):
@@ -229,3 +233,17 @@ async def test_connections_that_send_nothing_give_way(tmp_path, monkeypatch):
         world.leave.set()
         assert (await wait)["text"] == "done"
         await close_all(idle)
+
+
+async def test_sockets_are_bounded_and_some_are_kept_for_the_owner(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "MAX_SOCKETS", 3)
+    async with serving(tmp_path) as world, aiohttp.ClientSession() as session:
+        url = f"{world.server.url}/ws"
+        sockets = [await session.ws_connect(url) for _ in range(3)]
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+            await session.ws_connect(url)
+        async with session.ws_connect(url, headers={"Authorization": f"Bearer {world.token}"}) as ws:
+            await ws.send_json({"jsonrpc": "2.0", "id": 1, "method": "held"})
+            assert (await ws.receive_json(timeout=SOON_S))["result"]["text"] == "done"
+        for each in sockets:
+            await each.close()

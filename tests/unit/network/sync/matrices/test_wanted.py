@@ -1,7 +1,7 @@
 """The wanted matrices, without any I/O."""
 
 from inos.mesh.store import MatrixInfo
-from inos.network.sync.matrices.wanted import SLOW_S, Allocate, FetchHead, FetchRun, WantedMatrices
+from inos.network.sync.matrices.wanted import MAX_WANTS, SLOW_S, Allocate, FetchHead, FetchRun, WantedMatrices
 
 INFO = MatrixInfo(1, 16 * 40, 1024, b"\x03" * 32)
 
@@ -60,3 +60,11 @@ def test_what_is_fetched_ahead_of_need_fits_a_budget():
     assert [wants.add(bytes([i]), INFO, 9.0, is_prefetch=True) for i in range(3)] == [True, True, False]
     assert wants.add(b"\x00", INFO, 9.0)
     assert wants.add(b"\x02", INFO, 9.0, is_prefetch=True)
+
+
+def test_wanted_matrices_are_bounded():
+    wants = WantedMatrices(prefetch_bytes=0)
+    added = [wants.add(number.to_bytes(32, "big"), None, 100.0) for number in range(MAX_WANTS + 10)]
+    assert sum(added) == len(wants) == MAX_WANTS
+    assert wants.add(bytes(32), None, 200.0), "one that is wanted already needs no place"
+    assert len(wants.expire(100.0)) == MAX_WANTS - 1
