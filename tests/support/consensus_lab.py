@@ -20,7 +20,7 @@ from inos.consensus.statetree import compute_state_root
 from inos.consensus.target import compute_target
 from inos.consensus.validity import check_block_sanity, check_header_context
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, encode_target
-from inos.primitives.bls import get_bls
+from inos.primitives.bls import Bls, get_bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Product, Seal, make_matrix_ref
@@ -198,6 +198,7 @@ class Lab:
         self.records = Records(genesis.records)
         self.headers = [genesis.header]
         self.products = Products()
+        self.bls: Bls = get_bls()
 
     @property
     def height(self) -> Height:
@@ -236,7 +237,7 @@ class Lab:
             results=self.products,
             parent=self.context.parent_id,
             aggregate=aggregate,
-            bls=get_bls(),
+            bls=self.bls,
         )
 
     def make_block(
@@ -250,7 +251,7 @@ class Lab:
         header = self._make_header(transactions, miner, aggregate)
         block = Block(header, tuple(transactions), aggregate)
         try:
-            executed = execute_block(self.params, self.records, block, self.products, get_bls())
+            executed = execute_block(self.params, self.records, block, self.products, self.bls)
         except (RuleViolation, VerdictMissing):
             return block
         after = Records(self.records.all)
@@ -276,9 +277,9 @@ class Lab:
 
     def check(self, block: Block) -> Executed:
         """Run all stages except the checks of the seal's witness and the clock."""
-        check_block_sanity(self.params, block, get_bls())
+        check_block_sanity(self.params, block, self.bls)
         check_header_context(self.params, block.header, self.context)
-        executed = execute_block(self.params, self.records, block, self.products, get_bls())
+        executed = execute_block(self.params, self.records, block, self.products, self.bls)
         after = Records(self.records.all)
         after.apply(executed.changes)
         check_state_root(block.header, compute_state_root(after.all))
