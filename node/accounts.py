@@ -8,16 +8,15 @@ from inos.genesis import Network
 from inos.miner import MinerSettings, Purpose
 from inos.node.datadir import DataDir, load_or_make_secret, read_secret
 from inos.node.settings import NodeSettings
+from inos.primitives.secret_files import read_secret_text
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import JobMode
 from inos.wallet.addresses import decode_address
-from inos.wallet.keys import derive_key
-from inos.wallet.keystore import decode_keystore
+from inos.wallet.opening import unlock_keystore
 from inos.wallet.store import read_keystore
 from inos.work.backends import get_backend
 
 AUTO: Final = "auto"
-MAX_PASSWORD_BYTES: Final = 4096
 JOB_MODES: Final = {"checked": JobMode.CHECKED, "optimistic": JobMode.OPTIMISTIC}
 
 
@@ -104,13 +103,8 @@ def _load_key(settings: NodeSettings, data_dir: DataDir) -> bytes | None:
 def _open_wallet(path: Path, password_file: Path | None) -> bytes:
     if password_file is None:
         raise NodeError("bad-setting", "--mine-wallet needs the keystore's password", hint="give --password-file")
-    try:
-        with password_file.open("rb") as file:
-            password = file.read(MAX_PASSWORD_BYTES).decode("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NodeError("bad-setting", f"cannot read the password in {password_file}: {error}") from error
-    secret = decode_keystore(read_keystore(path), password)
-    return derive_key(secret.phrase, passphrase=secret.passphrase).secret
+    password = read_secret_text(password_file, "password", are_blanks_meant=True)
+    return unlock_keystore(path, read_keystore(path), password).secret
 
 
 def _check_key(secret: bytes, path: Path) -> bytes:

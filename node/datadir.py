@@ -22,6 +22,7 @@ from typing import Final
 
 from inos.chain.opening import MOVE_ON, is_of_protocol_1
 from inos.core.errors import NodeError
+from inos.primitives.secret_files import OTHERS, SecretFileError, read_secret_text
 from inos.primitives.units import BlockId
 
 DIR_MODE: Final = 0o700
@@ -179,11 +180,10 @@ def read_secret(path: Path) -> bytes:
             could read it.
     """
     try:
-        if path.stat().st_mode & 0o077:
-            raise NodeError("key-file-open", f"others can read {path}", hint=f"chmod 600 {path}")
-        secret = bytes.fromhex(_read_small(path).strip())
-    except OSError as error:
-        raise NodeError("bad-key-file", f"cannot read the key file {path}: {error.strerror}") from error
+        secret = bytes.fromhex(read_secret_text(path, "key", refused_mode=OTHERS))
+    except SecretFileError as error:
+        code = "key-file-open" if error.code == "secret-open" else "bad-key-file"
+        raise NodeError(code, error.message, hint=error.hint) from error
     except ValueError as error:
         raise NodeError("bad-key-file", f"{path} is not a key: write 64 hex digits") from error
     if len(secret) != SECRET_BYTES:

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from inos.cli.common.options import DEFAULT_RPC
 from inos.cli.common.output import fail
+from inos.primitives.secret_files import SecretFileError, read_secret_text
 
 TOKEN_NAME: Final = "rpc.token"
-MAX_TOKEN_BYTES: Final = 1024
 RPC_TIMEOUT_S: Final = 30.0
 MAX_TIMEOUT_S: Final = 86_400.0
 
@@ -77,9 +77,6 @@ def read_token(token_file: Path | None, data_dir: Path | None) -> str | None:
         return None
     path = token_file if token_file is not None else (data_dir or Path()) / TOKEN_NAME
     try:
-        with path.expanduser().open("rb") as file:
-            return file.read(MAX_TOKEN_BYTES).decode("ascii").strip()
-    except OSError as error:
-        fail("token-unreadable", f"cannot read the token in {path}: {error.strerror}")
-    except UnicodeDecodeError:
-        fail("token-unreadable", f"{path} does not hold a token")
+        return read_secret_text(path, "token")
+    except SecretFileError as error:
+        fail("token-unreadable", error.message, error.hint)

@@ -1,10 +1,8 @@
 """What the commands that sign share: wallets on disk, passwords, the node's view of an account, confirmation."""
 
-import os
-import stat
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import typer
 from msgspec import Struct
@@ -12,12 +10,12 @@ from msgspec import Struct
 from inos.cli.common.output import fail, print_warning
 from inos.cli.common.remote import call_rpc
 from inos.genesis import Network
+from inos.primitives.secret_files import has_blanks, is_open_to_others, read_secret_text
 from inos.primitives.units import Address, Nano, parse_credits
 from inos.wallet import addresses, keystore, opening, store
 from inos.wallet.build import AccountView
 from inos.wallet.keys import Key
 
-MAX_SECRET_FILE_BYTES: Final = 4096
 SCRYPT_COST = keystore.ScryptCost()
 """Cost of new keystores; tests replace it by a smaller one."""
 
@@ -27,39 +25,43 @@ def get_wallet_dir(chosen: Path | None) -> Path:
     return opening.get_default_folder() if chosen is None else chosen.expanduser()
 
 
-def read_secret_file(path: Path, what: str) -> str:
-    """Return a secret's text without its trailing newline; warn if other users may read the file.
+def read_secret_file(path: Path, what: str, *, are_blanks_meant: bool = True) -> str:
+    """Return the secret in a file; warn if other users may read the file.
 
     Args:
         what: what the file holds, for messages.
+        are_blanks_meant: a blank at either end might belong to it.
 
     Raises:
-        CommandError: "file-unreadable", or "empty-secret".
+        SecretFileError: as `read_secret_text`.
     """
-    try:
-        with path.expanduser().open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(MAX_SECRET_FILE_BYTES + 1).decode("utf-8")
-    except OSError as error:
-        fail("file-unreadable", f"cannot read the {what} from {path}: {error.strerror}")
-    except UnicodeDecodeError:
-        fail("file-unreadable", f"the {what} in {path} is not UTF-8 text")
-    if stat.S_ISREG(mode) and mode & 0o077:
+    if is_open_to_others(path):
         print_warning(f"other users of this machine can read {path}; restrict it with: chmod 600 {path}")
-    text = text.removesuffix("\n").removesuffix("\r")
-    if not text:
-        fail("empty-secret", f"the {what} in {path} is empty")
-    if len(text) > MAX_SECRET_FILE_BYTES:
-        fail("file-unreadable", f"{path} is longer than {MAX_SECRET_FILE_BYTES} bytes; is it the right file?")
-    return text
+    return read_secret_text(path, what, are_blanks_meant=are_blanks_meant)
 
 
 def read_password(file: Path | None, *, confirm: bool) -> str:
     """Return the password from a file, or ask for it on stderr; ask twice with `confirm`."""
     if file is not None:
         return read_secret_file(file, "password")
-    text = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
-    return str(text)
+    return ask_secret("Password", confirm=confirm)
+
+
+def ask_secret(what: str, *, confirm: bool) -> str:
+    """Ask for a secret on stderr; ask twice with `confirm`, and then whether a blank at an end is meant.
+
+    Raises:
+        CommandError: "not-confirmed".
+    """
+    text = str(typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
+    if confirm and has_blanks(text):
+        print(
+            f"It begins or ends with a blank. Is the blank part of the {what.lower()}? [y/N] ", end="", file=sys.stderr
+        )
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            fail("not-confirmed", "nothing was written", "type it again without the blank")
+    return text
 
 
 class OpenWallet(Struct, frozen=True):

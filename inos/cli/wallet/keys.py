@@ -81,7 +81,7 @@ def restore(
     path = store.get_path(wallets.get_wallet_dir(wallet_dir), wallet)
     store.check_free(path, force=force)
     if phrase_file is not None:
-        text = wallets.read_secret_file(phrase_file, "recovery phrase")
+        text = wallets.read_secret_file(phrase_file, "recovery phrase", are_blanks_meant=False)
     else:
         text = str(typer.prompt("Recovery phrase", hide_input=True, err=True))
     secret = keystore.Secret(phrase.check_phrase(text), _read_passphrase(passphrase, passphrase_file))
@@ -132,7 +132,7 @@ def address(
 def _read_passphrase(ask: bool, file: Path | None) -> str:
     if file is not None:
         return wallets.read_secret_file(file, "passphrase")
-    return str(typer.prompt("BIP-39 passphrase", hide_input=True, confirmation_prompt=True, err=True)) if ask else ""
+    return wallets.ask_secret("BIP-39 passphrase", confirm=True) if ask else ""
 
 
 def _store_wallet(

@@ -1,13 +1,19 @@
 """The keystore's format, what it refuses, and how it is written."""
 
+import hashlib
 import json
 import os
 import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from inos.primitives.units import Address
 from inos.wallet import store
+from inos.wallet.addresses import encode_address
 from inos.wallet.errors import WalletError
 from inos.wallet.keystore import (
     KeystoreInfo,
@@ -19,7 +25,7 @@ from inos.wallet.keystore import (
 )
 
 CHEAP = ScryptCost(n=16, r=1, p=1)
-INFO = KeystoreInfo(network="devnet", hrp="dinos", address="dinos1xyz")
+INFO = KeystoreInfo(network="devnet", hrp="dinos", address=encode_address("dinos", Address(bytes(20))))
 SECRET = Secret("one two three", "pass phrase")
 
 
@@ -82,36 +88,77 @@ def test_a_cut_file_is_damaged() -> None:
     assert {_code(data[:n]) for n in range(0, len(data), 37)} == {"keystore-damaged"}
 
 
+REWRITTEN: dict[str, Callable[[bytes], bytes]] = {
+    "CRLF": lambda data: data.replace(b"\n", b"\r\n"),
+    "a byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "no last newline": lambda data: data.rstrip(b"\n"),
+    "another order of keys": lambda data: json.dumps(json.loads(data), sort_keys=True, indent=4).encode(),
+    "one line": lambda data: json.dumps(json.loads(data), separators=(",", ":")).encode(),
+    "capitals": lambda data: json.dumps(change(json.loads(data), "ciphertext", str.upper)).encode(),
+    "all of that": lambda data: b"\xef\xbb\xbf\r\n" + json.dumps(json.loads(data), sort_keys=True).encode() + b"\r\n",
+}
+
+
+def change(document: dict[str, Any], name: str, how: Callable[[str], str]) -> dict[str, Any]:
+    return document | {name: how(document[name])}
+
+
+@pytest.mark.parametrize("how", REWRITTEN)
+def test_a_file_that_an_editor_wrote_anew_is_read(how: str) -> None:
+    data = _make()
+    rewritten = REWRITTEN[how](data)
+    assert rewritten != data
+    assert read_info(rewritten) == INFO
+    assert decode_keystore(rewritten, "correct horse") == SECRET
+    assert _code(rewritten, "another") == "wrong-password"
+
+
+def craft(**fields: object) -> bytes:
+    """Return a keystore with a changed header and the check value of that."""
+    document = json.loads(_make())
+    document["header"] |= fields
+    canonical = json.dumps(document["header"], sort_keys=True, separators=(",", ":")).encode()
+    document["check"] = hashlib.sha256(canonical + b"\n" + bytes.fromhex(document["ciphertext"])).hexdigest()
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
 def test_a_later_version_is_told_apart() -> None:
-    import hashlib
-
-    document = json.loads(_make())
-    document["header"]["version"] = 2
-    canonical = json.dumps(document["header"], sort_keys=True, separators=(",", ":")).encode()
-    document["check"] = hashlib.sha256(canonical + b"\n" + bytes.fromhex(document["ciphertext"])).hexdigest()
-    assert _code((json.dumps(document, indent=2) + "\n").encode()) == "keystore-version"
+    assert _code(craft(version=2)) == "keystore-version"
 
 
-@pytest.mark.parametrize(("field", "value"), [("n", 2**40), ("n", 3), ("n", "16"), ("r", 0), ("p", 99), ("salt", "zz")])
-def test_a_crafted_header_is_refused_before_scrypt_runs(field: str, value: object) -> None:
-    import hashlib
-
-    document = json.loads(_make())
-    document["header"][field] = value
-    canonical = json.dumps(document["header"], sort_keys=True, separators=(",", ":")).encode()
-    document["check"] = hashlib.sha256(canonical + b"\n" + bytes.fromhex(document["ciphertext"])).hexdigest()
-    assert _code((json.dumps(document, indent=2) + "\n").encode()) == "keystore-damaged"
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"n": 2**40},
+        {"n": 3},
+        {"n": 10**4000},
+        {"n": "16"},
+        {"r": 0},
+        {"p": 2**19},
+        {"salt": "zz"},
+        {"n": 2**17, "r": 8, "p": 8},
+        {"n": 2**20, "r": 8},
+        {"n": 2, "r": 1, "p": 2**30 - 1},
+        {"address": "dinos1other"},
+        {"address": "\x1b]0;owned\x07dinos1other"},
+        {"network": "\x1b[2Jdevnet"},
+        {"network": "\u202edevnet"},
+        {"hrp": "tinos"},
+    ],
+)
+def test_a_crafted_header_is_refused_before_scrypt_runs(fields: dict[str, Any]) -> None:
+    began = time.process_time()
+    assert _code(craft(**fields)) == "keystore-damaged"
+    with pytest.raises(WalletError) as caught:
+        read_info(craft(**fields))
+    assert caught.value.message.isprintable()
+    assert time.process_time() - began < 1
 
 
 def test_a_crafted_address_does_not_open() -> None:
     """The header is authenticated: if it is changed together with its checksum, the keystore still does not open."""
-    import hashlib
-
-    document = json.loads(_make())
-    document["header"]["address"] = "dinos1other"
-    canonical = json.dumps(document["header"], sort_keys=True, separators=(",", ":")).encode()
-    document["check"] = hashlib.sha256(canonical + b"\n" + bytes.fromhex(document["ciphertext"])).hexdigest()
-    assert _code((json.dumps(document, indent=2) + "\n").encode()) == "keystore-damaged"
+    other = encode_address("dinos", Address(b"\1" * 20))
+    assert _code(craft(address=other)) == "keystore-damaged"
 
 
 def test_secret_is_not_in_repr() -> None:

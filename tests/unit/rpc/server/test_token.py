@@ -23,6 +23,7 @@ def test_the_token_is_made_once_and_private(tmp_path: Path) -> None:
 def test_a_damaged_token_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "rpc.token"
     path.write_text(content)
+    path.chmod(0o600)
     with pytest.raises(RpcError) as caught:
         load_or_create_token(path)
     assert caught.value.code == "token-damaged"
