@@ -12,6 +12,7 @@ from inos.rpc.errors import RpcError
 from inos.rpc.metrics.collector import Metrics
 from inos.rpc.ports import NodePort
 from inos.rpc.server.connections import Connections
+from inos.rpc.server.http_log import HTTP_LOG
 
 log: Final = structlog.get_logger("rpc")
 
@@ -47,7 +48,7 @@ class MetricsServer:
         app.router.add_get("/metrics", self._handle_metrics)
         app.router.add_get("/health", self._handle_health)
         app.router.add_get("/ready", self._handle_ready)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, logger=HTTP_LOG, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
         connections = Connections("metrics", runner)
         try:

@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 from aiohttp import web
 from msgspec import Struct
-from yarl import URL
 
 from inos.primitives.errors import InosError
 from inos.rpc import errors
@@ -21,6 +20,7 @@ from inos.rpc.ports import NodePort
 from inos.rpc.server.bodies import BodyBudget, BodyLease
 from inos.rpc.server.connections import Connections
 from inos.rpc.server.dispatch import METHOD_HINT, Caller, Dispatcher, Observe, encode_error
+from inos.rpc.server.http_log import HTTP_LOG
 from inos.rpc.server.pages import answer_page
 from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
@@ -105,7 +105,8 @@ class RpcServer:
         self._settings = settings
         self._observe = observe
         self._methods = with_discover(methods)
-        self._hosts = LOCAL_HOSTS | {host.lower() for host in settings.allowed_hosts}
+        self._allowed = {host.lower() for host in settings.allowed_hosts}
+        self._hosts = LOCAL_HOSTS | self._allowed
         self._turns = Turns(settings.max_concurrent, settings.max_waiting)
         self._bodies = BodyBudget(settings.body_limit)
         self._sockets = Sockets(settings.body_limit, self._bodies, settings.slow_s)
@@ -147,7 +148,7 @@ class RpcServer:
         if self._settings.has_explorer:
             app.router.add_get("/explorer", self._handle_bare)
             app.router.add_get("/explorer/{name:.*}", self._handle_page)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, logger=HTTP_LOG, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
         connections = Connections("rpc", runner)
         try:
@@ -212,11 +213,24 @@ class RpcServer:
             return await self._sockets.serve(request, answer, is_owner=has_token)
 
     def _check_origin(self, request: web.Request) -> None:
-        """Refuse WebSockets from foreign pages: browsers let any page open one, but they send the page's origin."""
+        """Refuse WebSockets from foreign pages: browsers let any page open one, but they send the page's origin.
+
+        A page is this node's own if it has the very host and port that the request is for: another program's page on
+        this machine is foreign. Names that the operator allows may have any port, since a proxy may stand before them.
+        """
         origin = request.headers.get("Origin")
-        if origin is not None and (URL(origin).host or "").lower() not in {name.strip("[]") for name in self._hosts}:
+        if origin is None:
+            return
+        scheme, _, authority = origin.lower().partition("://")
+        name = _get_name(authority)
+        if scheme not in ("http", "https") or (
+            authority != request.headers.get("Host", "").lower() and (name not in self._allowed)
+        ):
             raise RpcError(
-                errors.FORBIDDEN_HOST, "forbidden-origin", f"pages from {origin[:100]!r} may not connect to this node"
+                errors.FORBIDDEN_HOST,
+                "forbidden-origin",
+                f"pages from {origin[:100]!r} may not connect to this node",
+                hint="open the explorer that the node itself serves, or allow a name with --rpc-allow-host",
             )
 
     async def _handle_post(self, request: web.Request) -> web.Response:
@@ -274,8 +288,7 @@ class RpcServer:
     def _check_host(self, request: web.Request) -> None:
         """Refuse foreign Host headers, as sent by a web page whose own name resolves to this address."""
         given = request.headers.get("Host", "").lower()
-        name = given if given.endswith("]") else given.rsplit(":", 1)[0] if ":" in given else given
-        if name not in self._hosts:
+        if _get_name(given) not in self._hosts:
             raise RpcError(
                 errors.FORBIDDEN_HOST,
                 "forbidden-host",
@@ -293,6 +306,11 @@ STATUS: Final = {
     errors.BUSY: 503,
 }
 """HTTP status of requests that are refused before they reach JSON-RPC; all others get 200."""
+
+
+def _get_name(authority: str) -> str:
+    """Return the host of HOST:PORT, HOST, [IPv6]:PORT or [IPv6]."""
+    return authority if authority.endswith("]") or ":" not in authority else authority.rsplit(":", 1)[0]
 
 
 def _check_content_type(request: web.Request) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import sys
 from typing import Any, Final, NoReturn
 
@@ -11,6 +12,7 @@ from inos.primitives.errors import InosError
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
+UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class CommandError(InosError):
@@ -49,12 +51,15 @@ def print_error(error: InosError, *, as_json: bool) -> None:
 
 def print_warning(message: str) -> None:
     """Print a warning on stderr."""
-    print(f"warning: {message}", file=sys.stderr)
+    print(make_printable(f"warning: {message}"), file=sys.stderr)
 
 
 def make_printable(text: str) -> str:
-    """Replace bytes that are no text, which Python keeps as surrogates in a str and no encoding can write."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Escape what no terminal should be sent: control characters, changes of the writing direction, and surrogates.
+
+    Files and nodes of others may hold them. Lines and tabs stay; the escapes are those of JSON.
+    """
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def to_inos_error(error: BaseException) -> InosError | None:

@@ -135,7 +135,7 @@ def read_transaction(file: Path) -> Transaction:
     if text.startswith("{"):
         try:
             text = json.loads(text)["hex"]
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, RecursionError) as error:
             fail("bad-transaction", f"{file} is not what `inos wallet sign -o` wrote: {error}")
     if not isinstance(text, str):
         fail("bad-transaction", f'the "hex" in {file} is not text')

@@ -163,7 +163,14 @@ async def test_pages_of_other_sites_get_no_socket(node: Node) -> None:
         for headers, is_welcome in (
             ({"Origin": "https://evil.example"}, False),
             ({"Host": "evil.example"}, False),
+            ({"Origin": "http://["}, False),
+            ({"Origin": "null"}, False),
+            ({"Origin": "http://localhost:3000"}, False),
+            ({"Origin": "http://127.0.0.1:1"}, False),
+            ({"Origin": f"http://localhost:{node.rpc.port}"}, False),  # asked as 127.0.0.1
+            ({"Origin": "file://" + node.rpc.url.split("//")[1]}, False),
             ({"Origin": node.rpc.url}, True),
+            ({"Origin": node.rpc.url.upper()}, True),
         ):
             if is_welcome:
                 async with session.ws_connect(node.rpc.url + "/ws", headers=headers) as ws:

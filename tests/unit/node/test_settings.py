@@ -88,3 +88,11 @@ def test_a_wrong_setting_is_called_what_it_was_typed_as(name: str, value: object
     with pytest.raises(NodeError) as error:
         load_settings({name: value})
     assert flag in error.value.message
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 50_000, "a = " + "{b = " * 20_000, "\ufeff" + "[" * 60_000])
+def test_a_file_nested_without_end_is_no_configuration(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(NodeError, match=r"is not TOML|larger than") as caught:
+        load_settings({"data_dir": tmp_path})
+    assert caught.value.code == "bad-setting"

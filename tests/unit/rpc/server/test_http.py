@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -273,3 +274,33 @@ async def test_a_stopped_server_is_gone(http: aiohttp.ClientSession, tmp_path: P
     again = make_server(tmp_path, port=server.port)
     await again.start()
     await again.stop()
+
+
+MALFORMED = {
+    "no http": b"\x16\x03\x01\x02\x00\x01\xfc\x03\x03\r\n\r\n",
+    "a method": b"G\x00T / HTTP/1.1\r\n\r\n",
+    "a version": b"GET / HTTP/9.9.9\r\n\r\n",
+    "a target": b"GET  HTTP/1.1\r\n\r\n",
+    "a header": b"GET / HTTP/1.1\r\nHost: x\r\nbad header\x00: y\r\n\r\n",
+    "two lengths": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+    "a length": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    "a long line": b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+    "a chunk": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+}
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+async def test_malformed_http_leaves_no_traceback(
+    server: RpcServer, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for first in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            writer.write(first + MALFORMED[what])
+            answer = await asyncio.wait_for(reader.read(), 10)  # the server closes the connection
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        assert re.search(rb"HTTP/1.[01] 4\d\d ", answer), answer
+    assert not caplog.records, caplog.text
