@@ -28,13 +28,15 @@ help: ## list the targets
 setup: $(STAMP) ## create .venv with all tools for developers
 
 $(STAMP): pyproject.toml setup.py $(LOCK) work/backends/native/build.py $(wildcard $(CSRC)/*)
+	@echo "making $(VENV): the dependencies are fetched and the kernels compiled, one to three minutes the first time"
 	@if test -n "$(PYTHON)"; then "$(PYTHON)" -m venv $(VENV); else tools/fetch_python.sh $(VENV); fi
 	@$(PIP) install --require-hashes --requirement $(LOCK)
 	@$(PIP) --quiet install --no-deps --no-build-isolation --editable .
 	@touch $@
+	@echo "$(VENV) is ready"
 
 devnet: setup ## start three nodes, paid jobs from real data, and a live view (Ctrl-C stops it; ARGS="..." adds options)
-	@$(BIN)/inos devnet $(ARGS)
+	@$(BIN)/inos devnet $(ARGS) || test $$? = 130 # Ctrl-C is how it is stopped
 
 test: setup ## run the whole suite (ARGS="-k name" narrows it)
 	$(BIN)/python -P -m pytest $(WORKERS) $(ARGS)

@@ -25,7 +25,8 @@ from inos.bench.net.process import open_partner
 from inos.client.client import Client
 from inos.client.transport import Transport
 from inos.devnet.digits import make_digit_task
-from inos.devnet.run import DEV_PHRASE, DevnetSettings, make_specs, open_folder
+from inos.devnet.intro import DEV_PHRASE
+from inos.devnet.run import DevnetSettings, make_specs, open_folder
 from inos.devnet.workload import DigitWorkload
 from inos.node.process import RunningNode, run_nodes
 from inos.primitives.errors import InosError

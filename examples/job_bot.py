@@ -8,6 +8,7 @@ the bot skips it and says so. If no worker delivers a job, the bot cancels it an
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,8 +73,12 @@ async def main() -> None:
     args = parser.parse_args()
     key = derive_key(args.phrase_file.read_text().strip())  # before anything runs
     async with inos.Client(args.rpc, wallet=key) as client:
+        await client.head()  # a node that does not answer is known before any file is looked at
         await run(client, args.inbox, parse_credits(args.most), once=args.once)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except inos.InosError as error:
+        sys.exit(f"error: {error}")

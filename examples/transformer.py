@@ -13,6 +13,7 @@ import copy
 import json
 import math
 import pydoc_data.topics
+import sys
 import time
 from typing import Any
 
@@ -119,6 +120,8 @@ def mine_until_won(
 
 def run(url: str, address: str | None, steps: int, limit_s: float) -> dict[str, Any]:
     """Run the whole comparison."""
+    with inos.Miner(url, beneficiary=address):
+        pass  # A node that does not answer, or gives no template, is known before the model is trained.
     torch.manual_seed(1)
     chance = torch.Generator().manual_seed(2)
     data, letters = load_text()
@@ -155,7 +158,10 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds to go on for a block")
     parser.add_argument("--json", action="store_true", help="print one JSON value at the end")
     given = parser.parse_args()
-    found = run(given.url, given.address, given.steps, given.limit)
+    try:
+        found = run(given.url, given.address, given.steps, given.limit)
+    except inos.InosError as error:
+        sys.exit(f"error: {error}")
     if given.json:
         print(json.dumps(found))
         return

@@ -12,6 +12,7 @@ is `--confirmations` blocks deep.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,18 @@ def main() -> None:
     args = parser.parse_args()
 
     async def start() -> web.Application:
-        return make_app(inos.Client(args.rpc), args.phrase_file.read_text().strip(), args.confirmations)
+        client = inos.Client(args.rpc)
+        try:
+            await client.head()  # a node that does not answer is known before the first customer comes
+        except inos.InosError:
+            await client.close()
+            raise
+        return make_app(client, args.phrase_file.read_text().strip(), args.confirmations)
 
-    web.run_app(start(), host="127.0.0.1", port=args.port)
+    try:
+        web.run_app(start(), host="127.0.0.1", port=args.port)
+    except inos.InosError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -13,21 +13,20 @@ from typing import Any, Final
 from inos.client.client import Client
 from inos.devnet.digits import make_digit_task
 from inos.devnet.errors import DevnetError
+from inos.devnet.intro import DEV_PHRASE, describe_start
 from inos.devnet.monitor import DevnetFigures, WatchedNode, are_tips_equal, read_figures
 from inos.devnet.workload import DigitWorkload, WorkloadProgress
 from inos.node.process import NodeSpec, RunningNode, run_nodes
 from inos.primitives.errors import InosError
 from inos.wallet.keys import derive_key
 
-DEV_PHRASE: Final = "test test test test test test test test test test test junk"
-"""The well-known phrase of the devnet preset's one funded account. It is public, so its credits are worth nothing."""
 NETWORK: Final = "devnet"
 DEFAULT_RPC_PORT: Final = 8645
 REFRESH_SECONDS: Final = 0.5
 SETTLE_SECONDS: Final = 30.0
 JOB_TIMEOUT_SECONDS: Final = 120.0
 
-Show = Callable[[DevnetFigures, WorkloadProgress, float, str], None]
+Show = Callable[[DevnetFigures, WorkloadProgress, float, str | None], None]
 
 
 @dataclass(frozen=True)
@@ -78,15 +77,16 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
     Raises:
         DevnetError: a node could not be started, or a result was wrong. DemoUnavailable: scikit-learn is missing.
     """
-    announce("training a classifier of handwritten digits and quantising it to int7 ...")
+    announce("training a classifier of handwritten digits and quantising it to int7, about 5 s ...")
     task = await asyncio.to_thread(make_digit_task)
     with open_folder(settings.data_dir) as folder:
         specs = make_specs(folder, settings)
-        announce(f"starting {settings.nodes} nodes ...")
+        announce(f"starting {settings.nodes} nodes, about 2 s each ...")
         async with run_nodes(specs) as nodes, contextlib.AsyncExitStack() as stack:
-            announce(f"the explorer: {nodes[0].rpc_url}/explorer/")
             secret = derive_key(DEV_PHRASE).secret
             customer = await stack.enter_async_context(Client(nodes[0].rpc_url, secret=secret))
+            address, balance = await customer.get_address(), await _read_balance(customer)
+            announce(describe_start(nodes, folder, address, balance, is_kept=settings.data_dir is not None))
             watched = tuple([await _watch(stack, node) for node in nodes])
             workload = DigitWorkload(customer, task, job_timeout_s=JOB_TIMEOUT_SECONDS)
             async with _showing(show, watched, workload.progress, customer):
@@ -181,11 +181,11 @@ async def _draw(show: Show, watched: tuple[WatchedNode, ...], progress: Workload
         await asyncio.sleep(REFRESH_SECONDS)
 
 
-async def _read_balance(customer: Client) -> str:
+async def _read_balance(customer: Client) -> str | None:
     try:
         account = await customer.call("state_getAccount", {"address": await customer.get_address()})
     except (InosError, OSError, TimeoutError):
-        return "0"
+        return None
     return str(account["balance"])
 
 

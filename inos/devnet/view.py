@@ -9,15 +9,22 @@ from rich.text import Text
 from inos.devnet.monitor import DevnetFigures, NodeFigures
 from inos.devnet.workload import WorkloadProgress
 from inos.primitives.units import NANO_PER_CREDIT, format_credits
+from inos.widths import ByWidth
+
+LEGEND = (
+    "ticket: a draw in the mining lottery, 16 x 16 x 1024 multiply-adds · final: never undone · "
+    "reputation: credits that settled jobs burned · filler: mining while no job is open"
+)
 
 
-def render(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str) -> Group:
+def render(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str | None) -> Group:
     """Draw one frame: the chain, the nodes, the work and its customer."""
     return Group(
         _render_chain(figures, seconds),
         _render_nodes(figures),
         _render_addresses(figures),
         _render_work(progress, customer_balance),
+        Text(LEGEND, style="dim"),
     )
 
 
@@ -43,8 +50,26 @@ def _render_chain(figures: DevnetFigures, seconds: float) -> Panel:
     return Panel(text, title="INOS devnet", subtitle="Ctrl-C stops everything", border_style="cyan")
 
 
-def _render_nodes(figures: DevnetFigures) -> Table:
-    """Draw a table that fits 80 columns; the RPC addresses, which are long, stand below it."""
+def _render_nodes(figures: DevnetFigures) -> ByWidth:
+    """Draw the nodes; the RPC addresses, which are long, stand below them."""
+    return ByWidth(_render_wide(figures), _render_narrow(figures))
+
+
+def _render_narrow(figures: DevnetFigures) -> Table:
+    """Draw a table that fits 40 columns."""
+    table = Table(expand=True, border_style="dim", box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("node", no_wrap=True)
+    for name in ("height", "won"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("doing")
+    for node in figures.nodes:
+        cells = _node_cells(node)
+        table.add_row(cells[0], cells[1], cells[3], cells[-1])
+    return table
+
+
+def _render_wide(figures: DevnetFigures) -> Table:
+    """Draw a table that fits 80 columns."""
     table = Table(expand=True, border_style="dim", box=box.SIMPLE_HEAD, padding=0)
     table.add_column("node", no_wrap=True)
     for name in ("height", "peers", "blocks\nwon", "tickets\nper s", "reputation", "credits"):
@@ -75,7 +100,7 @@ def _node_cells(node: NodeFigures) -> list[str]:
     ]
 
 
-def _render_work(progress: WorkloadProgress, customer_balance: str) -> Panel:
+def _render_work(progress: WorkloadProgress, customer_balance: str | None) -> Panel:
     text = Text.assemble(
         ("jobs settled ", "dim"),
         (f"{progress.jobs_settled} of {progress.jobs_posted} posted", "bold"),
@@ -86,20 +111,26 @@ def _render_work(progress: WorkloadProgress, customer_balance: str) -> Panel:
         ("   the same network run locally ", "dim"),
         (_percent(progress.local_accuracy), "bold"),
         ("   customer's credits ", "dim"),
-        (format_credits(int(customer_balance)), "bold"),
+        (_credits(customer_balance), "bold"),
     )
     return Panel(text, title="handwritten digits, layer by layer as paid jobs", border_style="green")
+
+
+def _credits(nano: str | None) -> str:
+    return "-" if nano is None else format_credits(int(nano))
 
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-def render_line(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str) -> str:
+def render_line(
+    figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str | None
+) -> str:
     """Return the same figures in one line, for output without a terminal."""
     chain = figures.chain
     return (
         f"{seconds:6.1f} s  height {chain.height}  final {chain.final_height}  "
         f"jobs {progress.jobs_settled}/{progress.jobs_posted}  accuracy {_percent(progress.accuracy)}  "
-        f"paid share {chain.paid_share:.1%}  customer {format_credits(int(customer_balance))} credits"
+        f"paid share {chain.paid_share:.1%}  customer {_credits(customer_balance)} credits"
     )

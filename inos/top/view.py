@@ -9,6 +9,7 @@ from rich.text import Text
 from inos.consensus.prices import PPM, compute_window_share
 from inos.primitives.units import format_credits
 from inos.top.board import Board, compute_gops
+from inos.widths import ByWidth
 
 SHOWN_BLOCKS = 8
 UNKNOWN = "-"
@@ -80,7 +81,21 @@ def _render_miner(board: Board) -> Panel:
     return Panel(lines, title=f"miner  {miner['beneficiary']}", border_style="green")
 
 
-def _render_blocks(board: Board) -> Table:
+def _render_blocks(board: Board) -> ByWidth:
+    return ByWidth(_render_wide_blocks(board), _render_narrow_blocks(board))
+
+
+def _render_narrow_blocks(board: Board) -> Table:
+    table = Table(expand=True, box=box.SIMPLE_HEAD, border_style="dim", padding=0)
+    for name in ("height", "paid work", "after parent"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for block in list(board.blocks)[: -SHOWN_BLOCKS - 1 : -1]:
+        cells = _cells(block)
+        table.add_row(cells[0], cells[2], cells[-1])
+    return table
+
+
+def _render_wide_blocks(board: Board) -> Table:
     table = Table(expand=True, box=box.SIMPLE_HEAD, border_style="dim", padding=0)
     for name, justify in (
         ("height", "right"),

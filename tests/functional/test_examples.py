@@ -97,6 +97,36 @@ def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: t
         assert each in done.stdout
 
 
+TORCH = {
+    "__init__": "class Tensor: ...\nclass Generator: ...\ndef manual_seed(n): raise SystemExit('training began')",
+    "nn/__init__": "class Module: ...\nclass Linear(Module): ...",
+    "nn/functional": "",
+}
+"""As much of torch as the example imports, which is too large to be installed for the tests."""
+
+
+@pytest.mark.parametrize("name", ["wallet_service", "job_bot", "transformer"])
+def test_without_a_node_each_ends_with_a_sentence_before_it_begins(tmp_path: Path, name: str) -> None:
+    for module, source in TORCH.items():
+        path = tmp_path / "torch" / f"{module}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    (tmp_path / "phrase").write_text(PHRASE)
+    dead, phrase = "http://127.0.0.1:1", ("--phrase-file", str(tmp_path / "phrase"))
+    arguments = {
+        "wallet_service": ("--rpc", dead, "--port", "0", *phrase),
+        "job_bot": ("--rpc", dead, *phrase, str(tmp_path)),
+        "transformer": (dead,),
+    }[name]
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: no node answers at {dead}"), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["wallet_service", "job_bot"])
 def test_each_says_how_it_is_used(name: str) -> None:
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--help"]

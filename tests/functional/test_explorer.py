@@ -11,7 +11,7 @@ import pytest
 
 from inos.client.client import Client
 from inos.consensus.prices import PPM, compute_window_share
-from inos.devnet.run import DEV_PHRASE
+from inos.devnet.intro import DEV_PHRASE
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.wallet.keys import derive_key
 from support.browser import Page, find_chromium, open_browser

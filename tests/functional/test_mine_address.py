@@ -14,7 +14,7 @@ import inos
 from inos.cli import main as cli
 from inos.client.client import Client
 from inos.client.receipt import read_receipt
-from inos.devnet.run import DEV_PHRASE
+from inos.devnet.intro import DEV_PHRASE
 from inos.node.process import NodeSpec, start_node, stop_process
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import derive_key, make_key

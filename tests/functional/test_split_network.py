@@ -11,7 +11,7 @@ import pytest
 
 from inos.client.client import Client
 from inos.devnet.chaos.relay import Relay, lead_to
-from inos.devnet.run import DEV_PHRASE
+from inos.devnet.intro import DEV_PHRASE
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import Key, derive_key, make_key

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inos.client.client import Client
-from inos.devnet.run import DEV_PHRASE
+from inos.devnet.intro import DEV_PHRASE
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.wallet.keys import derive_key
 from support.cluster import ask, await_one_tip, await_that

@@ -15,7 +15,7 @@ from inos.client.client import Client, RemoteError
 from inos.devnet.chaos.fleet import HonestNode
 from inos.devnet.chaos.waiting import await_until
 from inos.devnet.errors import DevnetError
-from inos.devnet.run import DEV_PHRASE
+from inos.devnet.intro import DEV_PHRASE
 from inos.primitives.errors import InosError
 from inos.primitives.transactions import PostJob, Transaction, compute_tx_id
 from inos.primitives.units import Nano

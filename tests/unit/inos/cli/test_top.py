@@ -105,6 +105,12 @@ def test_a_frame_fits_a_small_terminal() -> None:
     assert len(lines) <= 24
     assert all(len(line) <= 80 for line in lines)
     assert "height 39" in lines[1]
+    phone = Console(width=40, record=True)
+    phone.print(render(board))
+    narrow = phone.export_text()
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "…" not in narrow
+    assert " 39 " in narrow
     assert "GOP/s" in render_line(board)
 
 

@@ -4,11 +4,14 @@ import io
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from inos.core.errors import NodeError
+from inos.devnet.intro import describe_start
 from inos.devnet.monitor import ChainFigures, DevnetFigures, NodeFigures
 from inos.devnet.view import render, render_line
 from inos.devnet.workload import WorkloadProgress
@@ -35,6 +38,33 @@ NODES = (
 )
 FIGURES = DevnetFigures(NODES, ChainFigures(1234, 20_000, 0.3125, 0.0391, "1192093", 1234, 12))
 PROGRESS = WorkloadProgress(12, 8, 1, 899, 874, 874)
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_no_cut_number() -> None:
+    screen = io.StringIO()
+    Console(file=screen, width=40, force_terminal=False).print(render(FIGURES, PROGRESS, 75, None))
+    shown = screen.getvalue()
+    assert "…" not in shown
+    for part in ("follower", "1234", "1233", "filler", "follows", "no answer", "97.22%", "customer's credits"):
+        assert part in " ".join(shown.replace("│", " ").split())
+    assert max(map(len, shown.splitlines())) <= 40
+
+
+def test_the_start_names_what_a_newcomer_needs() -> None:
+    spec = NodeSpec("miner-1", Path("/tmp/devnet/miner-1"), ())
+    node: Any = SimpleNamespace(rpc_url="http://127.0.0.1:40001", name="miner-1", spec=spec)
+    text = describe_start([node], Path("/tmp/devnet"), "dinos1abc", "1000000000000000", is_kept=False)
+    for part in (
+        "/tmp/devnet  (removed",
+        "dinos1abc  1000000 credits",
+        "junk",
+        "/explorer/",
+        "--rpc http://127.0.0.1:40001",
+    ):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= 80
+    plain: Any = SimpleNamespace(rpc_url="http://127.0.0.1:8645", name="miner-1", spec=spec)
+    assert "--rpc" not in describe_start([plain], Path("/tmp/devnet"), "dinos1abc", None, is_kept=True)
 
 
 @pytest.mark.parametrize("width", [80, 120])
