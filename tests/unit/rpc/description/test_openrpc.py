@@ -2,10 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 from pydantic import ValidationError
+from referencing import Registry
+from referencing.jsonschema import DRAFT7
 
 from inos.rpc.description.openrpc import make_document, with_discover
 from inos.rpc.methods import ALL_METHODS
@@ -142,6 +146,18 @@ def test_errors_are_listed_once_with_their_numbers() -> None:
     assert len(set(numbers)) == len(numbers)
     assert {-32700, -32600, -32601, -32602, -32603, -32001} <= set(numbers)
     assert all(-32099 <= n <= -32000 or n in (-32700, -32600, -32601, -32602, -32603) for n in numbers)
+
+
+def test_it_is_valid_by_the_schema_of_openrpc_documents() -> None:
+    folder = Path(__file__).parents[3] / "vectors" / "outside"
+    schema, of_schemas = (
+        json.loads((folder / f"{name}-meta-schema.json").read_text()) for name in ("openrpc", "json-schema-tools")
+    )
+    inner = DRAFT7.create_resource(of_schemas)
+    registry = Registry().with_resources([(each, inner) for each in (of_schemas["$id"], of_schemas["$id"].rstrip("/"))])
+    validator = Draft7Validator(schema, registry=registry)
+    found = [f"{e.json_path}: {e.message[:200]}" for e in validator.iter_errors(document)]
+    assert found == []
 
 
 def test_no_schema_has_the_title_that_a_generated_client_gives_a_method() -> None:
