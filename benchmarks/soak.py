@@ -47,12 +47,14 @@ class Sample(Struct, frozen=True):
 
     Attributes:
         at_s: seconds since the load began.
-        resident_mb: resident memory in 10^6 bytes.
+        resident_mb: resident memory in 10^6 bytes, with the pages of mapped files, which the system takes back at will.
+        own_mb: of these, the process's own memory.
     """
 
     node: str
     at_s: float
     resident_mb: float
+    own_mb: float
     descriptors: int
     threads: int
     height: int
@@ -65,6 +67,7 @@ def read_sample(node: RunningNode, at_s: float, height: int) -> Sample:
         node=node.name,
         at_s=at_s,
         resident_mb=read_memory_mb(node.process.pid, "VmRSS"),
+        own_mb=read_memory_mb(node.process.pid, "RssAnon"),
         descriptors=len(list((process / "fd").iterdir())),
         threads=len(list((process / "task").iterdir())),
         height=height,
@@ -138,7 +141,7 @@ async def sample(nodes: Sequence[RunningNode], seconds: float, samples: list[Sam
 
 
 def _render(one: Sample) -> str:
-    return f"{one.node} {one.resident_mb:.0f} MB {one.descriptors} fds height {one.height}"
+    return f"{one.node} {one.resident_mb:.0f} MB (own {one.own_mb:.0f}) {one.descriptors} fds height {one.height}"
 
 
 async def run(hours: float, folder: Path) -> dict[str, Any]:
@@ -168,7 +171,7 @@ async def run(hours: float, folder: Path) -> dict[str, Any]:
     growth = {
         node.name: {
             field: compute_growth([each for each in samples if each.node == node.name], field)
-            for field in ("resident_mb", "descriptors", "threads", "height")
+            for field in ("resident_mb", "own_mb", "descriptors", "threads", "height")
         }
         for node in nodes
     }

@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from inos.primitives.blocks import Block, compute_block_id
-from inos.primitives.errors import InosError
+from inos.primitives.errors import InosError, NotYet
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import BlockId, Height, MatrixId, TimeMs, TxId
@@ -149,8 +149,11 @@ class WantedMatrices:
 
 
 async def retry_deferred(what: str, call: Callable[[], Awaitable[Any]]) -> None:
-    """Try deferred input again. A refusal is only logged, because the sender waits for no answer any more."""
+    """Try deferred input again. A refusal is only logged, because the sender waits for no answer any more; input that
+    still cannot be checked was deferred again."""
     try:
         await call()
+    except NotYet:
+        return
     except InosError as error:
         log.info("deferred input refused", what=what, code=error.code, error=error.message)

@@ -232,6 +232,10 @@ class MatrixStore:
                 set_aside(self._inventory.get_path(matrix))
         self._reader.forget(matrix)
 
+    def is_damaged(self, matrix: MatrixId) -> bool:
+        """Return True from when damage of a stored matrix is found until it is complete again."""
+        return matrix in self._damaged and matrix in self._inventory.parts
+
     def list_missing(self) -> list[tuple[MatrixId, MatrixInfo | None]]:
         """Return what is to be fetched, with its shape if it is known: matrices found damaged, and those that are
         pinned or needed but not complete."""

@@ -72,15 +72,16 @@ class MatrixMaintenance:
                 await asyncio.sleep(LOOK_S)
 
     async def _repair(self) -> None:
-        """Keep what is right of damaged files, and ask other nodes for the rest."""
-        told: set[MatrixId] = set()
+        """Keep what is right of damaged or unfinished files, and ask other nodes for the rest."""
+        begun: set[MatrixId] = set()
         while True:
             missing = self._store.list_missing()
-            told &= {id for id, _ in missing}
+            begun &= {id for id, _ in missing}
             for id, info in missing:
-                if info is not None and id not in told:
-                    log.warning("matrix damaged or truncated; fetching the missing parts again", id=id.hex())
-                    told.add(id)
+                if info is not None and id not in begun:
+                    if self._store.is_damaged(id):
+                        log.warning("matrix damaged or truncated; fetching the missing parts again", id=id.hex())
+                    begun.add(id)
                     await self._try("repairing a matrix", partial(self._matrices.begin, info))
             self._matrices.ask([id for id, _ in missing if not self._store.has(id)])
             await asyncio.sleep(REPAIR_S)

@@ -35,7 +35,11 @@ def _find_processor() -> str:
 
 
 def read_memory_mb(pid: int, field: str) -> float:
-    """Return VmRSS (now) or VmHWM (at most) of a process in 10^6 bytes; 0 if the system does not say."""
+    """Return memory of a process in 10^6 bytes; 0 if the system does not say.
+
+    Args:
+        field: VmRSS, what it has now; RssAnon, the part of it that is not of mapped files; VmHWM, the most it had.
+    """
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith(field):

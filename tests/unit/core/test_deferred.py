@@ -1,10 +1,12 @@
 """Tests queues of deferred input: they are ordered and bounded, and return each item once."""
 
+import structlog.testing
 from msgspec.structs import replace
 
-from inos.core.deferred import DeferredResults, EarlyBlocks, WantedMatrices
+from inos.core.deferred import DeferredResults, EarlyBlocks, WantedMatrices, retry_deferred
 from inos.genesis import load_network
 from inos.primitives.blocks import Block
+from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
 from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Witness
 from inos.primitives.transactions import SubmitResult, Transaction, sign_transaction
 from inos.primitives.units import MatrixId, TimeMs, TxId
@@ -62,3 +64,13 @@ def test_wanted_matrices_are_bounded_and_the_oldest_gives_way() -> None:
     wanted.discard(ids[1])
     assert ids[1] not in wanted
     assert len(wanted) == 1
+
+
+async def test_only_a_refusal_is_logged_when_deferred_input_is_tried_again() -> None:
+    async def fail(error: InosError) -> None:
+        raise error
+
+    with structlog.testing.capture_logs() as logs:
+        await retry_deferred("result", lambda: fail(MatrixMissing([MatrixId(bytes(32))])))
+        await retry_deferred("result", lambda: fail(RuleViolation("wrong-result", "no product")))
+    assert [(one["event"], one["code"]) for one in logs] == [("deferred input refused", "wrong-result")]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog.testing
 
 from inos import work
 from inos.chain.events import MatrixAdded, MatrixWanted
@@ -17,6 +18,34 @@ def spoil(folder: Path, matrix: bytes, how: str) -> None:
             opened.write(b"?")
         else:
             opened.truncate(file.stat().st_size - 3)
+
+
+async def test_an_unfinished_download_is_resumed_and_not_called_damaged(lab: Any, tmp_path: Path) -> None:
+    core = lab.open("a")
+    part, whole = (work.matrix_id(array) for array in (lab.x, lab.w))
+    await core.matrices.put(lab.w)
+    info = core.matrices.store.info(whole)
+    assert info is not None
+    spoil(tmp_path, whole, "cut")
+    core.matrices.store.retention.pin(part)
+    other = lab.open("b")
+    await other.matrices.put(lab.x)
+    begun = other.matrices.store.info(part)
+    assert begun is not None
+    await core.matrices.begin(begun)
+    while core.matrices.store.has(whole):
+        core.matrices.store.scrubber.step()
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.TaskGroup() as group, core.events.subscribe() as events:
+            running = group.create_task(core.run())
+            async with asyncio.timeout(20):
+                seen: set[bytes] = set()
+                while not {part, whole} <= seen:
+                    found = await anext(events)
+                    seen |= set(found.ids) if isinstance(found, MatrixWanted) else set()
+            running.cancel()
+    damaged = [one["id"] for one in logs if one["event"].startswith("matrix damaged")]
+    assert damaged == [whole.hex()]
 
 
 async def test_a_running_node_mends_by_itself_what_is_whole_and_asks_for_what_is_not(lab: Any, tmp_path: Path) -> None:
