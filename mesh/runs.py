@@ -97,7 +97,7 @@ def _check_contents(info: MatrixInfo, first: int, data: bytes) -> None:
 
 
 class _Part(Struct, frozen=True):
-    """Describes what of a run is in one row of strips."""
+    """Describes the part of a run that is in one row of strips."""
 
     top: int
     """Its first row."""

@@ -40,7 +40,7 @@ def bind_to_checkpoint(params: Params, height: int, block: BlockId, bls: Bls) ->
     def check(contents: Contents) -> str:
         found = {compute_block_id(header): header.height for header in contents.headers}
         if found.get(block) == height:
-            return f"block {height}, which you believe, is this block or follows it"
+            return f"block {height}, which you trust, is this block or follows it"
         try:
             final = _find_final(params, contents, believed, bls)
         except NotYet as error:

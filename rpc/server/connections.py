@@ -15,7 +15,8 @@ from inos.core.listener import Listener
 log: Final = structlog.get_logger("rpc")
 
 MAX_CONNECTIONS: Final = 512
-"""More are open at no time. It exceeds the calls and WebSockets that may be in progress, so a connection is free to
+"""At most this many connections are open at one time. The limit exceeds
+the calls and WebSockets that may be in progress, so a connection is free to
 give way."""
 PARSE_S_PER_S: Final = 0.05
 """Parsing the bytes of one connection takes at most this part of a core, beyond PARSE_S_PER_BYTE."""

@@ -36,7 +36,7 @@ class LinkStats(Struct, frozen=True):
     mb_per_s: float
     """10^6 bytes per second in requests of 1 MiB, one at a time."""
     mb_per_s_four: float
-    """The same with four requests at a time."""
+    """10^6 bytes per second with four requests at a time."""
 
 
 async def measure_links(seconds: float) -> LinkStats:
