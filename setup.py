@@ -12,6 +12,6 @@ for link in Path("inos").iterdir():
         shutil.copytree(link.name, link)
 
 for leftover in Path("build").glob("lib*"):
-    shutil.rmtree(leftover)  # setuptools packs whatever an earlier build left here, deleted packages included
+    shutil.rmtree(leftover)  # setuptools packs all that an earlier build left here, deleted packages included
 
 setup(cffi_modules=["inos/work/backends/native/build.py:ffi"])

@@ -1,7 +1,7 @@
 """The pool of transactions that wait for a block. It is policy and no rule: another node may keep other transactions.
 
 Each account has a queue by nonce. Blocks are filled by fee per byte of room (see `room`), an account's nonces in order.
-A full pool first drops transactions that cannot be executed now, whatever they pay, then the cheapest ones, each from
+A full pool first drops transactions that cannot be executed now, even if they pay much, then the cheapest ones, from
 the end of its account's queue, so that no gap arises. Transactions behind a gap take at most a sixteenth of the pool.
 Transactions that waited for too many blocks are dropped too, since nothing else would remove those that can never be
 valid again.

@@ -1,7 +1,7 @@
 """The transactions of a pool, found by id, by account and nonce, or by the order in which they are dropped.
 
 A transaction is idle while no block can take it: it stands behind a gap in its account's nonces, or a block refused it
-in its turn. When room is needed, idle transactions are dropped first, whatever they pay.
+in its turn. When room is needed, idle transactions are dropped first, even if they pay much.
 """
 
 from collections.abc import Iterator

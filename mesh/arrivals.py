@@ -19,7 +19,7 @@ MAX_OPEN: Final = 64
 
 
 class Arrivals:
-    """Safe to call from several threads: each download belongs to one at a time, while runs are checked in any.
+    """Takes downloads in. Several threads may call it: one at a time has a download, and any may check runs.
 
     Args:
         on_whole: is called with each matrix whose file is complete under its final name.

@@ -18,7 +18,7 @@ STALE_MS: Final = 24 * 3600 * 1000
 
 
 class Inventory:
-    """Holds the files of a matrix store. Safe to call from several threads; every change is made under `lock`."""
+    """Holds the files of a matrix store. Several threads may call it; every change is made under `lock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

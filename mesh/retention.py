@@ -48,7 +48,7 @@ class Entry(Struct, frozen=True):
 
 
 class Retention:
-    """Decides what stays in the store. Safe to call from several threads.
+    """Decides what stays in the store. Several threads may call it.
 
     Args:
         quota: all files may have this many bytes; None for no limit but the disk's. One set while the node runs comes

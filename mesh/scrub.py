@@ -13,7 +13,7 @@ from inos.work.strips import InvalidMatrix, StripTree
 
 
 class Scrubber:
-    """Checks one run a step, by id and in order; after the last it begins again. Safe to call from several threads.
+    """Checks one run a step, by id and in order; after the last it begins again. Several threads may call it.
 
     Args:
         on_damaged: is called with each matrix whose file does not match its id.

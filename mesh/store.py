@@ -54,7 +54,7 @@ class StoreStatus(Struct, frozen=True, kw_only=True):
 
 
 class MatrixStore:
-    """Stores matrices by id in a folder. Safe to call from several threads.
+    """Stores matrices by id in a folder. Several threads may call it.
 
     All that is read back is checked: a matrix whose file changed counts as missing, and is fetched again, so that a
     bad disk never makes a right result look wrong. `arrivals` receives matrices in runs, `growth` those that are

@@ -12,7 +12,7 @@ from inos.work import Operand
 
 
 class Product:
-    """Holds X * W^T, made strip by strip. Rows that were kept are never lost, whatever happens to the lottery.
+    """Holds X * W^T, made strip by strip. Rows that were kept are never lost, even if the lottery fails.
 
     Args:
         x: operand m x k, int8.

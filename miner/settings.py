@@ -39,7 +39,7 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     job_modes: frozenset[JobMode] = frozenset(JobMode)
     """Only these kinds of jobs are taken; optimistic ones lock the bond until their challenge window is over."""
     first_posters: frozenset[Address] = frozenset()
-    """The jobs of these posters are taken before all others, whatever they pay."""
+    """The jobs of these posters are taken before all others, even if they pay less."""
     max_claims: int = 4
     """At most this many jobs are held at once, within the chain's own limit."""
     max_job_bytes: int = DEFAULT_MAX_JOB_BYTES

@@ -97,7 +97,7 @@ class NodeSettings(BaseSettings):
     )
     """The miner takes jobs of these kinds."""
     first_posters: Annotated[tuple[str, ...], NoDecode] = ()
-    """The miner takes jobs of these addresses before all others, whatever they pay."""
+    """The miner takes jobs of these addresses before all others, even if they pay less."""
     max_claims: Annotated[int, Field(ge=1, le=1024)] = 4
     max_job_bytes: Annotated[int, Field(ge=1)] = DEFAULT_MAX_JOB_BYTES
     filler_rate: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 0.0

@@ -53,7 +53,7 @@ class VerificationBackend(Protocol):
         """Run stage 1 for each transaction, which includes its signature.
 
         Raises:
-            RuleViolation: one of them is invalid.
+            RuleViolation: a transaction is invalid.
         """
 
     async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
@@ -144,7 +144,7 @@ def check_all(params: Params, transactions: Sequence[Transaction], bls: Bls) -> 
     """Run stage 1 for each transaction in turn.
 
     Raises:
-        RuleViolation: one of them is invalid; the first such one raises.
+        RuleViolation: a transaction is invalid; the error is that of the first such one.
     """
     for tx in transactions:
         check_transaction_sanity(params, tx, bls)

@@ -11,7 +11,7 @@ from inos.cli.common.remote import call_rpc, find_remote
 
 
 def command(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="Such as chain_head; rpc.discover lists all.")],
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name such as chain_head; rpc.discover lists all.")],
     params: Annotated[
         str | None, typer.Argument(metavar="[PARAMS]", help="""JSON, by name or position: '{"block": 1}', '[1]'.""")
     ] = None,

@@ -1625,7 +1625,7 @@ class WorkerRecord(Struct, frozen=True, kw_only=True):
     challenged: int
     """Results that were shown to be wrong; each cost its bond and all reputation."""
     disputed: int
-    """Results that somebody asked a jury about."""
+    """Results that a jury was asked about."""
     rejected: int
     """Results that a jury did not find right; each cost its bond and all reputation."""
     undecided: int
@@ -1652,7 +1652,7 @@ class PosterRecord(Struct, frozen=True, kw_only=True):
     challenged: int
     """Results of its jobs that were shown to be wrong."""
     disputed: int
-    """Results of its jobs that somebody asked a jury about."""
+    """Results of its jobs that a jury was asked about."""
     rejected: int
     """Results of its jobs that a jury did not find right."""
     undecided: int

@@ -152,7 +152,7 @@ class PeerManager:
         """Check by a link that is closed at once that a node is there and on this network.
 
         Raises:
-            LinkError: it is not, or another node is there ("wrong-peer").
+            LinkError: no node of this network is there, or another one answers ("wrong-peer").
         """
         if not self.is_running or address.id == self._own_id or self.is_refused(address):
             raise LinkError("not-dialled", f"{address} is this node itself or banned, or the network is not running")

@@ -128,7 +128,7 @@ class Session:
                     await asyncio.sleep(wait_s)
 
     def _dispatch(self, message: Message, size: int) -> None:
-        """Distribute a message without waiting: whatever takes time is queued, so that a pong is always read."""
+        """Distribute a message without waiting: work that takes time is queued, so that a pong is always read."""
         peer = self._peer
         if isinstance(message, Notice | Request | Reply):
             peer.touch()

@@ -52,7 +52,7 @@ class StaticPeers:
             wait = min(wait * 2, self._settings.redial_most_s)
 
     async def _hold(self, address: PeerAddress) -> None:
-        """Return when the link to the node has ended, whichever side dialled it, or when no link could be made."""
+        """Return when the link to the node has ended, no matter which side dialled, or when no link could be made."""
         peer = self._manager.peers.get(address.id)
         if peer is None or peer.is_brief or peer.is_closing:
             try:

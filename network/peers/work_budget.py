@@ -48,7 +48,7 @@ def compute_cost(kind: type[Message], size: int) -> float:
     received = size * RECEIVED_COST_MS
     if issubclass(kind, Request):
         return LEAST_COST_MS + received
-    # The header and seal of a block cost the same whatever its size; lists cost by their length.
+    # The header and seal of a block cost the same for each size; lists cost by their length.
     part = 1.0 if limit.lane <= Lane.BLOCKS else size / limit.max_bytes
     return max(LEAST_COST_MS, limit.cost_ms * part) + received
 

@@ -147,7 +147,7 @@ class SyncService:
             self._headers.drop_peer(peer)
 
     async def _process_notices(self, peer: Peer) -> None:
-        """Process the peer's notices, whatever else it owes an answer to."""
+        """Process the peer's notices, also while requests to it wait for an answer."""
         while True:
             notice = await peer.inbox.next()
             try:

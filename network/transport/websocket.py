@@ -151,7 +151,7 @@ class WebSocketTransport:
             await pipe.close()
 
     async def _connect(self, address: PeerAddress) -> WebSocketPipe:
-        """Return a WebSocket to the address, whoever answers there.
+        """Return a WebSocket to the address; who answers there is not checked yet.
 
         Raises:
             LinkError: "cannot-dial".

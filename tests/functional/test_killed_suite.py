@@ -1,4 +1,4 @@
-"""Whatever ends a run of the suite, nothing that it started outlives it: no process, port, lock or temporary file."""
+"""However a run of the suite ends, nothing that it started outlives it: no process, port, lock or temporary file."""
 
 import fcntl
 import json

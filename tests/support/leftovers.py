@@ -1,4 +1,4 @@
-"""Processes that the suite started, however deep and in whatever session: a variable of their environment says so.
+"""Finds the processes that the suite started, and their descendants, by a variable of their environment.
 
 This module imports the standard library only, and `watchdog.py` runs it as a program.
 """

@@ -1,4 +1,4 @@
-"""Writes consensus.json beside itself: known answers for whoever writes the next implementation.
+"""Writes consensus.json beside itself: known answers for those who write another implementation.
 
     python tests/vectors/make_consensus.py
 

@@ -76,7 +76,7 @@ def post(
         typer.Option(
             "--mode",
             metavar="checked|optimistic",
-            help="Checked by every node, or paid unless somebody contests it. Default: the cheaper one.",
+            help="Checked by every node, or paid unless someone contests it. Default: the cheaper one.",
         ),
     ] = None,
     wait: WaitOption = False,

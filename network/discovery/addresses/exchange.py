@@ -182,8 +182,8 @@ class AddressExchange:
         """Queue an address for every other peer while the book is small, and for a few of them afterwards.
 
         A choice of a few peers can leave out a node of a small network for as long as the choice stands. In a large
-        network the same few peers are chosen for a whole day, whichever peer announces the address, so that an address
-        announced often does not multiply.
+        network the same few peers are chosen for a whole day, no matter which peer announces the address, so that an
+        address announced often does not multiply.
         """
         chosen = [peer for peer in self._peers if peer is not source and peer.id != address.id]
         if len(self._book) > SMALL_BOOK:

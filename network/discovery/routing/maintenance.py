@@ -63,7 +63,7 @@ class TableMaintenance:
         self._has_work = asyncio.Event()
 
     def on_connected(self, peer: Peer) -> None:
-        """Note that a proven peer is connected, whichever side dialled."""
+        """Note that a proven peer is connected; either side may have dialled."""
         place = get_dialled_address(peer)
         if place is not None:
             self._see(place)

@@ -29,11 +29,11 @@ SAMPLE: Final = 64
 """Witnesses that are checked."""
 LOOK_S: Final = 2.0
 RETRY_S: Final = 30.0
-"""After a sample that could not be completed the next one is drawn."""
+"""If a sample could not be completed, the next one is drawn after this time."""
 
 
 class WorkCheck:
-    """One for all peers. Belongs to the event loop's thread."""
+    """Checks the work behind headers; one object serves all peers. It belongs to the event loop's thread."""
 
     def __init__(
         self,

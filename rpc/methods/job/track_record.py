@@ -24,7 +24,7 @@ class WorkerRecordModel(Model):
     challenged: Annotated[
         Count, Field(description="Results that were shown to be wrong; each cost its bond and all reputation.")
     ]
-    disputed: Annotated[Count, Field(description="Results that somebody asked a jury about.")]
+    disputed: Annotated[Count, Field(description="Results that a jury was asked about.")]
     rejected: Annotated[
         Count, Field(description="Results that a jury did not find right; each cost its bond and all reputation.")
     ]
@@ -44,7 +44,7 @@ class PosterRecordModel(Model):
         Count, Field(description="Claims on its jobs that lapsed, because of bad workers or withheld operands.")
     ]
     challenged: Annotated[Count, Field(description="Results of its jobs that were shown to be wrong.")]
-    disputed: Annotated[Count, Field(description="Results of its jobs that somebody asked a jury about.")]
+    disputed: Annotated[Count, Field(description="Results of its jobs that a jury was asked about.")]
     rejected: Annotated[Count, Field(description="Results of its jobs that a jury did not find right.")]
     undecided: Annotated[Count, Field(description="Jobs whose jury came to no decision.")]
     tickets: Annotated[Count, Field(description="The tickets of the jobs settled.")]

@@ -19,7 +19,7 @@ LIMIT_S: Final = 20.0
 
 
 class Gate:
-    """Holds up a function in whatever thread calls it first."""
+    """Holds up the first call of a function, and records the thread of each call."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call

@@ -93,7 +93,7 @@ def test_entries_and_leaves_spoiled_alike_are_found_before_the_matrix_gets_its_n
     other = array.copy()
     other[0, 0] ^= 1
     forged = compute_run_leaves(work.compute_strip(other, 0))
-    with part.open("r+b") as opened:  # as whoever can write to the disk may do
+    with part.open("r+b") as opened:  # as anyone who can write to the disk may do
         opened.seek(HEAD_BYTES)
         opened.write(forged)
         opened.seek(HEAD_BYTES + info.strips * HASH_BYTES)

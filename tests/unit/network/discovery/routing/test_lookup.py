@@ -194,7 +194,7 @@ def test_a_provider_that_has_not_got_it_is_neither_found_nor_kept():
         honest, boaster, faker, seeker = world.all[:4]
         id = honest.matrices.put(STRIPS)
         info = honest.matrices.info(id)
-        # The head is known to whoever saw the job; the strips are not.
+        # Everyone who saw the job knows the head, but not the strips.
         faker.lie = lambda request: (
             MatrixHead(request.request, info.dtype, info.rows, info.cols, info.root)
             if isinstance(request, GetMatrix)
@@ -232,7 +232,7 @@ def test_a_provider_with_a_wrong_head_is_punished():
             if isinstance(request, GetMatrix):
                 return MatrixHead(request.request, true.dtype, true.rows, true.cols, true.root)
             if isinstance(request, GetStrips):
-                # Right for the second strip alone, whichever was asked for.
+                # The answer is always the second strip, so it is right only if that one was asked for.
                 return Strips(request.request, request.first, (Strip(strip, path),))
             return None
 

@@ -81,7 +81,7 @@ def test_the_block_that_holds_up_the_others_is_found_and_asked_of_another():
     assert window.find_stall(9.0, 2.0) is None
     assert window.take("slow", 9, 1, 2.0) == IDS[4:5]
     assert window.take("b", 9, 2, 2.0) == IDS[:2]
-    # Whoever gives it first, even late, is taken at his word.
+    # The first peer to give a block is believed, even if it is late.
     put(window, "slow", 0, 3.0)
     put(window, "b", 0, 4.0)
     check_all(window)
