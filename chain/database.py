@@ -66,7 +66,7 @@ class Database:
             path.mkdir(parents=True, exist_ok=True)
             is_new = self._is_new()
             self._db: Any = plyvel.DB(
-                str(path),
+                os.fsencode(path),
                 create_if_missing=is_new,
                 write_buffer_size=WRITE_BUFFER_BYTES,
                 max_open_files=OPEN_FILES,

@@ -47,6 +47,7 @@ async def run(settings: LightSettings, clock: Any, connect: Callable[[str], Conn
     Raises:
         InosError: "no-node", "bad-url", "bad-checkpoint", "port-in-use", ...
     """
+    os.umask(0o077)  # what it writes is for its owner, whatever the shell's umask is
     network = load_network(settings.network)
     if not settings.nodes:
         raise LightError(
@@ -63,7 +64,10 @@ async def run(settings: LightSettings, clock: Any, connect: Callable[[str], Conn
         method_hint=HINT,
     )
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup makes it ignored
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await server.start()
     ready = settings.data_dir / "light.json"

@@ -11,6 +11,7 @@ of the protected RPC methods node.json      pid and addresses while the node is 
 there are any
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -27,8 +28,9 @@ from inos.primitives.units import BlockId
 
 DIR_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
-_OWN: Final = re.compile(r"lock|ledger|matrices|network|pool|.*\.(key|token|toml|json|journal|log|txt)")
-"""A data directory may hold these before its first start: settings, keys, a network's file, logs."""
+_OWN: Final = re.compile(r"lost\+found|lock|ledger|matrices|network|pool|.*\.(key|token|toml|json|journal|log|txt)")
+"""A data directory may hold these before its first start: settings, keys, a network's file, logs, and what a fresh
+volume has."""
 SECRET_BYTES: Final = 32
 MAX_SMALL_FILE: Final = 4096
 
@@ -95,7 +97,7 @@ class DataDir:
             self._refuse_foreign()
             if not self._is_read_only:
                 self.path.mkdir(mode=DIR_MODE, parents=True, exist_ok=True)
-                self.path.chmod(DIR_MODE)
+                _restrict(self.path)
             self._lock = _take_lock(self.path / "lock", is_read_only=self._is_read_only)
         except OSError as error:
             raise NodeError("data-dir-unusable", f"cannot use the data directory {self.path}: {error}") from error
@@ -143,6 +145,13 @@ class DataDir:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _restrict(folder: Path) -> None:
+    """Keep other users out; a mounted volume may belong to another user, who alone can do that."""
+    if folder.stat().st_mode & 0o777 != DIR_MODE:
+        with contextlib.suppress(PermissionError):
+            folder.chmod(DIR_MODE)
 
 
 def write_atomically(path: Path, text: str) -> None:

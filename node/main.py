@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import signal
 from typing import Final
 
 from inos.node.logs import configure_logs
 from inos.node.node import Node, open_node
+from inos.node.process import get_stop_signals
 from inos.node.settings import NodeSettings
 from inos.node.variables import PARENT_VARIABLE
 from inos.wallet.addresses import encode_address
@@ -20,6 +20,7 @@ def run(settings: NodeSettings) -> None:
     Raises:
         InosError: the node could not start.
     """
+    os.umask(0o077)  # what a node writes is for its owner, whatever the shell's umask is
     configure_logs(settings.log_level, settings.log_format)
     asyncio.run(_run(settings))
 
@@ -27,7 +28,7 @@ def run(settings: NodeSettings) -> None:
 async def _run(settings: NodeSettings) -> None:
     async with open_node(settings) as node, asyncio.TaskGroup() as group:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in get_stop_signals():
             loop.add_signal_handler(number, node.request_stop)
         watch = group.create_task(_watch_parent(node, os.environ.get(PARENT_VARIABLE, "")))
         print(describe(node), flush=True)

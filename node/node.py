@@ -63,8 +63,9 @@ class Node:
     def p2p_address(self) -> str:
         """Return the ID@host:port that other nodes pass to --peer."""
         host = self.settings.p2p_host
-        reached_at = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-        return f"{self.p2p.node_id.hex()}@{reached_at}:{self.p2p.listen_port}"
+        reached_at = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        shown = f"[{reached_at}]" if ":" in reached_at else reached_at
+        return f"{self.p2p.node_id.hex()}@{shown}:{self.p2p.listen_port}"
 
     @property
     def knows_nobody(self) -> bool:

@@ -52,6 +52,12 @@ class ReadyFile(Struct, frozen=True):
         return True
 
 
+def get_stop_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a process in order; SIGHUP, of a closed terminal, unless nohup made it ignored."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM) if is_ignored else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def read_ready_file(data_dir: Path, name: str = READY_NAME) -> ReadyFile | None:
     """Read the ready file in a data directory; return None if it is missing or cannot be read."""
     try:

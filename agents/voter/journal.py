@@ -20,6 +20,7 @@ from inos.core.errors import NodeError
 from inos.primitives.units import BlockId
 
 FILE_MODE: Final = 0o600
+LOCK_MODE: Final = 0o644
 MAX_JOURNAL_BYTES: Final = 256 << 20
 """This is room for a million votes; one every quarter of an hour makes this many in 30 years."""
 
@@ -181,14 +182,27 @@ def take_key_lock(path: Path) -> int:
         NodeError: "voter-key-in-use".
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        descriptor = _open_lock(path)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise NodeError(
             "voter-key-in-use",
             f"another process votes with this key, or its lock {path} cannot be taken: {error.strerror}",
-            hint="one key votes in one process: stop the other node",
+            hint="one key votes in one process: stop the other node; a lock that another user left can be removed",
         ) from error
+    return descriptor
+
+
+def _open_lock(path: Path) -> int:
+    """Open the lock, or make it readable by all users: one who ran the node before may own it, and flock needs no more.
+
+    In a folder such as /tmp another user's file cannot be opened for writing.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, LOCK_MODE)
+        os.fchmod(descriptor, LOCK_MODE)
     return descriptor
 
 

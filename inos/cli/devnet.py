@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import dataclasses
 import random
-import signal
 from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -183,10 +182,12 @@ def _run_chaos(
 def _run_until_signal(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine, which the first signal cancels; nodes are in sessions of their own and do not see it."""
 
+    from inos.node.process import get_stop_signals
+
     async def run() -> T:
         task = asyncio.current_task()
         if task is not None:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in get_stop_signals():
                 asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         return await work
 

@@ -123,6 +123,9 @@ def _inos(
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
     _prepare_streams()
+    for name in ("COLUMNS", "LINES"):
+        if os.environ.get(name, "1") in ("", "0"):  # set so by some editors and CI systems; it would hide all text
+            del os.environ[name]
     try:
         app(prog_name="inos")
     except KeyboardInterrupt:

@@ -22,7 +22,7 @@ from inos.bench.errors import BenchError
 from inos.bench.net.process import READY_S, Partner, read_line
 from inos.client.transport import Transport
 from inos.genesis import Network, load_network
-from inos.node.process import stop_process
+from inos.node.process import make_child_environment, stop_process
 from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.codec import encode
 from inos.primitives.matrices import Witness
@@ -269,6 +269,7 @@ async def _run_node(prepared: Prepared, folder: Path, pool: Sequence[Transaction
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
+            env=make_child_environment(),
         )
     try:
         yield Partner(process, await read_line(process))

@@ -71,11 +71,17 @@ def to_inos_error(error: BaseException) -> InosError | None:
     if isinstance(error, UnicodeEncodeError):
         where = make_printable(str(error.object)[:80])
         return CommandError("not-text", f"{where!r} has bytes that are not text", hint="type it in UTF-8")
+    if isinstance(error, RuntimeError) and "home directory" in str(error):  # what pathlib raises
+        hint = "set HOME, or name the folders with --data-dir and --wallet-dir"
+        return CommandError("no-home", "there is no home directory: HOME is not set, and the user has none", hint=hint)
     if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
         return None
     if isinstance(error, TimeoutError):
         return CommandError("timeout", f"no answer came in time: {error}" if str(error) else "no answer came in time")
     if isinstance(error, ConnectionError) or error.errno == errno.ECONNREFUSED:
         return CommandError("node-unreachable", f"cannot reach the node: {error}")
+    if error.errno == errno.ENOSPC:
+        text = f"the disk is full{f' at {error.filename}' if error.filename else ''}"
+        return CommandError("disk-full", text, hint="free some room, or name another disk with TMPDIR or --data-dir")
     place = f"{error.filename}: " if error.filename else ""
     return CommandError("system", f"{place}{error.strerror or error}")

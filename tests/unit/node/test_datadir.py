@@ -1,5 +1,6 @@
 """The data directory is locked, belongs to one network, and is private."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -8,6 +9,7 @@ import plyvel
 import pytest
 from typer.testing import CliRunner
 
+from inos.chain.database import Database
 from inos.cli.main import app
 from inos.core.errors import NodeError
 from inos.node.datadir import DataDir, load_or_make_secret, read_secret
@@ -123,3 +125,28 @@ def test_settings_keys_and_logs_may_lie_there_before_the_first_start(tmp_path: P
         (tmp_path / name).write_text("")
     with DataDir(tmp_path, GENESIS):
         assert (tmp_path / "genesis").exists()
+
+
+def test_a_fresh_volume_is_no_foreign_folder(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    with DataDir(tmp_path, GENESIS) as data:
+        assert data.path == tmp_path
+
+
+def test_a_volume_that_another_user_owns_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o777)
+
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with DataDir(tmp_path, GENESIS) as data:
+        assert (data.path / "genesis").exists()
+
+
+def test_a_name_that_is_no_text_can_hold_a_database(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9") / "ledger"
+    with contextlib.closing(Database(path, is_durable=False)):
+        pass
+    with contextlib.closing(plyvel.DB(os.fsencode(path))) as database:
+        assert not list(database)

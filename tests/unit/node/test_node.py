@@ -13,6 +13,7 @@ import pytest
 
 from inos.core.errors import NodeError
 from inos.network.errors import NetworkError
+from inos.network.identity import parse_peer_address
 from inos.node.main import describe
 from inos.node.node import open_node
 from inos.node.settings import NodeSettings, load_settings
@@ -178,3 +179,11 @@ async def test_a_data_directory_keeps_its_network(lab: Any, tmp_path: Path) -> N
         async with open_node(load_settings({"data_dir": path, "rpc_port": 0, "p2p_port": 0})):
             pass
     assert (unknown.value.code, "--network" in (unknown.value.hint or "")) == ("network-unknown", True)
+
+
+@pytest.mark.parametrize("host", ["::1", "::"])
+async def test_an_ipv6_address_is_printed_as_it_is_read(lab: Any, tmp_path: Path, host: str) -> None:
+    async with open_node(make_settings(lab, tmp_path / "node", p2p_host=host, rpc_host="::1")) as node:
+        read = parse_peer_address(node.p2p_address)
+        assert (read.id, read.host, read.port) == (node.p2p.node_id, "::1", node.p2p.listen_port)
+        assert (await ask(node.rpc.url, "chain_head"))["height"] == 0

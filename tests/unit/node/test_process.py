@@ -2,12 +2,13 @@
 
 import ast
 import asyncio
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from inos.node.process import NodeSpec, start_node
+from inos.node.process import NodeSpec, get_stop_signals, start_node
 from inos.testing import TestChain
 
 ROOT = Path(__file__).parents[3]
@@ -66,3 +67,9 @@ def test_every_process_that_the_program_starts_gets_that_environment() -> None:
     for file, call in calls:
         given = "".join(ast.unparse(word.value) for word in call.keywords if word.arg == "env")
         assert "make_child_environment()" in given, f"{file}:{call.lineno}"
+
+
+def test_a_closed_terminal_stops_a_node_unless_nohup_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert signal.SIGHUP in get_stop_signals()
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)
+    assert get_stop_signals() == (signal.SIGINT, signal.SIGTERM)

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,3 +115,22 @@ def test_one_key_in_one_process(tmp_path: Path) -> None:
             pass
     with second:
         assert second.signed == ()
+
+
+def test_another_user_s_lock_needs_no_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sticky folder, opening another user's file for writing is refused, whatever its mode."""
+    with open_journal(tmp_path):
+        pass
+    [lock] = tmp_path.glob("inos-voter-*.lock")
+    assert lock.stat().st_mode & 0o777 == 0o644
+    really_open = os.open
+
+    def open_as_stranger(path: Any, flags: int, mode: int = 0o777) -> int:
+        if Path(path) == lock and flags != os.O_RDONLY:
+            raise PermissionError(13, "Permission denied", str(path))
+        return really_open(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", open_as_stranger)
+    with open_journal(tmp_path), pytest.raises(NodeError) as refused, open_journal(tmp_path):
+        pass
+    assert refused.value.code == "voter-key-in-use"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from inos.cli import main as cli
 from inos.cli.common import options as _common
+from inos.cli.common.output import to_inos_error
 from inos.primitives.errors import InosError
 
 runner = CliRunner()
@@ -137,3 +139,30 @@ def test_completion_knows_subcommands() -> None:
         check=False,
     )
     assert done.stdout.split() == ["broadcast"]
+
+
+@pytest.mark.parametrize("columns", ["0", ""])
+def test_a_terminal_of_no_columns_hides_nothing(columns: str) -> None:
+    command = [sys.executable, "-P", "-m", "inos", "genesis", "--help"]
+    environment = os.environ | {"COLUMNS": columns, "LINES": "0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert " derive " in done.stdout
+
+
+@pytest.mark.parametrize("command", [("db", "check"), ("wallet", "list"), ("doctor",)])
+def test_a_user_without_a_home_is_told_which_options_help(command: tuple[str, ...], monkeypatch: Any) -> None:
+    def refuse(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "expanduser", refuse)
+    done = runner.invoke(cli.app, [*command, "--json"])
+    error = json.loads(done.stdout)["error"]
+    assert (error["code"], "--data-dir" in error["hint"]) == ("no-home", True)
+
+
+def test_a_full_disk_is_named_with_the_way_to_another() -> None:
+    error = to_inos_error(OSError(28, "No space left on device", "/tmp/x"))
+    assert error is not None
+    assert (error.code, "/tmp/x" in error.message, "TMPDIR" in (error.hint or "")) == ("disk-full", True, True)
