@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from inos.miner.ports import NodePort
+from inos.primitives.errors import NotYet
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import Payload, compute_tx_id, sign_transaction
 from inos.primitives.units import Nano, TxId
@@ -72,7 +73,8 @@ class TransactionQueue:
         """Fill the nonce that blocks the others with the last transaction of the queue.
 
         Raises:
-            InosError: the pool or a rule refused it.
+            NotYet: it waits for something else, and stays where it was. Other InosError: the pool or a rule refused
+                it, so it is given up; the next call tries the one before it.
         """
         self._clear_passed()
         gap = self._abandoned.get(self._node.ledger.state.get_account(self.address).nonce)
@@ -84,10 +86,10 @@ class TransactionQueue:
         self.forget(last)
         try:
             await self.send(last, moved.payload)
-        finally:
-            if last not in self._live:
-                self._abandoned.pop(moved.nonce, None)
-                self._live[last] = moved
+        except NotYet:
+            self._abandoned.pop(moved.nonce, None)
+            self._live[last] = moved
+            raise
 
     def _choose_nonce(self, key: str) -> int:
         known = self._live.get(key)

@@ -1,11 +1,16 @@
 """A transaction that can never be executed gives its nonce to the next one."""
 
+import contextlib
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from inos import work
+from inos.chain.mempool import PoolRejected
 from inos.consensus.records import Claim, JobState
+from inos.miner.transaction_queue import TransactionQueue
+from inos.primitives.errors import InosError, NotYet
 from inos.primitives.transactions import ClaimJob, SubmitResult
 from inos.primitives.units import JobId
 from support.miner_kernel import OTHER, Kernel, find, make_operands, mining
@@ -45,3 +50,29 @@ async def test_a_claim_lost_beside_a_live_one_does_not_block_it(node: Any) -> No
         await node.until(find(node, SubmitResult, kept))
         node.make_block()
         assert node.jobs[kept].state is JobState.SETTLED
+
+
+@pytest.mark.parametrize(
+    ("refusal", "tries"), [(PoolRejected("job-closed", "settled"), 1), (NotYet("claim-missing", "none"), 2)]
+)
+async def test_a_refused_move_into_a_gap_is_not_repeated_for_ever(node: Any, refusal: InosError, tries: int) -> None:
+    """What is refused is given up; what cannot be checked yet is tried again."""
+    queue = TransactionQueue(node, bytes([7]) * 32)
+    await queue.send("first", ClaimJob(bytes(32)))
+    await queue.send("second", ClaimJob(bytes([1]) * 32))
+    queue.forget("first")
+    taken, failures = node.transactions.add, []
+
+    async def refuse(tx: Any) -> None:
+        failures.append(tx)
+        raise refusal
+
+    node.transactions.add = refuse
+    for _ in range(2):
+        with contextlib.suppress(type(refusal)):
+            await queue.advance()
+    assert len(failures) == tries
+    assert queue.is_pending("second") == (tries == 2)
+    node.transactions.add = taken
+    await queue.send("third", ClaimJob(bytes([2]) * 32))
+    assert node.sent[-1].nonce == 0, "the gap is filled"
