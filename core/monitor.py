@@ -16,6 +16,7 @@ LOOK_S: Final = 1.0
 SAMPLES: Final = 11
 """The clock is compared with this many blocks of other miners."""
 MIN_SAMPLES: Final = 5
+RECENT_S: Final = 3600.0
 LATE_BLOCKS: Final = 2
 """A tip that moves by more blocks was synced, so its time says nothing about this clock."""
 
@@ -29,6 +30,7 @@ class NodeStats(Struct, frozen=True, kw_only=True):
     blocks_connected: int
     blocks_undone: int
     deepest_reorganisation: int
+    """The deepest one of the last hour disconnected this many blocks."""
     clock_ahead_ms: int | None
     """This clock is this far ahead of the clocks of the miners; it is None before enough blocks have arrived."""
 
@@ -46,7 +48,9 @@ class NodeMonitor:
         self._own = own
         self._ages_ms: deque[int] = deque(maxlen=SAMPLES)
         self._lag_s = 0.0
-        self._connected = self._undone = self._deepest = 0
+        self._connected = self._undone = 0
+        self._reorganisations: deque[tuple[float, int]] = deque()
+        """Time and depth of those that no later one exceeds, the deepest first."""
         self._started = clock.monotonic()
 
     def get_stats(self) -> NodeStats:
@@ -56,7 +60,7 @@ class NodeMonitor:
             loop_lag_s=self._lag_s,
             blocks_connected=self._connected,
             blocks_undone=self._undone,
-            deepest_reorganisation=self._deepest,
+            deepest_reorganisation=self._get_deepest(),
             clock_ahead_ms=self._compute_ahead(),
         )
 
@@ -82,10 +86,23 @@ class NodeMonitor:
     def _count(self, event: TipChanged) -> None:
         self._connected += len(event.connected)
         self._undone += len(event.disconnected)
-        self._deepest = max(self._deepest, len(event.disconnected))
+        if event.disconnected:
+            self._add_reorganisation(len(event.disconnected))
         header = event.tip.header
         if len(event.connected) <= LATE_BLOCKS and header.beneficiary != self._own:
             self._ages_ms.append(self._clock.now_ms() - header.time_ms)
+
+    def _add_reorganisation(self, depth: int) -> None:
+        while self._reorganisations and self._reorganisations[-1][1] <= depth:
+            self._reorganisations.pop()
+        self._reorganisations.append((self._clock.monotonic(), depth))
+
+    def _get_deepest(self) -> int:
+        """Return the depth of the deepest reorganisation of the last hour; an older one is no reason for an alert."""
+        since = self._clock.monotonic() - RECENT_S
+        while self._reorganisations and self._reorganisations[0][0] < since:
+            self._reorganisations.popleft()
+        return self._reorganisations[0][1] if self._reorganisations else 0
 
     def _compute_ahead(self) -> int | None:
         """Return how far this clock is ahead of the miners' clocks, or None before enough of their blocks have come.

@@ -13,11 +13,12 @@ from inos.miner.settings import MinerSettings
 from inos.miner.stats import MinerStats
 from inos.primitives.blocks import Block, Header, compute_anchor, compute_block_id
 from inos.primitives.errors import InosError
-from inos.primitives.units import Anchor, Target
+from inos.primitives.units import Anchor, BlockId, Target
 from inos.work import Win
 
 log: Final = structlog.get_logger("miner")
 
+LOG_S: Final = 10.0
 MAKING_PART: Final = 20
 """The miner waits for templates for at most one part in so many of its time, as long as the tip is the same."""
 
@@ -47,6 +48,9 @@ class Lottery:
         self._nonce = nonce
         self._template: Template | None = None
         self._made_at = self._making_s = 0.0
+        self._logged_at: float | None = None
+        self._unlogged = 0
+        """Blocks won since the last line about one."""
 
     async def draw(self) -> Draw:
         """Make a draw on the current tip, under a template that is not older than the settings allow.
@@ -78,11 +82,20 @@ class Lottery:
             self._template = None
         is_connected = bool(outcome.connected)
         self._stats.count_block(is_connected=is_connected)
-        log.info(
-            "block won" if is_connected else "stale block won",
-            block=block_id.hex(),
-            height=block.header.height,
-        )
+        if is_connected:
+            self._log_won(block_id, block.header.height)
+        else:
+            log.info("stale block won", block=block_id.hex(), height=block.header.height)
+
+    def _log_won(self, block: BlockId, height: int) -> None:
+        """Log a block at info, at most one each LOG_S seconds: a new chain may have many in a second."""
+        now = self._node.clock.monotonic()
+        if self._logged_at is not None and now - self._logged_at < LOG_S:
+            self._unlogged += 1
+            log.debug("block won", block=block.hex(), height=height)
+            return
+        log.info("block won", block=block.hex(), height=height, others=self._unlogged)
+        self._logged_at, self._unlogged = now, 0
 
     def _is_stale(self, template: Template) -> bool:
         """Return True on another tip, or if the template is so old that making another one is worth the time."""

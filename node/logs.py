@@ -34,4 +34,20 @@ def configure_logs(level: str, style: str, stream: TextIO | None = None) -> None
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), stream=out, force=True)
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_make_formatter(render))
+    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[handler], force=True)
+    logging.captureWarnings(True)
+
+
+def _make_formatter(render: Any) -> logging.Formatter:
+    """Return what gives the lines of libraries, Python's warnings among them, the form of this program's own."""
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, stamp],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            render,
+        ],
+    )

@@ -31,7 +31,8 @@ async def _run(settings: NodeSettings) -> None:
         for number in get_stop_signals():
             loop.add_signal_handler(number, node.request_stop)
         watch = group.create_task(_watch_parent(node, os.environ.get(PARENT_VARIABLE, "")))
-        print(describe(node), flush=True)
+        if node.settings.log_format == "console":  # among JSON lines, "node ready" says the same
+            print(describe(node), flush=True)
         await node.wait_stop_requested()
         watch.cancel()
 

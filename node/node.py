@@ -139,7 +139,9 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         node = Node(settings, core, p2p, miner, rpc, stop, metrics_url, net)
         stack.callback(partial(data.ready.unlink, missing_ok=True))
         _write_ready(data, node)
-        log.info("node ready", network=network.name, rpc=rpc.url, p2p=node.p2p_address)
+        height = core.ledger.tip.header.height
+        place = {"rpc": rpc.url, "p2p": node.p2p_address, "data": str(data.path), "metrics": metrics_url}
+        log.info("node ready", network=network.name, height=height, knows_nobody=node.knows_nobody, **place)
         yield node
         log.info("node stops")
 

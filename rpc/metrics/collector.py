@@ -100,7 +100,7 @@ class _NodeCollector:
         )
         yield _gauge(
             "inos_chain_deepest_reorg_blocks",
-            "Blocks disconnected by the deepest reorg since the start",
+            "Blocks disconnected by the deepest reorg of the last hour",
             stats.deepest_reorganisation,
         )
         yield _gauge("inos_mempool_transactions", "Transactions in the pool", len(self._node.mempool))

@@ -23,3 +23,16 @@ async def test_the_clock_is_compared_with_others_blocks_only(lab: Any) -> None:
     assert monitor.get_stats().clock_ahead_ms == -9000
     assert monitor.get_stats().blocks_connected == MIN_SAMPLES
     assert mine.get_stats().clock_ahead_ms is None
+
+
+def test_the_deepest_reorganisation_is_that_of_the_last_hour() -> None:
+    now = 0.0
+    seen = []
+    clock: Any = SimpleNamespace(now_ms=lambda: 0, monotonic=lambda: now)
+    monitor = NodeMonitor(SimpleNamespace(), clock, None)  # type: ignore[arg-type]
+    for time_s, depth in ((0, 8), (600, 2), (1200, 3), (3500, 0), (3700, 0), (4900, 1), (9000, 0)):
+        now = float(time_s)
+        if depth:
+            monitor._add_reorganisation(depth)
+        seen.append(monitor.get_stats().deepest_reorganisation)
+    assert seen == [8, 8, 8, 8, 3, 1, 0]

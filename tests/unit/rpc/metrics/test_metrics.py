@@ -54,7 +54,8 @@ async def call(node: Node, method: str, **params: Any) -> None:
 
 
 async def test_what_happens_is_seen_in_the_metrics(lab: Any, tmp_path: Path) -> None:
-    async with open_node(make_settings(lab, tmp_path / "node", mine="auto", purpose="filler"), lab.clock) as node:
+    settings = make_settings(lab, tmp_path / "node", mine="auto", purpose="filler", vote=False)
+    async with open_node(settings, lab.clock) as node:
         assert node.miner is not None
         node.miner.stop()
         before = await read_metrics(node)
@@ -193,6 +194,8 @@ async def test_the_dashboard_asks_for_nothing_that_is_not_there(lab: Any, tmp_pa
             await lab.extend(node.core)
         await call(node, "chain_head")
         known = set(await read_metrics(node)) | {"inos_clock_ahead_seconds"}
+    rules = (DEPLOY / "alerts.yml").read_text().split("- alert: ")[1:]
+    assert [re.findall(r"severity: (critical|warning)\n", rule) != [] for rule in rules] == [True] * len(rules)
     dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
     queries += re.findall(r"expr: (.*)", (DEPLOY / "alerts.yml").read_text())
