@@ -54,7 +54,7 @@ class Admission:
         """Check a block's header if it is new; else return what is known of the block.
 
         Raises:
-            RuleViolation, ParentMissing, ClockAhead, NotYet: as `add_header`.
+            RuleViolation, ParentMissing, ClockAhead, NotYet: for the same reasons as `add_header`.
         """
         known = self._index.get(compute_block_id(block.header))
         if known is None:

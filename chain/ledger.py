@@ -200,7 +200,7 @@ class Ledger:
         first.
 
         Raises:
-            VerdictMissing: as `retry_held`.
+            VerdictMissing: for the same reasons as `retry_held`.
         """
         entry = self._index.get(block)
         if entry is None or not self._index.pledge(entry):

@@ -27,7 +27,7 @@ def is_of_protocol_1(path: Path) -> bool:
     """Return True if there is a database of protocol 1 at `path`; nothing is created.
 
     Raises:
-        ChainError: as Database.
+        ChainError: for the same reasons as Database.
     """
     if not (path / "CURRENT").exists():
         return False

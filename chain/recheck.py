@@ -48,7 +48,7 @@ def recheck(
     If the process is killed half-way, the verdicts are forgotten and the next start checks the blocks.
 
     Raises:
-        ChainError: as Ledger.open, in particular "database-in-use".
+        ChainError: for the same reasons as Ledger.open, in particular "database-in-use".
     """
     with open_database(path, genesis, is_durable=is_durable) as database:
         remembered = []

@@ -87,7 +87,7 @@ class Staging:
         """Write everything in one batch; if the disk refuses, it stays staged for another try.
 
         Raises:
-            ChainError: as Database.write.
+            ChainError: for the same reasons as Database.write.
         """
         if self._changes:
             self._db.write(self._changes)

@@ -88,7 +88,7 @@ class Execution:
         bls: checks their signature.
 
     Raises:
-        RuleViolation: as for `finality.process_aggregate`.
+        RuleViolation: for the same reasons as `finality.process_aggregate`.
     """
 
     def __init__(

@@ -104,7 +104,7 @@ def compute_records(place: Place, content: Records) -> Hash:
     instead.
 
     Raises:
-        RuleViolation: as `list_paths`.
+        RuleViolation: for the same reasons as `list_paths`.
     """
     leaves = [
         (path, compute_leaf(path, value))

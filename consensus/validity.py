@@ -100,8 +100,8 @@ def check_block_sanity(
 
     Raises:
         BodyMismatch: "bad-tx-root", before anything else in the body is checked.
-        RuleViolation: as for `check_header_sanity`; "block-too-large", "duplicate-transaction"; or as for
-            `check_transaction_sanity`, naming the transaction.
+        RuleViolation: for the same reasons as `check_header_sanity`; "block-too-large", "duplicate-transaction"; or for
+            those of `check_transaction_sanity`, naming the transaction.
     """
     check_header_sanity(params, block.header)
     root = compute_tx_root(block.transactions, block.aggregate)

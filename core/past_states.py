@@ -39,7 +39,7 @@ class PastStates:
         return await self._threads.check(partial(self._read, block, lambda state: state.read_range(place)))
 
     async def prove(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
-        """Return a record (None if there is none) after `block` with its proof; None as `read_range`."""
+        """Return a record (None if there is none) after `block` with its proof; None if that state is unavailable."""
         return await self._threads.check(partial(self._read, block, lambda state: state.prove(key)))
 
     def _read(self, block: BlockId, read: Callable[[PastState], T]) -> T | None:

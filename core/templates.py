@@ -134,7 +134,7 @@ class TemplateService:
         Raises:
             NodeError: "template-unknown": it was never issued, or was dropped since.
             InvalidCertificate: the seal does not win under this template and nonce.
-            RuleViolation, NotYet: as `BlockService.add`.
+            RuleViolation, NotYet: for the same reasons as `BlockService.add`.
         """
         issued = self._issued.get(id)
         if issued is None:

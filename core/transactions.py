@@ -95,8 +95,8 @@ class TransactionService:
         Peers may have another tip, so what they relay goes through `add`: it only has to be possible.
 
         Raises:
-            RuleViolation: as `add`, or the next block could not take it.
-            PoolRejected, NotYet: as `add`.
+            RuleViolation: for the same reasons as `add`, or because the next block could not take it.
+            PoolRejected, NotYet: for the same reasons as `add`.
         """
         async with self._sending:
             await self._check(tx)

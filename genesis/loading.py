@@ -160,7 +160,7 @@ def derive_devnet(
     allocations and seeds are dropped, since a new network has other accounts and peers.
 
     Raises:
-        GenesisError: as `load_network`; "genesis-invalid" if the result would not load.
+        GenesisError: for the same reasons as `load_network`; "genesis-invalid" if the result would not load.
     """
     document = read_genesis(base).model_dump()
     hrp = document["network"]["hrp"]

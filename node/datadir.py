@@ -174,7 +174,7 @@ def load_or_make_secret(path: Path, make: Callable[[int], bytes] = secrets.token
     """Return the secret (32 bytes) in `path`; make the file first if it is missing.
 
     Raises:
-        NodeError: as read_secret.
+        NodeError: for the same reasons as read_secret.
     """
     if not path.exists():
         write_atomically(path, make(SECRET_BYTES).hex() + "\n")

@@ -18,7 +18,7 @@ INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 
 REFUSED: Final = -32000
-"""Refused for a reason that has no number of its own."""
+"""The call was refused for a reason that has no number of its own."""
 UNAUTHORIZED: Final = -32001
 NOT_FOUND: Final = -32002
 RULE_BROKEN: Final = -32003

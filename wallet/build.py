@@ -57,7 +57,8 @@ def make_transfer(hrp: str, to: str, amount: int) -> Transfer:
     """Return a transfer of `amount` nano to an address given as text.
 
     Raises:
-        WalletError: as `addresses.decode_address`; "bad-amount" for zero or less, or above 2^64 - 1.
+        WalletError: for the same reasons as `addresses.decode_address`; "bad-amount" for zero or less, or for more than
+            2^64 - 1.
     """
     return Transfer(decode_address(hrp, to), _check_amount("the amount", amount, least=1))
 
@@ -217,7 +218,7 @@ def build_transaction(
     """Check that the account can pay for `payload`, then sign it with the account's next nonce.
 
     Raises:
-        WalletError: as `check_affordable` and `sign_payload`; nothing is signed then.
+        WalletError: for the same reasons as `check_affordable` and `sign_payload`; nothing is signed then.
     """
     check_affordable(payload, fee, account, locked=locked)
     return sign_payload(key, chain_id, account.nonce, fee, payload)

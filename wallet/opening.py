@@ -28,7 +28,7 @@ def unlock_keystore(path: Path, data: bytes, password: str, index: int = 0) -> K
         path: the file's name, for messages. data: its bytes.
 
     Raises:
-        WalletError: as `keystore.decode_keystore`; "keystore-damaged".
+        WalletError: for the same reasons as `keystore.decode_keystore`; "keystore-damaged".
     """
     secret = keystore.decode_keystore(data, password)
     first = derive_key(secret.phrase, passphrase=secret.passphrase)

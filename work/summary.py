@@ -47,7 +47,7 @@ def compute_summary(
     """Multiply X by W transposed under `anchor` and sum up every ticket.
 
     Raises:
-        InvalidMatrix, InvalidBackend: as `mine`.
+        InvalidMatrix, InvalidBackend: for the same reasons as `mine`.
     """
     lottery, tally = Lottery(w, anchor, U256_MAX, backend=backend, threads=threads), _Tally()
     drawn = lottery.draw(x, 0, x.strips, tally.add)

@@ -47,7 +47,7 @@ def check_signing(signed: Iterable[Signed], new: Signed) -> bool:
     """Return True if `new` is in the journal already, and may be sent again.
 
     Raises:
-        Refused: see its class.
+        Refused: the journal does not allow the key to sign it; the class lists the codes.
     """
     known = tuple(signed)
     if any(each == new and new.root for each in known):

@@ -101,7 +101,7 @@ def check_block_aggregate(params: Params, state: StateView, aggregate: Aggregate
     """Return the ballot of an aggregate that a block on this state may carry.
 
     Raises:
-        RuleViolation: as for `check_start`, `find_ballot` and `check_aggregate`.
+        RuleViolation: for the same reasons as `check_start`, `find_ballot` and `check_aggregate`.
     """
     check_start(params, aggregate.link)
     ballot = find_ballot(state.get_finality(), aggregate)
@@ -116,7 +116,7 @@ def process_aggregate(effects: Effects, aggregate: Aggregate, bls: Bls, carrier:
         carrier: the beneficiary of the block.
 
     Raises:
-        RuleViolation: as for `check_block_aggregate`.
+        RuleViolation: for the same reasons as `check_block_aggregate`.
     """
     ballot = check_block_aggregate(effects.params, effects.state, aggregate, bls)
     finality = effects.state.get_finality()

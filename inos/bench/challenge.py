@@ -57,7 +57,7 @@ def _measure(depth: int, rounds: int) -> ChallengeRow:
 
 
 def describe_challenges(rows: list[ChallengeRow]) -> list[str]:
-    """Return lines of text."""
+    """Return the figures as lines of text."""
     return [
         f"k = {row.depth:>6}  {row.bytes:>9,} bytes  checked in {row.check_ms:6.2f} ms"
         f"  (numpy's product of the tile alone: {row.numpy_ms:.2f} ms)"

@@ -51,5 +51,5 @@ def _measure(bls: BlsBackend, rounds: int) -> Iterator[FinalityRow]:
 
 
 def describe_finality(rows: list[FinalityRow]) -> list[str]:
-    """Return lines of text."""
+    """Return the figures as lines of text."""
     return [f"{row.backend:>9}  {row.what:<42} {row.ms:10.2f} ms" for row in rows]

@@ -89,7 +89,7 @@ async def _fetch(url: str, ref: MatrixRef) -> float:
 
 
 def describe_mesh(stats: MeshStats) -> list[str]:
-    """Return lines of text."""
+    """Return the figures as lines of text."""
     rates = stats.compute_rates()
     return [
         f"{stats.bytes / 1e6:.0f} MB, from {stats.sources} node{'s' if stats.sources > 1 else ''}",

@@ -103,7 +103,7 @@ async def _find_base(client: Client, height: int) -> int:
 
 
 def describe_snapshot(chain: Chain, stats: SnapshotStats, sources: int) -> list[str]:
-    """Return lines of text."""
+    """Return the figures as lines of text."""
     return [
         f"{stats.accounts} accounts, {stats.blocks} blocks, made in {chain.seconds:.1f} s, {sources} sources",
         f"  process ready after {stats.ready_s:.1f} s",

@@ -70,5 +70,5 @@ def _run(*arguments: str) -> str:
 
 
 def describe_starts(rows: list[StartRow]) -> list[str]:
-    """Return lines of text."""
+    """Return the figures as lines of text."""
     return [f"{row.what:<42} {row.seconds:6.2f} s   (at most {row.limit_s:g} s)" for row in rows]

@@ -119,7 +119,7 @@ async def _follow(chain: Chain, client: Client, pid: int, source: int, announce:
 
 
 def describe_sync(chain: Chain, stats: SyncStats) -> list[str]:
-    """Return lines of text."""
+    """Return the figures as lines of text."""
     shares = sorted(stats.shares.items(), key=lambda item: -item[1])
     memory = f"node {stats.node_mb:.0f} MB, its workers {stats.workers_mb:.0f} MB, source {stats.source_mb:.0f} MB"
     return [

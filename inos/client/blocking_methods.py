@@ -412,7 +412,7 @@ class BlockingMethods:
             int32 m x n, mapped from the file.
 
         Raises:
-            JobFailed: as `result`. OSError: the file cannot be written.
+            JobFailed: for the same reasons as `result`. OSError: the file cannot be written.
         """
         return self._thread.run(
             self.async_client.save_result(job, path, wait_s=wait_s, auto_dispute=auto_dispute, on_progress=on_progress)
@@ -445,7 +445,7 @@ class BlockingMethods:
 
         Raises:
             JobFailed: no result came, or a wrong one; see `wait_job` and `result`.
-            BadOperand, WalletError, RemoteError, ClientError: as `post_job`.
+            BadOperand, WalletError, RemoteError, ClientError: for the same reasons as `post_job`.
         """
         return self._thread.run(
             self.async_client.multiply(

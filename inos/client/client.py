@@ -240,7 +240,7 @@ class Client(Sender):
             int32 m x n, mapped from the file.
 
         Raises:
-            JobFailed: as `result`. OSError: the file cannot be written.
+            JobFailed: for the same reasons as `result`. OSError: the file cannot be written.
         """
         found = await self.job(job)
         y = found.y
@@ -285,7 +285,7 @@ class Client(Sender):
 
         Raises:
             JobFailed: no result came, or a wrong one; see `wait_job` and `result`.
-            BadOperand, WalletError, RemoteError, ClientError: as `post_job`.
+            BadOperand, WalletError, RemoteError, ClientError: for the same reasons as `post_job`.
         """
         x8, w8 = keep_operand(x, "X"), keep_operand(w, "W")
         job = await self.post_job(x8, w8, reward=reward, reward_nano=reward_nano, **job_options)

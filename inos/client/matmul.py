@@ -76,7 +76,8 @@ def matmul(
     Raises:
         BadOperand: "bad-dtype", "bad-shape", "not-finite" (naming the entry), "depth-mismatch", "bad-accuracy".
         InvalidMatrix: "product-too-large" if integers might not fit 64 bits.
-        ClientError, JobFailed: as `Client.multiply`; "too-expensive", "insufficient-balance", "timeout".
+        ClientError, JobFailed: for the same reasons as `Client.multiply`; "too-expensive",
+            "insufficient-balance", "timeout".
     """
     left, right = to_array(a, "A"), to_array(b, "B")
     if left.ndim == 0 or right.ndim == 0:

@@ -39,7 +39,7 @@ class Work(Struct, frozen=True):
 class MinerLink:
     """Keeps the newest template of a node, and submits wins in the background.
 
-    Its methods are called from the miner's thread; `start` must be the first.
+    Its methods are called from the miner's thread; `start` must be called first.
     """
 
     def __init__(self, url: str, beneficiary: str | None, token: str | None) -> None:

@@ -281,7 +281,7 @@ class Header(Struct, frozen=True, kw_only=True):
     seal: Seal | None
     """The proof of work; None in the genesis block only."""
     finality: BlockFinality
-    """Whether the block is final."""
+    """Says if the block is final."""
     status: str
     """Values: "connected" on the best chain; otherwise how much of the block this node has checked."""
     confirmations: int
@@ -397,7 +397,7 @@ class BlockSummary(Struct, frozen=True, kw_only=True):
     difficulty: BigInteger
     """The mean number of tickets per block at its target."""
     finality: BlockFinality
-    """Whether the block is final."""
+    """Says if the block is final."""
     product: BlockProduct | None
     """What was multiplied for it; None for genesis."""
     transactions: int
@@ -732,7 +732,7 @@ class FoundTransaction(Struct, frozen=True, kw_only=True):
     status: str
     """Values: "included": a block of the best chain holds it. "pending": it is in the pool."""
     finality: BlockFinality
-    """Whether the block that holds it is final."""
+    """Says if the block that holds it is final."""
     block: Hash | None
     """The id of the block that holds it."""
     height: BlockHeight | None
@@ -764,7 +764,7 @@ class Head(Struct, frozen=True, kw_only=True):
     state_root: Hash
     """The root of the state after the tip."""
     finality: BlockFinality
-    """Whether the tip is final."""
+    """Says if the tip is final."""
     final_height: BlockHeight
     """The height of the last final block."""
     justified_height: BlockHeight

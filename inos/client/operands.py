@@ -76,7 +76,7 @@ def keep_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
     """Return an operand that stays as it is while the caller fills `array` anew; mapped files are not copied.
 
     Raises:
-        BadOperand: as `to_operand`.
+        BadOperand: for the same reasons as `to_operand`.
     """
     operand = to_operand(array, name)
     if operand is array:

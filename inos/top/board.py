@@ -41,17 +41,17 @@ class Board:
     pool: int | None = None
     final_height: int | None = None
     blocks: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=WINDOW_BLOCKS))
-    """Summaries, newest last."""
+    """Summaries of the last blocks, newest last."""
     miner: dict[str, Any] | None = None
     earnings: Earnings = field(default_factory=Earnings)
     jobs_seen: dict[str, int] = field(default_factory=dict)
     """Events of jobs since the board was opened, counted by kind."""
     has_token: bool = False
-    """Whether the node may be asked for its miner."""
+    """This is True if the node may be asked for its miner."""
     is_whole: bool = False
-    """Whether everything was received once."""
+    """This is True once everything was received for the first time."""
     problem: str = ""
-    """Why the node cannot be reached; empty while it can."""
+    """Says why the node cannot be reached; it is empty while the node can be reached."""
 
     def take_head(self, notification: dict[str, Any]) -> None:
         """Add a block that was connected, or remove one that was disconnected."""

@@ -154,8 +154,7 @@ class RateMeter:
 
 
 class WaitTimes:
-    """Adds up the seconds that the next block recently spent on each thing; the thing with the most is the
-    bottleneck."""
+    """Adds up the seconds that the next block recently waited for each bottleneck, and says which took the most."""
 
     def __init__(self) -> None:
         self._spent: deque[tuple[float, Bottleneck, float]] = deque(maxlen=16 * MAX_SAMPLES)
@@ -168,7 +167,7 @@ class WaitTimes:
             self._spent.popleft()
 
     def compute_shares(self) -> dict[Bottleneck, float]:
-        """Return each thing's share of the time; the shares add up to 1, and are empty if no time was recorded."""
+        """Return each bottleneck's share of the time. The shares add up to 1, and are empty if no time was recorded."""
         total = sum(seconds for _, _, seconds in self._spent)
         shares = dict.fromkeys(Bottleneck, 0.0)
         for _, what, seconds in self._spent:
@@ -197,7 +196,7 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
     bottleneck: Bottleneck | None
     """It is None if no blocks are being synced."""
     time_shares: dict[Bottleneck, float]
-    """Each thing has this share of the time that blocks took."""
+    """The share of each bottleneck in the time that blocks took."""
     verifier_processes: int = 0
     """This many processes check seals now."""
     ranges: int = 0

@@ -255,7 +255,7 @@ class SimulatedNetwork:
         return SimulatedTransport(self, node_id, host, port, line)
 
     def heal(self) -> None:
-        """Resume what was cut: the next attempts of TCP come within a second or two."""
+        """Resume what was cut: what was stalled is sent again at random within a few seconds, as TCP would."""
         waiting, self.stalled = self.stalled, []
         for direction in waiting:
             direction.resume(RETRANSMIT_S * (1 + 9 * self._rng.random()))

@@ -54,7 +54,7 @@ class HeaderModel(Model):
     beneficiary: Annotated[AccountAddress, Field(description="The account that gets subsidy and fees.")]
     nonce: Annotated[BigInteger, Field(description="The header's nonce.")]
     seal: Annotated[SealModel | None, Field(description="The proof of work; null in the genesis block only.")]
-    finality: Annotated[BlockFinality, Field(description="Whether the block is final.")]
+    finality: Annotated[BlockFinality, Field(description="Says if the block is final.")]
     status: Annotated[
         str, Field(description='"connected" on the best chain; otherwise how much of the block this node has checked.')
     ]

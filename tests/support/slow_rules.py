@@ -77,7 +77,7 @@ class SlowRules(SlowFinality):
         size_fee = self.compute_size_fee(job["x"].rows, job["w"].rows, job["x"].cols)
         return max(size_fee, -(-int(job["bond"]) // 8))
 
-    # The start of a block
+    # What the start of a block does
 
     def begin(self, parent: BlockId, aggregate: Aggregate | None, beneficiary: bytes) -> None:
         """Do what comes before the transactions of the next block."""

@@ -51,7 +51,7 @@ def open_matrix(path: Path) -> NDArray[Any]:
     """Return the array in a .npy file; integers are mapped and not read, since they may be larger than memory.
 
     Raises:
-        CommandError: as `load_matrix`.
+        CommandError: for the same reasons as `load_matrix`.
     """
     try:
         mapped = np.lib.format.open_memmap(path.expanduser(), "r")

@@ -89,7 +89,7 @@ ThreadsOption: TypeAlias = Annotated[
     int | None, typer.Option("--threads", min=1, metavar="N", help="Threads to use. Default: one per processor.")
 ]
 RoundsOption: TypeAlias = Annotated[
-    int, typer.Option("--rounds", min=1, metavar="N", help="How often each thing is timed.")
+    int, typer.Option("--rounds", min=1, metavar="N", help="How often each figure is measured.")
 ]
 SourcesOption: TypeAlias = Annotated[
     int, typer.Option("--sources", min=1, max=8, metavar="N", help="How many nodes serve the data.")

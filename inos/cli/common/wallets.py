@@ -33,7 +33,7 @@ def read_secret_file(path: Path, what: str, *, are_blanks_meant: bool = True) ->
         are_blanks_meant: a blank at either end might belong to it.
 
     Raises:
-        SecretFileError: as `read_secret_text`.
+        SecretFileError: for the same reasons as `read_secret_text`.
     """
     if is_open_to_others(path):
         print_warning(f"other users of this machine can read {path}; restrict it with: chmod 600 {path}")
@@ -84,7 +84,7 @@ class OpenWallet(Struct, frozen=True):
         """Return the key of the wallet's address.
 
         Raises:
-            WalletError: as `keystore.decode_keystore`; "keystore-damaged".
+            WalletError: for the same reasons as `keystore.decode_keystore`; "keystore-damaged".
         """
         password = read_password(self.password_file, confirm=False)
         return opening.unlock_keystore(self.path, self.data, password, self.index)

@@ -41,7 +41,7 @@ class HeadModel(Model):
     target: Annotated[Hash, Field(description="The tip's target as a 256-bit big-endian number.")]
     difficulty: Annotated[BigInteger, Field(description="The mean number of tickets per block at this target.")]
     state_root: Annotated[Hash, Field(description="The root of the state after the tip.")]
-    finality: Annotated[BlockFinality, Field(description="Whether the tip is final.")]
+    finality: Annotated[BlockFinality, Field(description="Says if the tip is final.")]
     final_height: Annotated[BlockHeight, Field(description="The height of the last final block.")]
     justified_height: Annotated[BlockHeight, Field(description="The height of the last justified checkpoint.")]
     best_header_height: Annotated[

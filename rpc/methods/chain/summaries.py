@@ -47,7 +47,7 @@ class BlockSummaryModel(Model):
     ]
     beneficiary: Annotated[AccountAddress, Field(description="The account that gets subsidy and fees.")]
     difficulty: Annotated[BigInteger, Field(description="The mean number of tickets per block at its target.")]
-    finality: Annotated[BlockFinality, Field(description="Whether the block is final.")]
+    finality: Annotated[BlockFinality, Field(description="Says if the block is final.")]
     product: Annotated[BlockProductModel | None, Field(description="What was multiplied for it; null for genesis.")]
     transactions: Annotated[Count, Field(description="The number of its transactions.")]
     weight: Annotated[BigInteger | None, Field(description="The block's weight, in tickets.")]

@@ -26,7 +26,7 @@ class FoundTransactionModel(Model):
         Literal["included", "pending"],
         Field(description='"included": a block of the best chain holds it. "pending": it is in the pool.'),
     ]
-    finality: Annotated[BlockFinality, Field(description="Whether the block that holds it is final.")]
+    finality: Annotated[BlockFinality, Field(description="Says if the block that holds it is final.")]
     block: Annotated[Hash | None, Field(description="The id of the block that holds it.")]
     height: Annotated[BlockHeight | None, Field(description="The height of that block.")]
     index: Annotated[Count | None, Field(description="Its position in that block, from 0.")]

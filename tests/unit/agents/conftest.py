@@ -1,4 +1,4 @@
-"""Return the laboratory of cores for the tests in this folder."""
+"""The fixture `lab`, a laboratory of cores, for the tests in this folder."""
 
 from support.core_lab import lab
 

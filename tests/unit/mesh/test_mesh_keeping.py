@@ -107,7 +107,7 @@ def test_what_comes_from_others_pushes_out_nothing_that_was_given_a_moment_ago(t
     given = [store.put(make_array(n)).matrix_id for n in range(2)]
     assert get_code(lambda: store.arrivals.begin(make_info(make_array(2)))) == "store-full"
     assert store.list_ids() == sorted(given)
-    store.put(make_array(3))  # what is given here does, and what the chain needs
+    store.put(make_array(3))  # a matrix put here pushes them out, and so does one that the chain needs
     needed = make_info(make_array(4))
     store.retention.set_needed([needed.id])
     store.arrivals.begin(needed)

@@ -1,4 +1,4 @@
-"""Return the node for which the miner works in the tests of this folder."""
+"""The node for which the miner works in the tests of this folder."""
 
 from support.miner_node import disk, node
 

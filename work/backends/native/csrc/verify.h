@@ -65,7 +65,7 @@ static int is_opened(const inos_opened *side, int64_t panel)
     return 1;
 }
 
-/* Makes the strip under its noise, as one of the kernels' sides. */
+/* Adds noise to the opened strip, and packs it as the kernels read it. */
 static void pack_opened(const inos_opened *side, const uint8_t seed[32], int64_t panel, int is_x, uint8_t *packed)
 {
     uint8_t noise[ROWS][RANK] __attribute__((aligned(64))), perms[PANEL], inverse[PANEL];
