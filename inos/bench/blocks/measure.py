@@ -34,7 +34,7 @@ QUARTER: Final = 4
 """Connecting the worst block may take one part in so many of the block spacing."""
 OUTSIDERS: Final = 200
 """Accounts whose transactions are sent meanwhile; the worst block has none of theirs."""
-CALM_S: Final = 1.0
+CALM_S: Final = 0.5
 """Before the block, so that the miner multiplies at full speed and the same calls are timed without the block."""
 RIVAL_S: Final = 0.02
 """The other miner's block comes so long after the worst one."""
