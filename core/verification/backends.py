@@ -111,13 +111,16 @@ class ThreadBackend:
         self._check_seal = check_seal
         self._threads = threads or count_workers() + 1
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="verify")
+        self._seals = ThreadPoolExecutor(self._threads, thread_name_prefix="seals")
+        """The seal of a block does not wait for the thousands of signatures of another one."""
         self.workers = 0
 
     async def run(self, check: Callable[[], T]) -> T:
         return await self._run(check)
 
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
-        await self._run(partial(self._check_seal, params, header, witness))
+        check = partial(self._check_seal, params, header, witness)
+        await asyncio.get_running_loop().run_in_executor(self._seals, check)
 
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
         parts = split_evenly(transactions, self._threads)
@@ -134,7 +137,8 @@ class ThreadBackend:
         """Do nothing, because idle threads cost nothing."""
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._seals, self._pool):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, call: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, call)

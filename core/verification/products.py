@@ -7,7 +7,9 @@ again when a matrix arrives.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Final
 
 from inos.core.matrices.service import MatrixService
 from inos.core.threads import Threads
@@ -15,6 +17,9 @@ from inos.core.verification.results import StoredResults
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.matrices import Product
 from inos.primitives.units import MatrixId
+
+CHECKED_AT_ONCE: Final = 16
+"""So many products are checked in one call: handing over each small one would take longer than checking it."""
 
 
 class ProductVerifier:
@@ -43,14 +48,16 @@ class ProductVerifier:
             await self._has_work.wait()
             self._has_work.clear()
             waiting, self._waiting = list(self._waiting.values()), {}
-            found = [await self._check(product) for product in waiting]
+            groups = (waiting[first : first + CHECKED_AT_ONCE] for first in range(0, len(waiting), CHECKED_AT_ONCE))
+            found = [await self._threads.check(partial(self._check, group)) for group in groups]
             if any(found):
                 await on_checked()
 
-    async def _check(self, product: Product) -> bool:
-        """Return True if there is a verdict now; a product without its matrices is requested again later."""
-        try:
-            await self._threads.check(partial(self._results.get_verdict, product))
-        except MatrixMissing:
-            return False
-        return True
+    def _check(self, products: Sequence[Product]) -> bool:
+        """Return True if there is a new verdict; a product without its matrices is requested again later."""
+        is_any = False
+        for product in products:
+            with suppress(MatrixMissing):
+                self._results.get_verdict(product)
+                is_any = True
+        return is_any

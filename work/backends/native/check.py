@@ -46,8 +46,4 @@ def check_natively(
 
 
 def _share(work: Callable[[], None], size: int) -> None:
-    threads = min(get_default_threads(), -(-size // PIECE))
-    if threads > 1:
-        run_all(work, threads, None, Flag())
-    else:
-        work()
+    run_all(work, max(1, min(get_default_threads(), -(-size // PIECE))), None, Flag())

@@ -72,6 +72,10 @@ def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None
     Raises:
         Stopped: `stop` was set; the flag too, so that kernels returned early.
     """
+    if threads == 1 and stop is None:
+        work()  # Handing it to another thread takes longer than a small matrix.
+        flag.check()
+        return
     pool = _get_pool(gives_way=stop is not None)
     futures = {pool.submit(work) for _ in range(threads)}
     try:

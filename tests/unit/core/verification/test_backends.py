@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+import threading
 from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 
+from inos.core.verification import backends
 from inos.core.verification.backends import InlineBackend, ThreadBackend, split_evenly
 from inos.core.verification.processes import MAX_BREAKS, ProcessBackend, check_seal_batch
 from inos.primitives.bls import get_bls
@@ -49,6 +51,24 @@ async def test_what_holds_passes_and_what_does_not_is_told_why(kind):
         with pytest.raises(RuleViolation) as caught:
             await backend.check_transactions(PARAMS, FORGED)
         assert caught.value.code == "bad-signature"
+
+
+async def test_a_seal_does_not_wait_for_the_signatures_of_another_block(monkeypatch):
+    """All threads that check signatures are held up until the seal was checked."""
+    has_sealed, check_all = threading.Event(), backends.check_all
+
+    def wait_and_check(*args):
+        assert has_sealed.wait(10)
+        check_all(*args)
+
+    monkeypatch.setattr(backends, "check_all", wait_and_check)
+    async with running(ThreadBackend) as backend:
+        checking = asyncio.gather(*(backend.check_transactions(PARAMS, TXS) for _ in range(4)))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await backend.check_seal(PARAMS, MADE[0].block.header, MADE[0].witness)
+        has_sealed.set()
+        await checking
 
 
 async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survived():
