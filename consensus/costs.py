@@ -5,9 +5,10 @@ written batch: decoding, signatures, the effect, the state tree, the database. W
 starts of later blocks counts four times with the transaction. The queues may use a quarter of a block, so all blocks
 together never queue more work than all blocks together can do.
 
-The costs were measured by benchmarks/costs.py on one core of an Intel Xeon (cloud, Python 3.11, arkworks) with a small
-state, and rounded up by about a half, because a state that does not fit into memory is slower. That core is the
-reference core.
+The costs were measured by benchmarks/costs.py with a small state, and rounded up by about a half, because a state that
+does not fit into memory is slower. The reference core is one of an Intel Xeon (cloud, Python 3.11, arkworks). Where a
+docstring names a busy machine, and where it names none, the figure is the least processor time of five runs on two such
+cores (Xeon, family 6, model 207) that other programs kept busy, on 2026-11-29.
 """
 
 from typing import Final, assert_never
@@ -41,44 +42,44 @@ AHEAD: Final = 4
 """Work for the start of a later block counts this many times: the queues may use one part in this many of a block."""
 
 QUEUE_COSTS: Final = {Kind.LAPSE: 400, Kind.DEADLINE: 400, Kind.DUE: 500, Kind.REMOVAL: 200}
-"""The cost of one job of each queue; measured 300, 279, 370 (as a checked result is paid) and 138."""
+"""The cost of one job of each queue; measured 263, 213, 345 and 114."""
 TRANSFER_US: Final = 200
-"""Measured 111 to a known and 135 to a new account."""
+"""Measured 111 to a known and 135 to a new account on an idle machine; 110 and 110 on the busy one."""
 POST_US: Final = 300
-"""Measured 206."""
-CLAIM_US: Final = 450
-"""Measured 243, and 120 for the committee that could judge the result."""
-RESULT_US: Final = 500
-"""A result without its product; measured 370."""
+"""Measured 218."""
+CLAIM_US: Final = 600
+"""Measured 396, for the largest committee that could judge the result."""
+RESULT_US: Final = 600
+"""A result without its product; measured 411 for an optimistic one, and 285 for a checked one."""
 CANCEL_US: Final = 400
-"""Measured 254."""
+"""Measured 285."""
 CHALLENGE_US: Final = 500
-"""A challenge without its strips, set to the cost of a result, since it moves as much."""
-STRIP_US: Final = 50
-"""One strip of a challenge; measured 37 at a depth of 65,536."""
+"""A challenge without its strips; measured 575 with three of them."""
+STRIP_US: Final = 75
+"""One strip of a challenge; measured 52, as a part of 6,738 for 129 strips."""
 VOTER_US: Final = 300
 """A transaction of a voter without its signatures."""
-SIGNATURE_US: Final = 4000
-"""The check of one BLS signature or proof of possession; measured 2,855."""
-AGGREGATE_US: Final = 5000
-"""An aggregate without its members, including the pot that it pays; measured 4,426."""
+SIGNATURE_US: Final = 5000
+"""The check of one BLS signature or proof of possession; measured 2,855, and 4,203 on the busy machine."""
+AGGREGATE_US: Final = 6000
+"""An aggregate without its members, including the pot that it pays; measured 4,564."""
 MEMBER_US: Final = 100
-"""One member of an aggregate, whose key is added and whose account is paid."""
+"""One member of an aggregate, whose key is added and whose account is paid; measured 63 to 89 of 512 members."""
 CANDIDATE_US: Final = 40
-"""One voter in the choice of a committee, for which two records are read."""
-PRODUCT_US: Final = 500
-"""A product without its bytes; measured 522 for 64 x 64 x 64."""
+"""One voter in the choice of a committee, for which two records are read; measured 7 of 512 and 10 of 4,096 voters."""
+PRODUCT_US: Final = 800
+"""A product without its bytes; measured 595 for 16 x 16 x 64, with the reading of its three matrices."""
 PRODUCT_BYTES_PER_US: Final = 500
 """Bytes of a product's strips that a node checks in one microsecond: it hashes them on arrival, hashes them again, and
 multiplies them by Freivalds' vectors. Measured 1,445 (1024 x 1024 x 1024) for the last two, 3,200 to 3,400 for thin
 matrices.
 """
-DISPUTE_US: Final = 600
-"""A dispute costs about as much as a claim, with two more records."""
+DISPUTE_US: Final = 700
+"""Measured 469, for the largest committee."""
 DRAW_US: Final = 400
-"""The drawing of a jury; measured 180 for reading a committee of 512 and drawing 21 seats."""
+"""The drawing of a jury; measured 285 for a committee of 512 and 7 seats, and 273 for 21 seats."""
 COUNT_US: Final = 500
-"""The count of a jury, without its seats."""
+"""The count of a jury, without its seats; measured 586 with 7 and 575 with 21 of them, all paid."""
 SEAT_US: Final = 150
 """The count of one seat: an account is paid or punished, and the dispute's record is one seat longer."""
 

@@ -20,11 +20,12 @@ from inos.consensus.jury import (
     compute_next_height,
     compute_reveal_start,
     draw_jurors,
+    is_jury_possible,
     list_eligible,
 )
 from inos.consensus.movements import Reason
 from inos.consensus.params import Params
-from inos.consensus.records import DisputeRecord, Job, JobState, Juror, Kind
+from inos.consensus.records import Committee, DisputeRecord, Job, JobState, Juror, Kind
 from inos.consensus.settlement import get_job
 from inos.consensus.state import StateView
 from inos.consensus.verdicts import process_count
@@ -53,7 +54,7 @@ def check_jury_exists(state: StateView, job_id: JobId, job: Job, worker: Address
     Raises:
         RuleViolation: "no-jury".
     """
-    if not list_eligible(get_voting_committee(state), job, worker):
+    if not is_jury_possible(get_voting_committee(state), job, worker):
         raise RuleViolation(
             Code.NO_JURY,
             f"nobody could judge a result of job {job_id.hex()}",
@@ -145,6 +146,7 @@ def process_juries(effects: Effects, parent: BlockId) -> None:
     Args:
         parent: id of the block's parent, which is part of the seed that draws the seats.
     """
+    committee = None
     for height, job_id in tuple(effects.state.iterate_queue(Kind.JURY, effects.height)):
         dispute = effects.state.get_dispute(job_id)
         if dispute is None:
@@ -155,14 +157,15 @@ def process_juries(effects: Effects, parent: BlockId) -> None:
             process_count(effects, job_id, dispute)
         else:
             effects.charge(DRAW_US)
-            _draw(effects, job_id, dispute, parent)
+            committee = committee or get_voting_committee(effects.state)
+            _draw(effects, job_id, dispute, committee, parent)
 
 
-def _draw(effects: Effects, job_id: JobId, dispute: DisputeRecord, parent: BlockId) -> None:
+def _draw(effects: Effects, job_id: JobId, dispute: DisputeRecord, committee: Committee, parent: BlockId) -> None:
     job, claim = get_job(effects, job_id), effects.state.get_claim(job_id)
     if claim is None:
         raise LookupError(f"job {job_id.hex()} is disputed, but has no claim")
-    eligible = list_eligible(get_voting_committee(effects.state), job, Address(claim.worker))
+    eligible = list_eligible(committee, job, Address(claim.worker))
     jurors = draw_jurors(effects.params, eligible, job_id, parent)
     drawn = msgspec.structs.replace(dispute, drawn_at=effects.height, jurors=jurors)
     effects.state.set_dispute(job_id, drawn)

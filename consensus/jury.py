@@ -73,6 +73,11 @@ def list_eligible(committee: Committee, job: Job, worker: Address) -> tuple[Memb
     return tuple(member for member in committee.members if member.address not in (job.poster, worker))
 
 
+def is_jury_possible(committee: Committee, job: Job, worker: Address) -> bool:
+    """Return True if the committee has a member that is neither the job's poster nor its worker."""
+    return any(member.address not in (job.poster, worker) for member in committee.members)
+
+
 def draw_jurors(params: Params, eligible: Sequence[Member], job_id: JobId, parent: BlockId) -> tuple[Juror, ...]:
     """Draw `jury_size` seats by weight, with replacement; return one juror for each member with a seat.
 

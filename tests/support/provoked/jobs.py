@@ -10,7 +10,7 @@ from inos.consensus.records import Kind
 from inos.primitives.matrices import STRIP_BYTES, StripRow
 from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult
 from inos.primitives.units import JobId
-from support.consensus_lab import ALICE, BOB, PARAMS, Lab, make_result
+from support.consensus_lab import ALICE, BOB, PARAMS, Lab, make_operand, make_result
 from support.provoked.registry import do, make_claimed, make_delivered, provokes
 from support.tiles import BAD_REF, WRONG_J, make_challenge, make_optimistic, widen
 
@@ -63,11 +63,11 @@ def deliver_a_wrong_result() -> None:
 
 @provokes(Code.CLAIM_EXPIRED)
 def deliver_late_while_lapses_are_put_off() -> None:
-    """The start of a block has no budget, so the claim still exists after its last height."""
-    lab, job = make_claimed()
+    """The start of a block has no budget, so the claim still exists after its last height; a small result fits in."""
+    lab, job = make_claimed(x=make_operand(16, 64), w=make_operand(16, 64, 2))
     lab.params = msgspec.structs.replace(PARAMS, max_block_cost_us=4 * QUEUE_COSTS[Kind.LAPSE] - 1)
     lab.mine_until(5)
-    do(lab, BOB, SubmitResult(job, Y))
+    do(lab, BOB, SubmitResult(job, make_result(16, 16)))
 
 
 @provokes(Code.NOT_THE_POSTER)

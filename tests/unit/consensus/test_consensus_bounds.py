@@ -203,24 +203,24 @@ def test_the_cost_table() -> None:
     of: dict[type, tuple[Payload, int]] = {
         Transfer: (Transfer(BOB.address, 1), 200),
         PostJob: (make_post(2), 300 + 4 * (400 + 200)),
-        ClaimJob: (ClaimJob(job_id), 450 + 4 * 400),
-        SubmitResult: (SubmitResult(job_id, Y), 500 + 500 + 394),  # 12 strips
+        ClaimJob: (ClaimJob(job_id), 600 + 4 * 400),
+        SubmitResult: (SubmitResult(job_id, Y), 600 + 800 + 394),  # 12 strips
         CancelJob: (CancelJob(job_id), 400),
         Challenge: (
             Challenge(hash32, 0, 0, msgspec.structs.replace(row, strips=bytes(3 * 16_384)), row, row),
-            500 + 250,
+            500 + 5 * 75,
         ),
-        RegisterVoter: (RegisterVoter(bls, bytes(96), 1), 300 + 4000),
+        RegisterVoter: (RegisterVoter(bls, bytes(96), 1), 300 + 5000),
         UnbondVoter: (UnbondVoter(), 300),
         WithdrawBond: (WithdrawBond(), 300),
-        ReportVoter: (ReportVoter(bls, vote, vote), 300 + 8000),
-        Dispute: (Dispute(job_id), 600 + 4 * (400 + 500 + 5 * 150)),
-        JuryVote: (JuryVote(job_id, 1, bls, hash32, bytes(96)), 300 + 4000),
-        JuryReveal: (JuryReveal(job_id, 1, bls, Verdict.RIGHT, hash32, bytes(96)), 300 + 4000),
+        ReportVoter: (ReportVoter(bls, vote, vote), 300 + 10_000),
+        Dispute: (Dispute(job_id), 700 + 4 * (400 + 500 + 5 * 150)),
+        JuryVote: (JuryVote(job_id, 1, bls, hash32, bytes(96)), 300 + 5000),
+        JuryReveal: (JuryReveal(job_id, 1, bls, Verdict.RIGHT, hash32, bytes(96)), 300 + 5000),
     }
     assert set(of) == set(get_args(Payload))
     for payload, cost in of.values():
         assert compute_transaction_cost(PARAMS, lab.state, lab.sign(ALICE, payload)) == cost
     assert {Kind.LAPSE: 400, Kind.DEADLINE: 400, Kind.DUE: 500, Kind.REMOVAL: 200} == QUEUE_COSTS
     assert (DRAW_US, compute_count_cost(PARAMS), CANDIDATE_US) == (400, 500 + 5 * 150, 40)
-    assert compute_aggregate_cost(Aggregate(vote.link, b"\x07", bytes(96))) == 5000 + 3 * 100
+    assert compute_aggregate_cost(Aggregate(vote.link, b"\x07", bytes(96))) == 6000 + 3 * 100
