@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def _bench() -> None:
-    """Measure this machine: products, sync, matrices, links between nodes, signatures."""
+    """Measure this machine: products, blocks, sync, matrices, links between nodes, signatures."""
 
 
 @app.command()
@@ -198,6 +198,38 @@ def challenge(rounds: RoundsOption = 50, json_: JsonOption = False) -> None:
         _print_json({"measured": msgspec.to_builtins(rows)})
         return
     _print_lines(describe_challenges(rows), rounds)
+
+
+@app.command()
+def blocks(
+    network: Annotated[
+        str, typer.Option("--network", metavar="NAME", help="The preset whose limits count: devnet or testnet.")
+    ] = "devnet",
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="NAME", help="A kind of block to measure; repeatable. Default: all kinds."),
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Make the largest block that the rules allow, of each kind, and connect it on a real node that mines.
+
+    The node mines on all cores. Meanwhile calls, transactions, templates and another block are timed at the same node,
+    which may be at most 250 ms late; the block itself may take a quarter of the block spacing. All kinds take a quarter
+    of an hour on the devnet, and longer on the testnet.
+    """
+    from inos.bench.blocks.kinds import KINDS
+    from inos.bench.blocks.measure import measure_blocks
+    from inos.bench.blocks.report import describe_blocks
+
+    known = {kind.name: kind for kind in KINDS}
+    for name in names or ():
+        if name not in known:
+            fail("unknown-kind", f"there is no kind of block {name!r}", f"the kinds are: {', '.join(known)}")
+    found = list(measure_blocks(network, [known[name] for name in names or known], print_progress))
+    if json_:
+        _print_json({"network": network, "measured": msgspec.to_builtins(found)})
+        return
+    _print_lines(describe_blocks(found))
 
 
 @app.command()

@@ -41,6 +41,8 @@ class Worst(Struct, frozen=True):
 
     orders: Iterable[Transaction]
     aggregate: Aggregate | None = None
+    started: int = 0
+    """How many jobs, juries or voters the start of the block deals with; 0 if its orders are what it costs."""
 
 
 class Kind(Struct, frozen=True):
@@ -144,7 +146,7 @@ def _challenge(shop: Workshop, depth: int) -> Worst:
         for array, strips in ((x, panels), (w, panels), (y, 1))
     ]
     by_bytes = shop.params.max_block_bytes // ((2 * panels + 1) << 14)
-    number = min(by_bytes, _fit(shop, costs.CHALLENGE_US + costs.STRIP_US * (2 * panels + 1)))
+    number = min(by_bytes + 1, _fit(shop, costs.CHALLENGE_US + costs.STRIP_US * (2 * panels + 1)))
     found = jobs.post(shop, JobMode.OPTIMISTIC, number, x=ref_x, w=ref_w)
     shop.mine(jobs.claim(shop, found))
     shop.mine(jobs.deliver(shop, found, [ref_y] * number))
@@ -189,7 +191,7 @@ def reports(shop: Workshop) -> Worst:
 def disputes(shop: Workshop) -> Worst:
     """Results that are disputed."""
     voters.seat_committee(shop)
-    orders = list(voters.dispute(shop, _count_disputes(shop)))
+    orders = list(voters.dispute(shop, _fit(shop, _compute_dispute_cost(shop))))
     shop.harden()
     return Worst(orders)
 
@@ -217,7 +219,7 @@ def juries_drawn(shop: Workshop) -> Worst:
     voters.seat_committee(shop)
     orders = list(voters.dispute(shop, _count_disputes(shop)))
     shop.harden(before_last=orders)
-    return Worst(_pay(shop))
+    return Worst(_pay(shop), started=len(orders))
 
 
 def juries_counted(shop: Workshop) -> Worst:
@@ -229,12 +231,12 @@ def juries_counted(shop: Workshop) -> Worst:
     shop.mine_until(drawn_at + window * 2 // 3 - 1)
     shop.mine(voters.reveal(shop, found, members))
     shop.harden(drawn_at + window)
-    return Worst(_pay(shop))
+    return Worst(_pay(shop), started=len(found))
 
 
 def lapses(shop: Workshop) -> Worst:
     """Claims that end."""
-    at_once = shop.params.max_block_cost_us // (costs.CLAIM_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.LAPSE])
+    at_once = _fit_any(shop, costs.CLAIM_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.LAPSE])
     number, groups = _fit_start(shop, Queue.LAPSE), list[list[JobId]]()
     last = shop.height + 60 + number // at_once
     for _ in range(-(-number // at_once)):
@@ -246,26 +248,24 @@ def lapses(shop: Workshop) -> Worst:
     for group in groups:
         shop.mine(jobs.claim(shop, group))
     shop.harden(last + 1)
-    return Worst(_pay(shop))
+    return Worst(_pay(shop), started=number)
 
 
 def deadlines(shop: Workshop) -> Worst:
     """Open jobs whose deadline is over."""
     deadline = shop.height + 60
-    jobs.post(shop, JobMode.CHECKED, _fit_start(shop, Queue.DEADLINE), deadline=deadline)
+    found = jobs.post(shop, JobMode.CHECKED, _fit_start(shop, Queue.DEADLINE), deadline=deadline)
     shop.harden(deadline + 1)
-    return Worst(_pay(shop))
+    return Worst(_pay(shop), started=len(found))
 
 
 def results_due(shop: Workshop) -> Worst:
     """Optimistic results that are paid: as many as one block can deliver."""
     voters.seat_committee(shop)
-    at_once = shop.params.max_block_cost_us // (costs.RESULT_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.DUE])
+    at_once = _fit_any(shop, costs.RESULT_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.DUE])
     found = jobs.deliver_optimistic(shop, min(at_once, _fit_start(shop, Queue.DUE)))
-    if not found:
-        raise LookupError("no result fits into a block")
     shop.harden(shop.height + shop.params.challenge_window)
-    return Worst(_pay(shop))
+    return Worst(_pay(shop), started=len(found))
 
 
 def removals(shop: Workshop) -> Worst:
@@ -273,7 +273,7 @@ def removals(shop: Workshop) -> Worst:
     found = jobs.post(shop, JobMode.CHECKED, _fit_start(shop, Queue.REMOVAL))
     shop.mine(shop.order(map(CancelJob, found)))
     shop.harden(shop.height + shop.params.job_retention)
-    return Worst(_pay(shop))
+    return Worst(_pay(shop), started=len(found))
 
 
 def votes(shop: Workshop) -> Worst:
@@ -283,15 +283,14 @@ def votes(shop: Workshop) -> Worst:
     height = compute_height(params, compute_passed_epoch(params, shop.soonest) + 1) + 1
     shop.harden(height)
     aggregate = make_due_aggregate(params, shop.ledger.view.state, [person.to_voter() for person in members])
-    return Worst(_pay(shop), aggregate)
+    return Worst(_pay(shop), aggregate, started=len(members))
 
 
 def committee(shop: Workshop) -> Worst:
     """A committee that is chosen of all voters there may be."""
-    voters.add_voters(shop, shop.params.max_voters)
-    params = shop.params
+    params, found = shop.params, voters.add_voters(shop, shop.params.max_voters)
     shop.harden(compute_height(params, compute_passed_epoch(params, shop.soonest) + 1) + 1)
-    return Worst(_pay(shop))
+    return Worst(_pay(shop), started=len(found))
 
 
 def _pay(shop: Workshop) -> Iterator[Transaction]:
@@ -304,14 +303,23 @@ def _fit(shop: Workshop, cost_us: int) -> int:
     return shop.params.max_block_cost_us // cost_us + 1
 
 
+def _fit_any(shop: Workshop, cost_us: int) -> int:
+    """Return how many orders of this cost any block has room for, also one that chooses a committee."""
+    return (shop.params.max_block_cost_us - costs.CANDIDATE_US * voters.count_members(shop)) // cost_us
+
+
 def _fit_start(shop: Workshop, queue: Queue) -> int:
     """Return how many jobs of a queue the start of a block may work off."""
     return shop.params.max_block_cost_us // START_PART // costs.QUEUE_COSTS[queue]
 
 
 def _count_disputes(shop: Workshop) -> int:
-    cost = costs.DISPUTE_US + costs.AHEAD * (costs.DRAW_US + costs.compute_count_cost(shop.params))
-    return shop.params.max_block_cost_us // cost
+    """Return how many results any block has room to dispute."""
+    return _fit_any(shop, _compute_dispute_cost(shop))
+
+
+def _compute_dispute_cost(shop: Workshop) -> int:
+    return costs.DISPUTE_US + costs.AHEAD * (costs.DRAW_US + costs.compute_count_cost(shop.params))
 
 
 def _count_juries(shop: Workshop) -> int:

@@ -53,6 +53,8 @@ class BlockStats(Struct, frozen=True):
 
     kind: str
     transactions: int
+    started: int
+    """How many jobs, juries or voters the start of the block deals with, where it is about these."""
     bytes: int
     cost_us: int
     """By the table of `inos.consensus.costs`."""
@@ -87,9 +89,11 @@ class Prepared(Struct, frozen=True):
     network: Network
     tip: Header
     worst: tuple[Block, Witness]
+    started: int
     rival: tuple[Block, Witness]
     cost_us: int
     outside: Sequence[Transaction]
+    filler_rate: float
 
 
 def measure_blocks(
@@ -99,12 +103,14 @@ def measure_blocks(
     *,
     params: Mapping[str, Any] | None = None,
     doublings: int = DOUBLINGS,
+    filler_rate: float = 0.0,
 ) -> Iterator[BlockStats]:
     """Yield the figures of each kind.
 
     Args:
         network: a preset's name. params: parameters to replace, as in a genesis file.
-        doublings: the worst blocks take 2^doublings tickets.
+        doublings: the worst blocks take about 2^doublings tickets.
+        filler_rate: the node draws at most this many tickets a second; 0 is no limit.
 
     Raises:
         BenchError: "block-not-connected", "partner-died".
@@ -112,12 +118,14 @@ def measure_blocks(
     for kind in kinds:
         with tempfile.TemporaryDirectory(prefix="inos-bench-blocks-") as temporary:
             announce(f"{kind.name}: making the chain ...")
-            prepared = _prepare(kind, network, Path(temporary), params or {}, doublings)
+            prepared = _prepare(kind, network, Path(temporary), params or {}, doublings, filler_rate)
             announce(f"{kind.name}: {len(prepared.worst[0].transactions)} transactions ...")
             yield asyncio.run(_measure(kind, prepared, Path(temporary), announce))
 
 
-def _prepare(kind: Kind, network: str, folder: Path, params: Mapping[str, Any], doublings: int) -> Prepared:
+def _prepare(
+    kind: Kind, network: str, folder: Path, params: Mapping[str, Any], doublings: int, filler_rate: float
+) -> Prepared:
     preset = load_network(network).params
     most_voters = params.get("max_voters", preset.max_voters)
     people = kind.count_people(msgspec.structs.replace(preset, max_voters=most_voters))
@@ -133,9 +141,11 @@ def _prepare(kind: Kind, network: str, folder: Path, params: Mapping[str, Any], 
             load_network(str(folder / "chain" / GENESIS_NAME)),
             shop.ledger.view.tip.header,
             shop.seal(filled),
+            found.started,
             shop.rival,
             filled.cost_us,
             [shop.sign(person, Transfer(MINER, 10**9)) for person in outsiders],
+            filler_rate,
         )
 
 
@@ -146,6 +156,7 @@ async def _measure(kind: Kind, prepared: Prepared, folder: Path, announce: Annou
     return BlockStats(
         kind=kind.name,
         transactions=len(block.transactions),
+        started=prepared.started,
         bytes=len(encode(block)),
         cost_us=prepared.cost_us,
         spacing_part=connected.connect_s / spacing_s,
@@ -197,7 +208,8 @@ async def _connect(prepared: Prepared, folder: Path) -> _Connected | None:
         await _tell(node, "mine")
         await asyncio.sleep(CALM_S)
         load = os.getloadavg()[0]
-        await _tell(node, "look")
+        if (await _tell(node, "look"))["tips"]:
+            return None
         began = await miner.offer(*prepared.worst)
         await asyncio.sleep(RIVAL_S)
         rival_at = await other.offer(*prepared.rival)
@@ -266,6 +278,7 @@ async def _run_node(prepared: Prepared, folder: Path, pool: Sequence[Transaction
     with (folder / "node.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "inos.bench.blocks.process", str(genesis), str(folder), miner),
+            str(prepared.filler_rate),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,

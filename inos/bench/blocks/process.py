@@ -1,4 +1,4 @@
-"""The measured node: `python -m inos.bench.blocks.process GENESIS DATA_DIR BENEFICIARY`.
+"""The measured node: `python -m inos.bench.blocks.process GENESIS DATA_DIR BENEFICIARY FILLER_RATE`.
 
 It is a node as `inos node --mine` runs one, on all cores, with a watch on its event loop and on its tips. It prints one
 line of JSON when it is ready, and one for each line on its standard input: "mine" starts the miner, "look" tells what
@@ -57,6 +57,7 @@ async def main() -> None:
         "network": sys.argv[1],
         "data_dir": Path(sys.argv[2]),
         "mine": sys.argv[3],
+        "filler_rate": float(sys.argv[4]),
         "rpc_port": 0,
         "p2p_port": 0,
         "discovery": False,

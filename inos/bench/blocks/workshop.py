@@ -93,7 +93,7 @@ class Workshop:
     """Makes one chain. Use through `open_workshop`.
 
     Args:
-        doublings: the block after the chain takes 2^doublings tickets.
+        doublings: the block after the chain takes about 2^doublings tickets.
     """
 
     def __init__(self, ledger: Ledger, store: MatrixStore, people: Sequence[Person], doublings: int) -> None:
