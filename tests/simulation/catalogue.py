@@ -5,6 +5,7 @@ from typing import Final
 
 from simulation.calm import run_calm, run_churn
 from simulation.eclipse import run_eclipse, run_poisoning
+from simulation.faults import run_single_faults
 from simulation.floods import run_header_flood, run_slow_readers
 from simulation.heavy import run_forgers
 from simulation.lies import run_liars
@@ -23,6 +24,7 @@ FULL: Final[dict[str, Callable[[int], Report]]] = {
     "partition": lambda seed: run_partition(seed, 30),
     "liars": lambda seed: run_liars(seed, 36),
     "forgers": lambda seed: run_forgers(seed, 40),
+    "single-faults": lambda seed: run_single_faults(seed, 12),
     "header-flood": lambda seed: run_header_flood(seed, 16),
     "low-work": lambda seed: run_low_work(seed, 12, 120),
     "slow-readers": lambda seed: run_slow_readers(seed, 30),

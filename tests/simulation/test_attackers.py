@@ -1,6 +1,7 @@
 """Networks under attack, at the smallest size that shows it. `make simulate` runs the same at full size."""
 
 from simulation.eclipse import run_eclipse, run_poisoning
+from simulation.faults import run_single_faults
 from simulation.floods import run_header_flood, run_slow_readers
 from simulation.heavy import run_forgers
 from simulation.lies import run_liars
@@ -57,3 +58,7 @@ def test_an_operator_who_wants_to_be_all_a_node_knows() -> None:
 
 def test_places_where_nobody_is() -> None:
     print(run_poisoning(1, 14, 8, minutes=2))
+
+
+def test_blocks_that_break_one_rule_each() -> None:
+    print(run_single_faults(1, 4))

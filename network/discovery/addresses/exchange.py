@@ -212,14 +212,20 @@ class AddressExchange:
             self._send_waiting(peer, here)
 
     def _send_waiting(self, peer: Peer, here: _PeerState) -> None:
-        batch: list[KnownAddress] = []
+        batch: dict[PeerAddress, int] = {}
         while here.waiting and len(batch) < MAX_ANNOUNCED:
             address, seen_s = here.waiting.popitem(last=False)
             if address not in here.known:
+                batch[address] = seen_s
+        if not batch:
+            return
+        told = tuple(KnownAddress(each.id, each.host, each.port, seen_s) for each, seen_s in batch.items())
+        if peer.send(AnnounceAddresses(told)):
+            for address in batch:
                 here.known.add(address)
-                batch.append(KnownAddress(address.id, address.host, address.port, seen_s))
-        if batch:
-            peer.send(AnnounceAddresses(tuple(batch)))
+        else:
+            # The link is busy, so they wait for the next turn.
+            here.waiting.update(batch)
 
     def announce_own(self, peer: Peer) -> None:
         """Announce this node's address to a dialled peer, unless other nodes cannot reach it there."""
@@ -228,8 +234,9 @@ class AddressExchange:
             return
         own = self._reach.get_own(self._get_port(), here.seen_at_host)
         if own is not None and peer.kind is not LinkKind.INBOUND:
-            here.own_at = now
-            peer.send(AnnounceAddresses((KnownAddress(own.id, own.host, own.port, self._clock.now_ms() // 1000),)))
+            claim = KnownAddress(own.id, own.host, own.port, self._clock.now_ms() // 1000)
+            if peer.send(AnnounceAddresses((claim,))):
+                here.own_at = now
 
     def request_dial_back(self, peer: Peer) -> None:
         """Ask a dialled peer to dial back if no node has reached this one yet."""

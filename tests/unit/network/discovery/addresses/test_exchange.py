@@ -120,3 +120,28 @@ def test_relay_in_a_large_network_goes_to_the_same_few_peers_for_a_day():
         assert len(reached) <= 3, "the two peers of the day, and one more where one of the two announces it"
         choices.add(frozenset(reached))
     assert len(choices) > 5, "the choice changes from day to day"
+
+
+def test_addresses_for_a_busy_link_are_told_later():
+    clock = StillClock(FIRST_DAY)
+    seed, nodes, links = build_star(clock, 3)
+    busy = links[1][1]
+    free, busy.send = busy.send, lambda message: False
+    nodes[0].exchange.announce_own(links[0][0])
+    seed.exchange.flush()
+    assert nodes[0].address not in {entry.address for entry in nodes[1].book}
+    busy.send = free
+    seed.exchange.flush()
+    assert nodes[0].address in {entry.address for entry in nodes[1].book}
+
+
+def test_this_nodes_address_is_told_again_if_the_link_was_busy():
+    clock = StillClock(FIRST_DAY)
+    seed, nodes, links = build_star(clock, 1)
+    there = links[0][0]
+    free, there.send = there.send, lambda message: False
+    nodes[0].exchange.announce_own(there)
+    there.send = free
+    assert nodes[0].exchange.enter(there).own_at is None
+    nodes[0].exchange.announce_own(there)
+    assert nodes[0].address in {entry.address for entry in seed.book}
