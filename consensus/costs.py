@@ -43,8 +43,8 @@ AHEAD: Final = 4
 
 QUEUE_COSTS: Final = {Kind.LAPSE: 400, Kind.DEADLINE: 400, Kind.DUE: 500, Kind.REMOVAL: 200}
 """The cost of one job of each queue; measured 263, 213, 345 and 114."""
-TRANSFER_US: Final = 200
-"""Measured 111 to a known and 135 to a new account on an idle machine; 110 and 110 on the busy one."""
+TRANSFER_US: Final = 250
+"""Measured 111 to a known and 135 to a new account on an idle machine; 110 and 153 on the busy one."""
 POST_US: Final = 300
 """Measured 218."""
 CLAIM_US: Final = 600

@@ -293,10 +293,10 @@ def test_the_rate_is_by_the_scarcest_of_bytes_cost_and_matrices() -> None:
     """A block holds at most 300 transactions by cost, so each is worth a three-hundredth of its bytes, for any own
     size.
     """
-    params = msgspec.structs.replace(EASY, max_block_bytes=1_000_000, max_block_cost_us=300 * 200)
+    params = msgspec.structs.replace(EASY, max_block_bytes=1_000_000, max_block_cost_us=300 * 250)
     pool = Mempool(params)
-    post = sign_steadily(ALICE, 0, 40_000, make_post(1))  # 2,700 us: 45,000 bytes
-    transfer = pay(BOB, 0, fee=3000)  # 200 us: 3,334 bytes
+    post = sign_steadily(ALICE, 0, 32_000, make_post(1))  # 2,700 us: 36,000 bytes
+    transfer = pay(BOB, 0, fee=3000)  # 250 us: 3,334 bytes
     add(pool, post, transfer)
     assert list_transactions(pool) == [transfer, post]
     assert pool.estimate_fee() == 500

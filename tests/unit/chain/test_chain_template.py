@@ -208,7 +208,7 @@ def test_results_wrong_and_unchecked(branch: Branch, ledger: Ledger) -> None:
 
 def test_what_has_no_room_in_this_block_waits_for_the_next(tmp_path: Path) -> None:
     """There is room for two of three transactions; the cheapest stays in the pool and is not counted as refused."""
-    branch = Branch(msgspec.structs.replace(EASY, max_block_cost_us=450))
+    branch = Branch(msgspec.structs.replace(EASY, max_block_cost_us=550))
     ledger = branch.open_ledger(tmp_path)
     orders = [branch.pay(key, CAROL.address, fee=fee) for key, fee in ((ALICE, 900), (BOB, 800))]
     orders.append(branch.pay(ALICE, CAROL.address, fee=700, ahead=1))

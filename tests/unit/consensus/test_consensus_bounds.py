@@ -201,7 +201,7 @@ def test_the_cost_table() -> None:
     vote = SignedLink(Link(Checkpoint(0, hash32), Checkpoint(1, hash32)), bytes(96))
     row = StripRow(bytes(16_384), ())
     of: dict[type, tuple[Payload, int]] = {
-        Transfer: (Transfer(BOB.address, 1), 200),
+        Transfer: (Transfer(BOB.address, 1), 250),
         PostJob: (make_post(2), 300 + 4 * (400 + 200)),
         ClaimJob: (ClaimJob(job_id), 600 + 4 * 400),
         SubmitResult: (SubmitResult(job_id, Y), 600 + 800 + 394),  # 12 strips
