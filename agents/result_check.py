@@ -27,8 +27,11 @@ from inos.work.limbs import multiply_int7
 
 log: Final = structlog.get_logger("results")
 
-FETCH_S: Final = 20.0
-"""One attempt to fetch a matrix takes this long; the caller decides for how long attempts are repeated."""
+FETCH_S: Final = 2.0
+"""One attempt to fetch a matrix takes this long; the caller decides for how long attempts are repeated.
+
+What has arrived stays, so a short attempt loses nothing, and a juror notices in time that it must commit a verdict.
+"""
 SLICE_ENTRIES: Final = 1 << 23
 """This many entries of W, or of X and Y together, are checked between two turns of other work."""
 
