@@ -17,6 +17,13 @@ class TipChanged(Struct, frozen=True):
     """The undone blocks in the order in which they were undone, the old tip first."""
 
 
+class BlockEarly(Struct, frozen=True):
+    """A block, or its header alone, is further in the future than this node's clock allows."""
+
+    ahead_ms: int
+    """Its time is ahead of the clock by so much."""
+
+
 class TransactionAdded(Struct, frozen=True):
     """The mempool accepted a transaction."""
 

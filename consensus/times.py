@@ -47,4 +47,5 @@ def check_clock(params: Params, header: Header, now_ms: TimeMs) -> None:
             TimeMs(header.time_ms - params.max_future_ms),
             f"block {header.height} is {header.time_ms - now_ms} ms ahead of this node's clock, "
             f"at most {params.max_future_ms} ms are allowed",
+            header.time_ms - now_ms,
         )

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from inos.chain.checked import CheckedBlock
-from inos.chain.events import TipChanged
+from inos.chain.events import BlockEarly, TipChanged
 from inos.chain.ledger import BlockOutcome
 from inos.chain.preparation import PreparedBlock
 from inos.chain.view import LedgerView
@@ -64,7 +64,11 @@ class BlockService:
         Raises:
             RuleViolation, NotYet: the first header that fails raises; those before it are added.
         """
-        await self._threads.write(partial(self._writer.add_headers, tuple(headers)))
+        try:
+            await self._threads.write(partial(self._writer.add_headers, tuple(headers)))
+        except ClockAhead as error:
+            self._events.publish(BlockEarly(error.ahead_ms))
+            raise
 
     async def add(self, block: Block, witness: Witness) -> BlockOutcome:
         """Check and connect a block with its witness.
@@ -79,7 +83,7 @@ class BlockService:
             try:
                 outcome = await self._threads.write(partial(self._writer.add_block, block, witness, prepared))
             except ClockAhead as error:
-                self._early.add(error.until, block, witness)
+                self._defer_early(error, block, witness)
                 raise
             except VerdictMissing as error:
                 self._products.request(error.products, error.ids)
@@ -96,9 +100,14 @@ class BlockService:
             outcome, added = await self._threads.write(call)
             for checked, error in zip(blocks, added.errors, strict=True):
                 if isinstance(error, ClockAhead):
-                    self._early.add(error.until, checked.block, checked.witness)
+                    self._defer_early(error, checked.block, checked.witness)
             self.publish(outcome)
         return added
+
+    def _defer_early(self, error: ClockAhead, block: Block, witness: Witness) -> None:
+        """Keep a block until its time comes, and tell subscribers how far it is ahead."""
+        self._early.add(error.until, block, witness)
+        self._events.publish(BlockEarly(error.ahead_ms))
 
     async def vouch(self, tip: BlockId) -> None:
         """Count results more than `result_depth` blocks below `tip` as checked, because a sample of the work was

@@ -5,9 +5,9 @@ import contextlib
 from types import TracebackType
 from typing import Final, TypeAlias
 
-from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.chain.events import BlockEarly, MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 
-Event: TypeAlias = TipChanged | TransactionAdded | MatrixAdded | MatrixWanted | VoteAdded
+Event: TypeAlias = TipChanged | BlockEarly | TransactionAdded | MatrixAdded | MatrixWanted | VoteAdded
 
 QUEUE_EVENTS: Final = 1024
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.chain.events import TipChanged
-from inos.core.events import EventBus
+from inos.chain.events import BlockEarly, TipChanged
+from inos.core.events import Event, EventBus
 from inos.primitives.clock import Clock
 from inos.primitives.units import Address
 
@@ -17,6 +17,11 @@ SAMPLES: Final = 11
 """The clock is compared with this many blocks of other miners."""
 MIN_SAMPLES: Final = 5
 RECENT_S: Final = 3600.0
+MIN_EARLY: Final = 3
+EARLY_S: Final = 30.0
+"""If only blocks from the future came for so long, and at least MIN_EARLY of them, this clock is slow. It takes some
+time, since anybody may send one."""
+MAX_EARLY: Final = 64
 LATE_BLOCKS: Final = 2
 """A tip that moves by more blocks was synced, so its time says nothing about this clock."""
 
@@ -47,6 +52,8 @@ class NodeMonitor:
         self._clock = clock
         self._own = own
         self._ages_ms: deque[int] = deque(maxlen=SAMPLES)
+        self._early: deque[tuple[float, int]] = deque(maxlen=MAX_EARLY)
+        """Blocks from the future since the last one was connected: when they came, and how far ahead they were."""
         self._lag_s = 0.0
         self._connected = self._undone = 0
         self._reorganisations: deque[tuple[float, int]] = deque()
@@ -80,10 +87,16 @@ class NodeMonitor:
     async def _watch_tip(self) -> None:
         async with self._events.subscribe() as events:
             async for event in events:
-                if isinstance(event, TipChanged):
-                    self._count(event)
+                self._count(event)
 
-    def _count(self, event: TipChanged) -> None:
+    def _count(self, event: Event) -> None:
+        if isinstance(event, BlockEarly):
+            self._early.append((self._clock.monotonic(), event.ahead_ms))
+        elif isinstance(event, TipChanged):
+            self._count_blocks(event)
+
+    def _count_blocks(self, event: TipChanged) -> None:
+        self._early.clear()
         self._connected += len(event.connected)
         self._undone += len(event.disconnected)
         if event.disconnected:
@@ -108,8 +121,11 @@ class NodeMonitor:
         """Return how far this clock is ahead of the miners' clocks, or None before enough of their blocks have come.
 
         A block is somewhat old when it arrives, never young. So a clock behind the miners' is noticed at once, and one
-        ahead of them only beyond the time that blocks take to arrive.
+        ahead of them only beyond the time that blocks take to arrive. Deferred blocks tell of a clock that is so far
+        behind that no block is taken.
         """
+        if len(self._early) >= MIN_EARLY and self._early[-1][0] - self._early[0][0] >= EARLY_S:
+            return -round(median(ahead_ms for _, ahead_ms in self._early))
         if len(self._ages_ms) < MIN_SAMPLES:
             return None
         return round(median(self._ages_ms))

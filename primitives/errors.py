@@ -55,11 +55,15 @@ class NotYet(InosError):
 
 
 class ClockAhead(NotYet):
-    """The block's time is further in the future than this node's clock allows; `until` is when to check it again."""
+    """The block's time is further in the future than this node's clock allows; `until` is when to check it again.
 
-    def __init__(self, until: TimeMs, message: str) -> None:
+    `ahead_ms` is how far its time is ahead of the clock.
+    """
+
+    def __init__(self, until: TimeMs, message: str, ahead_ms: int = 0) -> None:
         super().__init__("time-too-new", message, hint="it is held until then")
         self.until = until
+        self.ahead_ms = ahead_ms
 
 
 class ParentMissing(NotYet):

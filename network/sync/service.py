@@ -6,7 +6,7 @@ from typing import Final, Protocol, assert_never
 
 import structlog
 
-from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.chain.events import BlockEarly, MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 from inos.consensus.finality import compute_height
 from inos.core.events import Event
 from inos.network.errors import RequestFailed
@@ -223,5 +223,7 @@ class SyncService:
                 self._routing.on_added(event.id)
             case MatrixWanted():
                 self.matrices.want(event.ids)
+            case BlockEarly():
+                pass  # The monitor tells that this node's clock may be slow.
             case _:
                 assert_never(event)

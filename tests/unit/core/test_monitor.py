@@ -3,7 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from inos.core.monitor import MIN_SAMPLES, NodeMonitor
+from inos.primitives.errors import ClockAhead
 
 
 async def test_the_clock_is_compared_with_others_blocks_only(lab: Any) -> None:
@@ -36,3 +39,30 @@ def test_the_deepest_reorganisation_is_that_of_the_last_hour() -> None:
             monitor._add_reorganisation(depth)
         seen.append(monitor.get_stats().deepest_reorganisation)
     assert seen == [8, 8, 8, 8, 3, 1, 0]
+
+
+async def test_a_clock_so_slow_that_no_block_is_taken_is_told(lab: Any) -> None:
+    ahead, behind = lab.open("ahead"), lab.open("behind")
+    await lab.extend(ahead)
+    tip = ahead.ledger.tip
+    header, now = tip.header, SimpleNamespace(value=0.0)
+    real = lab.clock.now
+    monitor = NodeMonitor(
+        behind.events, SimpleNamespace(now_ms=lambda: lab.clock.now, monotonic=lambda: now.value), None
+    )
+    async with behind.events.subscribe() as events:
+        lab.clock.now = real - 3_600_000
+        for now.value in (0.0, 10.0, 20.0, 30.0):
+            assert monitor.get_stats().clock_ahead_ms is None
+            with pytest.raises(ClockAhead):
+                await behind.blocks.add_headers([header])
+            monitor._count(await anext(events))
+        block, witness = ahead.ledger.get_block(tip.id), ahead.ledger.get_witness(tip.id)
+        with pytest.raises(ClockAhead):
+            await behind.blocks.add(block, witness)
+        monitor._count(await anext(events))
+        assert monitor.get_stats().clock_ahead_ms == lab.clock.now - header.time_ms
+        lab.clock.now = real
+        await behind.blocks.add(block, witness)
+        monitor._count(await anext(events))
+    assert monitor.get_stats().clock_ahead_ms is None
