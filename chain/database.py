@@ -61,6 +61,8 @@ class Database:
         """Seconds spent in `write` since the database was opened."""
         self.write_error: ChainError | None = None
         """The error of the last write, or None if it succeeded."""
+        self.damage: ChainError | None = None
+        """What was found damaged last. It stays, since a damaged file does not heal."""
         self._write_lock = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -241,12 +243,13 @@ class Database:
                 f"the disk refuses the database {self._path}: {text}",
                 hint="check that the disk has space left and that the folder is writable",
             )
-        return ChainError(
+        self.damage = ChainError(
             "database-damaged",
             f"the database {self._path} cannot be read: {text}",
             hint="put the folder back from a snapshot or a backup; or move it away and start again: the node then "
             "fetches the chain from its peers",
         )
+        return self.damage
 
 
 class Snapshot:

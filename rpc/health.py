@@ -168,9 +168,10 @@ class HealthChecks:
         return _pass("disk", detail)
 
     def _check_database(self) -> Check:
-        trouble = self._ledger.database.write_error
+        database = self._ledger.database
+        trouble = database.damage or database.write_error
         if trouble is None:
-            return _pass("database", "the last write went well")
+            return _pass("database", "the last write went well, and nothing was found damaged")
         return _fail("database", trouble.code, trouble.message, trouble.hint or "start the node again")
 
 

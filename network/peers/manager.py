@@ -26,6 +26,7 @@ from inos.network.wire.framing import split
 from inos.network.wire.limits import BAN, get_limit
 from inos.network.wire.messages import decode_hello, encode_message
 from inos.primitives.clock import Clock
+from inos.primitives.errors import InosError
 from inos.primitives.randomness import Randomness
 from inos.primitives.units import NodeId
 
@@ -284,6 +285,8 @@ class PeerManager:
             fault = await session.run()
             if fault is not None:
                 self._judge(peer, fault)
+        except InosError as error:  # such as a damaged database, which has a hint and needs no traceback
+            log.error("peer session failed", peer=peer.name, code=error.code, reason=error.message, hint=error.hint)
         except Exception:
             # A fault of this node in one peer's session must not end the sessions of others.
             log.exception("peer session failed", peer=peer.name)
