@@ -9,7 +9,7 @@ inclusion path.
 from collections.abc import Sequence
 
 from inos.primitives.hashing import Context, compute_hash
-from inos.primitives.units import ZERO_HASH, Hash
+from inos.primitives.units import HASH_BYTES, ZERO_HASH, Hash
 
 
 def _split(count: int) -> int:
@@ -68,10 +68,11 @@ def compute_root_from_path(context: Context, leaf: bytes, index: int, count: int
     """Return the root that `path` leads to from `leaf`. It is the tree's root if and only if the leaf is in it.
 
     Raises:
-        ValueError: `index` is outside the tree, or the path has the wrong length for it.
+        ValueError: `index` is outside the tree, the path has the wrong length for it, or leaf or path are no hashes.
     """
     if not 0 <= index < count:
         raise ValueError(f"leaf {index} is outside a tree of {count}")
+    _check_hashes((leaf, *path))
     length = compute_path_length(index, count)
     if len(path) != length:
         raise ValueError(f"the path of leaf {index} of {count} has {length} hashes, got {len(path)}")
@@ -102,10 +103,12 @@ def compute_root_from_range(
     only if the tree has these leaves there.
 
     Raises:
-        ValueError: the range is empty or outside the tree, or the path has the wrong length for it.
+        ValueError: the range is empty or outside the tree, the path has the wrong length for it, or leaves or path are
+            no hashes.
     """
     if not (leaves and first >= 0 and first + len(leaves) <= total):
         raise ValueError(f"leaves {first} to {first + len(leaves)} are not a range of a tree of {total}")
+    _check_hashes((*leaves, *path))
     length = compute_range_path_length(first, len(leaves), total)
     if len(path) != length:
         place = f"{len(leaves)} leaves from {first} of {total}"
@@ -122,3 +125,10 @@ def compute_root_from_range(
         level = paired + level[2 * len(paired) :]
         low, last = low // 2, last // 2
     return Hash(level[0])
+
+
+def _check_hashes(nodes: Sequence[bytes]) -> None:
+    """Refuse nodes of another length: two of them put together could be read as two others."""
+    for node in nodes:
+        if len(node) != HASH_BYTES:
+            raise ValueError(f"a node of a tree has {HASH_BYTES} bytes, and not {len(node)}")

@@ -189,6 +189,10 @@ class StripTree:
 
     def __init__(self, leaves: Sequence[bytes] | bytearray, stop: threading.Event | None = None) -> None:
         self._levels = [leaves if isinstance(leaves, bytearray) else bytearray(b"".join(leaves))]
+        if not self._levels[0] or len(self._levels[0]) % HASH_BYTES:
+            raise ValueError(
+                f"the leaves of a tree are hashes of {HASH_BYTES} bytes, and not {len(self._levels[0])} bytes"
+            )
         while len(self._levels[-1]) > HASH_BYTES:
             check_stop(stop)
             row = self._levels[-1]

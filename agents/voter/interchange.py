@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from inos.agents.voter.journal import Signed
+from inos.agents.voter.journal import Signed, is_forward
 from inos.core.errors import NodeError
-from inos.primitives.units import BlockId
+from inos.primitives.units import U64_MAX, BlockId
 
 FORMAT_VERSION: Final = "5"
 MAX_INTERCHANGE_BYTES: Final = 256 << 20
-_EPOCH: Final = re.compile(r"[0-9]{1,19}")
+_EPOCH: Final = re.compile(r"[0-9]{1,20}")
 _HEX: Final = re.compile(r"0x[0-9a-fA-F]+")
 
 
@@ -57,14 +57,15 @@ def decode_interchange(text: str, genesis: BlockId, key: bytes) -> list[Signed]:
 
 def _read_vote(vote: Any) -> Signed:
     source, target = _read_epoch(vote["source_epoch"]), _read_epoch(vote["target_epoch"])
-    if source > target:
+    if not is_forward(source, target):
         raise _refuse(f"a vote from epoch {source} to {target}")
-    return Signed(source, target, _read_hex(vote["signing_root"]) if "signing_root" in vote else "")
+    root = vote.get("signing_root")  # It is optional, and other programs write null for a root they do not know.
+    return Signed(source, target, "" if root is None else _read_hex(root))
 
 
 def _read_epoch(text: Any) -> int:
-    if not isinstance(text, str) or not _EPOCH.fullmatch(text):
-        raise _refuse(f"{text!r} is not an epoch, which is a decimal number in quotes")
+    if not isinstance(text, str) or not _EPOCH.fullmatch(text) or int(text) > U64_MAX:
+        raise _refuse(f"{text!r:.40} is not an epoch, which is a decimal number below 2^64 in quotes")
     return int(text)
 
 

@@ -40,7 +40,14 @@ class _Owner(Struct, frozen=True):
 
 
 class Refused(NodeError):
-    """The journal does not allow the key to sign: "would-vote-twice", "would-surround", "below-journal"."""
+    """The journal does not allow the key to sign: "source-above-target", "would-vote-twice", "would-surround",
+    "below-journal".
+    """
+
+
+def is_forward(source: int, target: int) -> bool:
+    """Return True if a vote may have these epochs; EIP-3076 lets both be the same."""
+    return source <= target
 
 
 def check_signing(signed: Iterable[Signed], new: Signed) -> bool:
@@ -49,6 +56,8 @@ def check_signing(signed: Iterable[Signed], new: Signed) -> bool:
     Raises:
         Refused: the journal does not allow the key to sign it; the class lists the codes.
     """
+    if not is_forward(new.source, new.target):
+        raise Refused("source-above-target", f"a vote goes from epoch {new.source} back to {new.target}")
     known = tuple(signed)
     if any(each == new and new.root for each in known):
         return True

@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import patch
+from types import SimpleNamespace
+from unittest.mock import Mock, patch
 
 import msgspec
 import pytest
@@ -19,7 +20,6 @@ from inos.chain.errors import ChainError
 from inos.chain.ledger import Ledger
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import RuleViolation
-from inos.primitives.units import Height
 from support.chain_maker import EASY, NOW, Branch, dump, feed
 
 TESTS = Path(__file__).parents[2]
@@ -208,23 +208,17 @@ def test_damage_is_told_and_never_read_over(tmp_path: Path, what: str, how: str)
 
 
 def test_damage_that_a_running_node_meets_is_remembered(tmp_path: Path) -> None:
-    branch = fill(tmp_path)
-    ledger = branch.open_ledger(tmp_path)
-    assert ledger.view.database.damage is None
-    for path in tmp_path.glob("*.ldb"):
-        path.write_bytes(bytes(path.stat().st_size))
-    codes = set()
-    for height in range(branch.height + 1):
-        try:
-            block_id = ledger.view.get_block_id(Height(height))
-            ledger.view.get_block(block_id or branch.blocks[height - 1].id)
-        except ChainError as error:
-            codes.add(error.code)
-    assert codes == {"database-damaged"}
-    damage = ledger.view.database.damage
-    assert damage is not None
-    assert (damage.code, "start again" in damage.hint) == ("database-damaged", True)
-    ledger.close()
+    with Database(tmp_path, is_durable=False) as database:
+        database.write({b"k": b"v"})
+        assert database.damage is None
+        real = database._db
+        broken = SimpleNamespace(get=Mock(side_effect=plyvel.CorruptionError(b"Corruption: block checksum mismatch")))
+        database._db = broken
+        assert get_code(lambda: database.get(b"k")) == "database-damaged"
+        database._db = real
+        assert database.get(b"k") == b"v"
+        assert database.damage is not None, "a damaged file does not heal"
+        assert "start again" in database.damage.hint
 
 
 def test_lost_records_are_told(tmp_path: Path) -> None:

@@ -102,3 +102,16 @@ def test_ranges_that_cannot_be() -> None:
     for chosen, first, cut in ((leaves[1:4], 1, 1), ([], 1, 0), (leaves[1:4], 3, 0), (leaves[1:4], -1, 0)):
         with pytest.raises(ValueError, match=r"hashes, got|not a range"):
             compute_root_from_range(NODE, chosen, first, 5, path[cut:])
+
+
+@pytest.mark.parametrize("size", [0, 1, 31, 33, 64])
+def test_nodes_that_are_no_hashes_are_refused(size: int) -> None:
+    good, bad = bytes(32), bytes(size)
+    for leaf, count, path in ((bad, 1, []), (bad, 2, [good]), (good, 2, [bad])):
+        with pytest.raises(ValueError, match="32 bytes"):
+            compute_root_from_path(NODE, leaf, 0, count, path)
+        with pytest.raises(ValueError, match="32 bytes"):
+            compute_root_from_range(NODE, [leaf], 0, count, path)
+    if size != 64:
+        with pytest.raises(ValueError, match="32 bytes"):
+            StripTree(bytearray(bad))

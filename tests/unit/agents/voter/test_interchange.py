@@ -53,6 +53,9 @@ def test_interchange_goes_both_ways(tmp_path: Path) -> None:
         (lambda d: d["data"][0]["signed_attestations"][0].update(source_epoch=1), "bad-interchange"),
         (lambda d: d["data"][0]["signed_attestations"][0].update(source_epoch="-1"), "bad-interchange"),
         (lambda d: d["data"][0]["signed_attestations"][0].update(source_epoch="9"), "bad-interchange"),
+        (lambda d: d["data"][0]["signed_attestations"][0].update(target_epoch=str(2**64)), "bad-interchange"),
+        (lambda d: d["data"][0]["signed_attestations"][0].update(target_epoch="9" * 5000), "bad-interchange"),
+        (lambda d: d["data"][0]["signed_attestations"][0].update(signing_root=""), "bad-interchange"),
         (lambda d: d["data"][0].pop("signed_attestations"), "bad-interchange"),
         (lambda d: d.update(data=7), "bad-interchange"),
     ],
@@ -63,3 +66,18 @@ def test_interchanges_that_are_none(change, code: str) -> None:  # type: ignore[
     with pytest.raises(NodeError) as caught:
         decode_interchange(json.dumps(document), GENESIS, KEY)
     assert caught.value.code == code
+
+
+def test_every_uint64_is_an_epoch_and_a_root_may_be_null(tmp_path: Path) -> None:
+    document = json.loads(encode_interchange(GENESIS, KEY, [vote(1, 2), vote(2, 3)]))
+    first, last = document["data"][0]["signed_attestations"]
+    first["signing_root"] = None
+    last["source_epoch"] = last["target_epoch"] = str(2**64 - 1)
+    found = decode_interchange(json.dumps(document), GENESIS, KEY)
+    assert found == [Signed(1, 2, ""), Signed(2**64 - 1, 2**64 - 1, vote(2, 3).root)]
+    with open_journal(tmp_path) as journal:
+        journal.note(found)
+    with open_journal(tmp_path) as journal:
+        assert journal.note(found) == 0
+        with pytest.raises(Refused, match="already"):
+            journal.sign(vote(1, 2))
