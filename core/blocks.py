@@ -136,7 +136,7 @@ class BlockService:
     async def _prepare(self, block: Block, witness: Witness | None) -> PreparedBlock | None:
         """Execute a block on the tip outside the writer, which has little to do for it then.
 
-        Only a block whose work was done is worth it: with the tip's target, and a seal.
+        This is done only if work stands behind the block: it has the target of the next block and a seal.
 
         Args:
             witness: None if the seal was checked.

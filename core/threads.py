@@ -37,15 +37,15 @@ class Threads:
         return await self._run(self._writer, call)
 
     async def store(self, call: Callable[[], T]) -> T:
-        """Run a change of the matrix store in its thread, one at a time. Raises as `write`."""
+        """Run a change of the matrix store in its thread, one at a time. It raises the errors of `write`."""
         return await self._run(self._files, call)
 
     async def check(self, call: Callable[[], T]) -> T:
-        """Run something that changes nothing. Raises as `write`."""
+        """Run something that changes nothing. It raises the errors of `write`."""
         return await self._run(self._checkers, call)
 
     async def execute(self, call: Callable[[], T]) -> T:
-        """Execute a block, which may take seconds, without changing anything. Raises as `write`."""
+        """Execute a block, which may take seconds, without changing anything. It raises the errors of `write`."""
         return await self._run(self._executors, call)
 
     def close(self) -> None:

@@ -116,7 +116,7 @@ class TransactionService:
         return await self._store(tx)
 
     async def _check(self, tx: Transaction) -> None:
-        """Check what needs no place in the chain. Raises as `add`."""
+        """Check what needs no place in the chain. It raises the errors of `add`."""
         await self._threads.check(partial(check_transaction_sanity, self._ledger.params, tx, self._ledger.bls))
         match tx.payload:
             case SubmitResult():

@@ -47,7 +47,7 @@ async def run(settings: LightSettings, clock: Any, connect: Callable[[str], Conn
     Raises:
         InosError: "no-node", "bad-url", "bad-checkpoint", "port-in-use", ...
     """
-    os.umask(0o077)  # what it writes is for its owner, whatever the shell's umask is
+    os.umask(0o077)  # only its owner may read what it writes, for any umask of the shell
     network = load_network(settings.network)
     if not settings.nodes:
         raise LightError(

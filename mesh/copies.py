@@ -58,7 +58,7 @@ def compute_rank(own: bytes, key: bytes, others: Iterable[bytes]) -> int:
 def decide(
     own: bytes, key: bytes, others: Sequence[bytes], own_demand: float, *, is_promised: bool, short_rounds: int
 ) -> Decision:
-    """Return what the holder `own` of matrix `key` does.
+    """Return what the node `own`, which holds matrix `key`, has to do about its copies.
 
     Args:
         others: node ids that have just proven to hold a copy.

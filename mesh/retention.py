@@ -260,7 +260,7 @@ class Retention:
                 raise
 
     def unpin(self, matrix: MatrixId) -> bool:
-        """Remove a pin, and return False if there was none. Raises as `pin`."""
+        """Remove a pin, and return False if there was none. It raises the errors of `pin`."""
         with self._inventory.lock:
             if matrix not in self._book.pins:
                 return False

@@ -84,7 +84,7 @@ class Transport(Protocol):
         """
 
     async def verify_address(self, address: PeerAddress) -> None:
-        """Dial and run the handshake until `address.id` is proven, without making a link. Raises as `dial` does."""
+        """Dial and run the handshake until `address.id` is proven, but make no link. It raises the errors of `dial`."""
 
     async def stop(self) -> None:
         """Stop accepting links and abort the handshakes in progress."""

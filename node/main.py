@@ -20,7 +20,7 @@ def run(settings: NodeSettings) -> None:
     Raises:
         InosError: the node could not start.
     """
-    os.umask(0o077)  # what a node writes is for its owner, whatever the shell's umask is
+    os.umask(0o077)  # only its owner may read what a node writes, for any umask of the shell
     configure_logs(settings.log_level, settings.log_format)
     asyncio.run(_run(settings))
 

@@ -78,7 +78,8 @@ class NodeSettings(BaseSettings):
     """Names a recent final block that the user trusts, HEIGHT:ID; a node without a chain begins with a final block's
     state."""
     snapshot: bool = False
-    """Does the same without a checkpoint: peers prove the final block from genesis on."""
+    """A node without a chain begins with a final block's state, and needs no checkpoint: peers prove that block from
+    genesis on."""
 
     mine: str | None = None
     """The miner earns blocks for this address, or with "auto" for a key the node makes itself."""

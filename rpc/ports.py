@@ -308,15 +308,15 @@ class NodePort(Protocol):
 
     @property
     def watcher(self) -> WatcherPort | None:
-        """Is None if the node was started without --watch."""
+        """This is None if the node was started without --watch."""
 
     @property
     def voter(self) -> VoterPort | None:
-        """Is None if the node was started without --vote."""
+        """This is None if the node was started without --vote."""
 
     @property
     def miner(self) -> MinerPort | None:
-        """Is None if the node was started without a beneficiary."""
+        """This is None if the node was started without a beneficiary."""
 
     @property
     def snapshots(self) -> SnapshotsPort: ...

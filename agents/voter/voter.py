@@ -147,11 +147,11 @@ class Voter:
         return await self._send(self.make_registration(address, bond))
 
     async def unbond(self) -> TxId:
-        """Begin to leave. Raises as `register`."""
+        """Begin to leave. It raises the errors of `register`."""
         return await self._send(UnbondVoter())
 
     async def withdraw(self) -> TxId:
-        """Withdraw the bond when its waiting time is over. Raises as `register`."""
+        """Withdraw the bond when its waiting time is over. It raises the errors of `register`."""
         return await self._send(WithdrawBond())
 
     async def run(self) -> None:

@@ -32,7 +32,7 @@ class CheckedSeal(Struct, frozen=True, eq=False):
 
 
 class StateSource(Protocol):
-    """Has the state after the connected tip."""
+    """Gives the state after the connected tip."""
 
     @property
     def state(self) -> StateView: ...
@@ -99,7 +99,7 @@ class BlockVerifier:
         return [tx for tx in block.transactions if not self._pool.has(compute_tx_id(tx))]
 
     async def check(self, block: Block, witness: Witness) -> CheckedBlock:
-        """Check seal and body. Raises as `check_seal` and `check_body`."""
+        """Check seal and body. It raises the errors of `check_seal` and `check_body`."""
         return await self.check_body(await self.check_seal(block.header, witness), block)
 
 

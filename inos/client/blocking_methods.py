@@ -253,7 +253,8 @@ class BlockingMethods:
             fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE`.
 
         Raises:
-            WalletError: before anything is signed. RemoteError: the node refused.
+            WalletError: the account cannot make this transaction; nothing was signed.
+            RemoteError: the node refused.
         """
         return self._thread.run(self.async_client.transfer(to, amount, amount_nano=amount_nano, fee_nano=fee_nano))
 
@@ -267,7 +268,8 @@ class BlockingMethods:
             locked: nano that a claim or a dispute locks, which the payload does not say.
 
         Raises:
-            WalletError: before anything is signed. RemoteError: the node refused. ClientError: "nonce-race".
+            WalletError: the account cannot make this transaction; nothing was signed.
+            RemoteError: the node refused. ClientError: "nonce-race".
         """
         return self._thread.run(self.async_client.send_payload(payload, fee_nano=fee_nano, locked=locked))
 

@@ -38,7 +38,7 @@ class JobWatch(Struct, frozen=True):
     confirmations: int
     is_delivery_enough: bool = False
     on_state: OnState = ignore_state
-    """Is told the state in a word whenever it changes, "pending" until the job is in a block."""
+    """The function is called with the job's state whenever it changes; it is "pending" until the job is in a block."""
 
 
 class JobSource(Protocol):

@@ -125,7 +125,7 @@ class Miner:
             w: n x k, likewise; commit it once if it is multiplied with many X.
 
         Raises:
-            BadOperand: before anything is multiplied.
+            BadOperand: a matrix has a wrong shape, type or entry; nothing was multiplied.
             ClientError: "not-running", outside the `with` block.
         """
         if self not in _running:

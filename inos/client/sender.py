@@ -61,7 +61,8 @@ class Sender(NodeReader):
             fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE`.
 
         Raises:
-            WalletError: before anything is signed. RemoteError: the node refused.
+            WalletError: the account cannot make this transaction; nothing was signed.
+            RemoteError: the node refused.
         """
         nano = read_credits("amount", amount, amount_nano)
         hrp = (await self.get_network()).hrp
@@ -77,7 +78,8 @@ class Sender(NodeReader):
             locked: nano that a claim or a dispute locks, which the payload does not say.
 
         Raises:
-            WalletError: before anything is signed. RemoteError: the node refused. ClientError: "nonce-race".
+            WalletError: the account cannot make this transaction; nothing was signed.
+            RemoteError: the node refused. ClientError: "nonce-race".
         """
         key, network = self._get_key(), await self.get_network()
         async with self._sending:  # two at once would take the same nonce

@@ -29,7 +29,7 @@ class Notification(Struct, frozen=True):
 
 
 class _Params(Struct):
-    """The parameters of a notification. One with an error is the last."""
+    """The parameters of a notification. A notification with an error is the last one of its subscription."""
 
     topic: str
     height: int

@@ -23,7 +23,7 @@ CALL_TIMEOUT_S: Final = 120.0
 Call: TypeAlias = Callable[..., Awaitable[Any]]
 """A JSON-RPC call: method, params, timeout_s."""
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Is told which matrix is moved, how many of its rows were, and how many it has."""
+"""The function is called with the name of the matrix that is moved, the rows moved so far, and all its rows."""
 
 
 def ignore_progress(name: str, done: int, rows: int) -> None:
@@ -36,7 +36,7 @@ async def upload_rows(call: Call, array: NDArray[Any], ref: MatrixRef, name: str
     Args:
         array: int8 or int32; it may be mapped from a file, of which a few megabytes are read at a time.
         ref: the matrix's reference.
-        name: what `on_progress` is told.
+        name: the name of the matrix, for `on_progress`.
 
     Raises:
         ClientError: "wrong-matrix" if the node makes another matrix of it. RemoteError: the node refused.

@@ -47,7 +47,7 @@ class _Direction:
 
 
 class MemoryLink:
-    """Is one end of a pair."""
+    """One end of a pair of links."""
 
     def __init__(
         self, out: _Direction, into: _Direction, remote_id: NodeId, hello: bytes, address: str, is_outbound: bool

@@ -13,7 +13,7 @@ MAX_UNPROVEN_PER_GROUP: Final = 32
 
 
 class Newcomer:
-    """Is one connection that has not proven an id."""
+    """One connection whose other side has not proven its id yet."""
 
     __slots__ = ("abort", "group", "host")
 

@@ -59,7 +59,7 @@ def make_prologue(genesis_id: BlockId) -> bytes:
 
 
 class Handshake:
-    """Is one side of one handshake. It turns bytes into bytes and does no I/O."""
+    """Holds one side of a handshake. It turns bytes into bytes and does no I/O."""
 
     def __init__(
         self, identity: NodeIdentity, prologue: bytes, *, is_initiator: bool, ephemeral: bytes | None = None
@@ -131,7 +131,7 @@ class Handshake:
 
 
 class NoiseLink:
-    """Is a link over a pipe whose handshake is done."""
+    """Carries encrypted messages over a pipe whose handshake is done."""
 
     def __init__(self, pipe: Pipe, handshake: Handshake, hello: bytes, *, is_outbound: bool) -> None:
         self._pipe = pipe
@@ -193,8 +193,10 @@ async def open_link(
 
 
 async def prove_node(pipe: Pipe, identity: NodeIdentity, prologue: bytes, *, expected: NodeId, limit_s: float) -> None:
-    """Run the first half of the dialling side's handshake, which proves the id of the other side. Raises as `open_link`
-    does."""
+    """Run the first half of the dialling side's handshake, which proves the id of the other side.
+
+    It raises the errors of `open_link`.
+    """
     async with _limit(limit_s):
         await _receive_proof(pipe, Handshake(identity, prologue, is_initiator=True), expected)
 

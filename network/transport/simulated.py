@@ -30,7 +30,7 @@ MIN_TIMER_S: Final = 0.0005
 DIAL_S: Final = 10.0
 """A dial to an unreachable node fails after this time."""
 Tap = Callable[[float, NodeId, NodeId, bytes], None]
-"""Is called with each frame as it arrives: loop time, sender, receiver, frame."""
+"""The function is called with each frame as it arrives: loop time, sender, receiver, frame."""
 
 
 class Conditions(Protocol):
@@ -203,7 +203,7 @@ def _wake(waiter: "asyncio.Future[None] | None") -> None:
 
 
 class SimulatedLink:
-    """Is one end of a link. It satisfies `inos.network.link.Link`."""
+    """One end of a link. It satisfies `inos.network.link.Link`."""
 
     def __init__(
         self, out: _Direction, into: _Direction, remote_id: NodeId, hello: bytes, address: str, is_outbound: bool

@@ -10,7 +10,7 @@ from inos.primitives.matrices import U32
 
 
 class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Is the base of all messages."""
+    """The base class of all messages."""
 
 
 class Request(Message, frozen=True):

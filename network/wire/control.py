@@ -15,7 +15,7 @@ MAX_IDS: Final = 256
 
 
 class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Is the handshake's payload: it names protocol, chain, and the tip of the sender."""
+    """The handshake's payload: it names the protocol, chain, and the tip of the sender."""
 
     version: U32
     chain_id: U32

@@ -25,7 +25,7 @@ class BodyBudget:
         """These bytes are held for callers without the token, and for its holder."""
 
     def open(self, *, is_owner: bool) -> "BodyLease":
-        """Return the account of one body, which gives everything back when its block ends."""
+        """Return a lease for one body, which gives its bytes back when the `with` block ends."""
         return BodyLease(self, is_owner)
 
     def take(self, size: int, *, is_owner: bool) -> None:
@@ -45,7 +45,7 @@ class BodyBudget:
 
 
 class BodyLease:
-    """Is the account of one body."""
+    """Counts one request's body in the budget, and gives its bytes back at the end."""
 
     def __init__(self, budget: BodyBudget, is_owner: bool) -> None:
         self._budget = budget
@@ -57,7 +57,7 @@ class BodyLease:
         return self
 
     def add(self, size: int) -> None:
-        """Count more bytes of this body. Raises as `BodyBudget.take`."""
+        """Count more bytes of this body. It raises the errors of `BodyBudget.take`."""
         self._size += size
         more = max(0, self._size - FREE_BYTES) - self._taken
         if more > 0:

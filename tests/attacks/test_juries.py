@@ -46,7 +46,7 @@ def test_random_bytes_instead_of_a_result_cost_the_bond() -> None:
     assert court.get_wealth("bob") - cheat == -BOND
     assert BOND > REWARD
     assert court.get_wealth("alice") == poster
-    assert get_state(court, job) == JobState.OPEN  # somebody else can still do it
+    assert get_state(court, job) == JobState.OPEN  # another worker can still do it
 
 
 def test_a_bond_is_never_below_the_reward_that_a_cheat_could_take() -> None:

@@ -130,7 +130,7 @@ async def test_the_explorer_shows_and_checks_a_running_chain(tmp_path: Path) -> 
         await check_other_pages(page, url)
         assert page.errors == []
         places = {each.split("/")[2] for each in page.requests if not each.startswith(("about:", "blob:"))}
-        assert places == {node.rpc_url.removeprefix("http://")}, "the page asked somebody else"
+        assert places == {node.rpc_url.removeprefix("http://")}, "the page asked another host"
 
 
 async def test_the_browser_computes_what_the_vectors_say(tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ def test_both_come_to_the_same_state(seed: int, blocks: int) -> None:
 
 
 def test_a_few_long_histories_contain_everything() -> None:
-    """Every payload, every way a job can go, final checkpoints, and the rules that orders break now and then."""
+    """The histories have every payload, every event of a job, final checkpoints, and many broken rules."""
     events: Counter[str] = Counter()
     final_epochs = []
     for seed in range(8):

@@ -218,7 +218,7 @@ def run_deserted(seed: int) -> Run:
     rng = random.Random(f"{seed}/deserted")
     run = Run(seed, [6, 2, 1, 1], range(4), followers=1)
     deserter = Deserter(run, 0, rng.randint(3, 5))
-    ends = LENGTH_S + AFTER_S + 2 * EPOCH_S  # so that the branch grows by two epochs whatever its luck
+    ends = LENGTH_S + AFTER_S + 2 * EPOCH_S  # so that the branch grows by two epochs even with bad luck
     run.mine(ends, [0.6, 0.1, 0.1, 0.1, 0.1])
     run.go_on(ends)
     assert deserter.left_at is not None

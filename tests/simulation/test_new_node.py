@@ -130,7 +130,7 @@ def test_state_proven_from_genesis_on_from_several_peers_of_which_one_lies(branc
     async def check(world: World, sources: list[SimNode], new: SimNode) -> None:
         await follow(world, new, branch)
         assert world.count_bans(sources[:1]) == 1, "the liar was not found out"
-        assert world.count_bans(sources[1:]) == 0, "somebody honest was punished"
+        assert world.count_bans(sources[1:]) == 0, "an honest node was banned"
 
     run(branch, [lie_about_records, None, keep_silent, None], check)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Is told what is moved, how much of it was, and how much there is."""
+"""The function is called with the name of what is moved, how much of it was moved, and how much there is."""
 QUIET_S: Final = 1.0
 """An operation that ends sooner shows nothing."""
 STEP_S: Final = 0.2

@@ -28,7 +28,8 @@ DEAD_NAMES: Final = 4
 Ask = Callable[[PeerAddress], Awaitable[Iterable[PeerAddress]]]
 """Returns the contacts that a node names; raises LinkError, RequestFailed or Misbehaviour if it names none."""
 OnFailure = Callable[[PeerAddress, frozenset[NodeId], Exception], Awaitable[None]]
-"""Is told which node did not answer, which nodes named it, and the error: an InosError or TimeoutError."""
+"""The function is called with the node that did not answer, the nodes that named it, and the error: an InosError or
+TimeoutError."""
 
 
 class LookupResult(Struct, frozen=True):

@@ -91,8 +91,10 @@ class Queries:
         return Found(await self._read(peer, reply.providers), await self._read(peer, reply.contacts))
 
     async def provide(self, address: PeerAddress, keys: Sequence[MatrixId]) -> int:
-        """Tell a node that this one has matrices; return for how many it keeps a record. Raises as `find_nodes`
-        does."""
+        """Tell a node that this one has matrices; return for how many it keeps a record.
+
+        It raises the errors of `find_nodes`.
+        """
         peer, reply = await self._ask(address, Provided, lambda number: Provide(number, tuple(keys)))
         if not isinstance(reply, Provided):
             return 0

@@ -69,7 +69,7 @@ def test_a_prepared_violation_condemns_the_block(tmp_path: Path) -> None:
 
 
 class Checker:
-    """Has no verdict, and then one."""
+    """Gives no verdict at first, and one later."""
 
     verdict: bool | None = None
 

@@ -149,7 +149,7 @@ async def test_work_is_looked_at_before_anything_is_final(voted: Branch, ground:
     other = ground.source(voted)
     client = ground.client(voted, source, other)
     await client.follow()
-    assert client.headers.final.height == 4 * EPOCH, "somebody else's witnesses do as well"
+    assert client.headers.final.height == 4 * EPOCH, "the witnesses of another source do as well"
 
 
 async def test_two_proofs_that_contradict_end_all_answers(ground: Ground) -> None:

@@ -121,7 +121,7 @@ def test_one_key_in_one_process(tmp_path: Path) -> None:
 
 
 def test_another_user_s_lock_needs_no_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a sticky folder, opening another user's file for writing is refused, whatever its mode."""
+    """In a sticky folder, opening another user's file for writing is refused, even if its mode would allow it."""
     with open_journal(tmp_path):
         pass
     [lock] = tmp_path.glob("inos-voter-*.lock")

@@ -137,7 +137,7 @@ async def test_blocks_come_compact_then_are_pushed_and_nothing_comes_twice() -> 
             assert pair.nodes[1].ledger.get_block(compute_block_id(header)) == block
         stats = pair.services[1].sync.block_relay.stats
         assert (stats.blocks, stats.duplicates, stats.fallbacks) == (5, 0, 0)
-        assert stats.requested == 5  # the one of each block that was in no pool
+        assert stats.requested == 5  # in each block one transaction was in no pool
         assert pair.services[0].sync.block_relay.stats.duplicates == 0
         assert pair.nodes[1].seen.count(compute_block_id(header)) == 1
 
