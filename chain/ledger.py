@@ -19,7 +19,6 @@ from inos.chain.entry import Entry, Tip, find_fork
 from inos.chain.index import BlockIndex
 from inos.chain.movement import BlockOutcome, ConnectedChain, iterate_above
 from inos.chain.opening import load_index, open_database
-from inos.chain.preparation import PreparedBlock
 from inos.chain.reading import ChainReader, GenesisReader, HistoryEntry
 from inos.chain.snapshot.importer import Importer, abandon
 from inos.chain.view import LedgerView
@@ -75,6 +74,8 @@ class Ledger:
         self._blocks = BlockStore(database)
         self._admission = Admission(params, database, index)
         self._chain = ConnectedChain(params, database, index, results, bls)
+        self.prepared = self._chain.prepared
+        """Takes what `LedgerView.prepare` computed."""
         self._seal_check = seal_check
 
     @classmethod
@@ -190,10 +191,6 @@ class Ledger:
         finally:
             self._flush()
         return outcome, tuple(_tell_fate(each, outcome) for each in found)
-
-    def keep_prepared(self, block: BlockId, prepared: PreparedBlock) -> None:
-        """Use what `LedgerView.prepare` computed when the block is connected."""
-        self._chain.keep_prepared(block, prepared)
 
     def pledge(self, block: BlockId) -> BlockOutcome:
         """Move to the chain of a block that received votes show to be final, or note that its missing bodies are wanted

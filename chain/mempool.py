@@ -123,7 +123,7 @@ class Mempool:
 
     def list_ids(self) -> list[TxId]:
         """Return all ids, in the order they came."""
-        return self._all.list_ids()
+        return [waiting.id for waiting in self._all.list_all()]
 
     def list_best_first(self) -> list[TxId]:
         """Return all ids, the best paid first. It takes some time in a full pool."""

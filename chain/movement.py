@@ -4,10 +4,8 @@ Each step is complete in one atomic batch, alone or with others, so that a proce
 the state of exactly one block.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import takewhile
-from typing import Final
 
 from msgspec import Struct
 
@@ -18,7 +16,7 @@ from inos.chain.database import Database
 from inos.chain.entry import Entry, find_fork, iterate_back
 from inos.chain.index import BlockIndex
 from inos.chain.notes import make_note_batch
-from inos.chain.preparation import PreparedBlock, prepare_block
+from inos.chain.preparation import PreparedBlocks, prepare_block
 from inos.chain.staging import StagedState, Staging
 from inos.consensus.execution import ResultChecker
 from inos.consensus.params import Params
@@ -30,9 +28,6 @@ from inos.primitives.codec import decode
 from inos.primitives.errors import RuleViolation, VerdictMissing
 from inos.primitives.matrices import Product, Witness
 from inos.primitives.units import BlockId, MatrixId
-
-MAX_PREPARED: Final = 4
-"""The changes of a full block take some 10 MB."""
 
 
 class BlockOutcome(Struct, frozen=True):
@@ -61,8 +56,7 @@ class ConnectedChain:
         self._bls = bls
         self._arrived: dict[BlockId, Block] = {}
         """Blocks staged since the last flush, so that connecting them need not decode them."""
-        self._prepared: OrderedDict[BlockId, PreparedBlock] = OrderedDict()
-        """Blocks that were executed already: they wait for verdicts, or are about to be connected."""
+        self.prepared = PreparedBlocks()
 
     def arrive(self, entry: Entry, block: Block, witness: Witness) -> None:
         """Stage a new block, connected or not."""
@@ -70,12 +64,6 @@ class ConnectedChain:
         self._arrived[entry.id] = block
         if self.staging.is_full:
             self.flush()
-
-    def keep_prepared(self, block: BlockId, prepared: PreparedBlock) -> None:
-        """Keep what connecting a block changes, until it is connected or many others have come."""
-        self._prepared[block] = prepared
-        while len(self._prepared) > MAX_PREPARED:
-            self._prepared.popitem(last=False)
 
     def flush(self) -> None:
         """Write everything staged to disk; if the disk refuses, it stays staged for another try."""
@@ -133,15 +121,16 @@ class ConnectedChain:
         if self.staging.is_full:
             self.flush()
         block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
-        prepared = self._prepared.get(entry.id) or prepare_block(
+        prepared = self.prepared.blocks.pop(entry.id, None) or prepare_block(
             self._params, StagedState(self.staging), self.staging.get, entry.id, block, self._bls
         )
         if prepared.violation is not None:
-            self._prepared.pop(entry.id, None)
             raise prepared.violation
-        self.keep_prepared(entry.id, prepared)
-        check_products(prepared.products, TRUSTED_RESULTS if self._index.is_vouched(entry) else self._results)
-        self._prepared.pop(entry.id)
+        try:
+            check_products(prepared.products, TRUSTED_RESULTS if self._index.is_vouched(entry) else self._results)
+        except VerdictMissing:
+            self.prepared.keep(entry.id, prepared)
+            raise
         self.staging.write(prepared.batch)
         self.staging.write(make_note_batch(self._params, self.staging, entry.id, block))
         self._index.set_active(entry)

@@ -4,6 +4,9 @@ The state at a block's parent is always the same, so what is computed on it hold
 the verdicts on delivered products are looked up when the block is connected.
 """
 
+from collections import OrderedDict
+from typing import Final
+
 from msgspec import Struct
 
 from inos.chain.blocks import Batch
@@ -18,6 +21,9 @@ from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Product
 from inos.primitives.units import BlockId
 
+MAX_PREPARED: Final = 4
+"""The changes of a full block take some 10 MB."""
+
 
 class PreparedBlock(Struct, frozen=True, eq=False):
     """The outcome of a block on its parent's state; `violation` says which rule it breaks, if it breaks one."""
@@ -28,6 +34,22 @@ class PreparedBlock(Struct, frozen=True, eq=False):
     moves_finality: bool = False
     """This is True if the block changes the record of finality."""
     violation: RuleViolation | None = None
+
+
+class PreparedBlocks:
+    """The last blocks that were executed already: they wait for verdicts, or are about to be connected."""
+
+    def __init__(self) -> None:
+        self.blocks: OrderedDict[BlockId, PreparedBlock] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def keep(self, block: BlockId, prepared: PreparedBlock) -> None:
+        """Keep what connecting a block changes, until it is connected or many others have come."""
+        self.blocks[block] = prepared
+        while len(self.blocks) > MAX_PREPARED:
+            self.blocks.popitem(last=False)
 
 
 def prepare_block(

@@ -103,7 +103,7 @@ class LedgerView:
         return NextBlock(reader, context, compute_target(self.params, context))
 
     def prepare(self, block: Block) -> PreparedBlock | None:
-        """Return what connecting a block changes, for `Ledger.keep_prepared`, or None unless it is a child of the tip.
+        """Return what connecting a block changes, for `Ledger.prepared`, or None unless it is a child of the tip.
 
         Its seal was checked. It takes up to `max_block_cost_us`, and may run in any thread.
         """

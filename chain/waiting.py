@@ -126,8 +126,9 @@ class WaitingSet:
     def count(self, sender: Address) -> int:
         return len(self._queues.get(sender, {}))
 
-    def list_ids(self) -> list[TxId]:
-        return list(self._by_id)
+    def list_all(self) -> list[Waiting]:
+        """Return all, in the order they came."""
+        return list(self._by_id.values())
 
     def list_senders(self) -> list[Address]:
         return list(self._queues)

@@ -76,9 +76,7 @@ class NodeCore:
         self.transactions = TransactionService(
             view, writer, self.matrices, results, mempool, self.result_holders, events, threads
         )
-        self.templates = TemplateService(
-            view, mempool, writer, self.blocks, self.result_holders, events, threads, clock
-        )
+        self.templates = TemplateService(view, mempool, pool, self.blocks, self.result_holders, events, threads, clock)
         self.votes = VoteService(pool, view, events, threads)
         self.past_states = PastStates(view, threads, clock)
         self.state_import = StateImportService(ledger, self.blocks, threads)

@@ -13,12 +13,12 @@ from inos.chain.ledger import BlockOutcome
 from inos.chain.mempool import Mempool
 from inos.chain.template import Template, make_template
 from inos.chain.view import LedgerView
+from inos.chain.votepool import VotePool
 from inos.core.blocks import BlockService
 from inos.core.errors import NodeError
 from inos.core.events import EventBus
 from inos.core.result_holders import ResultHolders
 from inos.core.threads import Threads
-from inos.core.writer import ChainWriter
 from inos.primitives.blocks import Block, compute_anchor, compute_block_id
 from inos.primitives.clock import Clock
 from inos.primitives.errors import RuleViolation
@@ -53,7 +53,7 @@ class TemplateService:
         self,
         ledger: LedgerView,
         mempool: Mempool,
-        writer: ChainWriter,
+        votes: VotePool,
         blocks: BlockService,
         holders: ResultHolders,
         events: EventBus,
@@ -63,7 +63,7 @@ class TemplateService:
         self._ledger = ledger
         self._mempool = mempool
         self._making = asyncio.Lock()
-        self._writer = writer
+        self._votes = votes
         self._blocks = blocks
         self._holders = holders
         self._events = events
@@ -75,10 +75,10 @@ class TemplateService:
     async def make(self, beneficiary: Address) -> Template:
         """Make a block to be mined on the tip, without seal and nonce; it carries votes where there are enough."""
         async with self._making:
-            aggregate = await self._threads.write(self._writer.make_aggregate)
+            aggregate = await self._threads.write(lambda: self._votes.make_aggregate(self._ledger.state))
             template = await self._execute(beneficiary, aggregate)
             if template.refusals:
-                await self._threads.write(partial(self._writer.note_refusals, template.refusals))
+                await self._threads.write(partial(self._mempool.on_refused, template.refusals, self._ledger.state))
         return template
 
     async def _execute(self, beneficiary: Address, aggregate: Aggregate | None) -> Template:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from inos.chain.checked import CheckedBlock
 from inos.chain.ledger import BlockOutcome, Ledger
-from inos.chain.mempool import Mempool, Refusal
+from inos.chain.mempool import Mempool
 from inos.chain.preparation import PreparedBlock
 from inos.chain.votepool import VotePool
 from inos.consensus.finality import compute_passed_epoch
@@ -21,7 +21,6 @@ from inos.primitives.errors import InosError, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import BlockId, Height, TxId
-from inos.primitives.votes import Aggregate
 
 log: Final = structlog.get_logger("node")
 
@@ -122,17 +121,9 @@ class ChainWriter:
                 log.debug("pool transaction left out", code=error.code)
         return taken
 
-    def make_aggregate(self) -> Aggregate | None:
-        """Return the votes that the next block on the tip can carry, or None if there are too few."""
-        return self._votes.make_aggregate(self._ledger.view.state)
-
-    def note_refusals(self, refusals: Sequence[Refusal]) -> None:
-        """Tell the pool what a template could not take."""
-        self._mempool.on_refused(refusals, self._ledger.view.state)
-
     def _keep(self, block: Block, prepared: PreparedBlock | None) -> None:
         if prepared is not None:
-            self._ledger.keep_prepared(compute_block_id(block.header), prepared)
+            self._ledger.prepared.keep(compute_block_id(block.header), prepared)
 
     def _follow(self, outcome: BlockOutcome) -> None:
         """Adjust the pool to the chain: transactions of undone blocks come back, included ones go."""

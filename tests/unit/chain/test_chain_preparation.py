@@ -9,7 +9,7 @@ import pytest
 
 from inos.chain import movement
 from inos.chain.mempool import Mempool
-from inos.chain.movement import MAX_PREPARED
+from inos.chain.preparation import MAX_PREPARED
 from inos.chain.waiting import WaitingSet
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
 from inos.primitives.transactions import ClaimJob, SubmitResult
@@ -45,7 +45,7 @@ def test_prepared_blocks_lead_where_others_lead(tmp_path: Path) -> None:
         for made in branch.blocks:
             found = prepared.view.prepare(made.block)
             assert found is not None
-            prepared.keep_prepared(made.id, found)
+            prepared.prepared.keep(made.id, found)
             assert prepared.add_block(made.block, made.witness, NOW).connected == (made.id,)
     assert dump(prepared) == dump(plain)
     assert prepared.view.prepare(branch.blocks[1].block) is None, "its parent is not the tip"
@@ -60,7 +60,7 @@ def test_a_prepared_violation_condemns_the_block(tmp_path: Path) -> None:
     found = ledger.view.prepare(made.block)
     assert found is not None
     assert found.violation is not None
-    ledger.keep_prepared(made.id, found)
+    ledger.prepared.keep(made.id, found)
     with patch.object(movement, "prepare_block", forbid("a block is executed")), pytest.raises(RuleViolation) as caught:
         ledger.add_block(made.block, made.witness, NOW)
     assert caught.value.code == "bad-state-root"
@@ -92,7 +92,7 @@ def test_a_block_that_waited_for_verdicts_is_not_executed_again(tmp_path: Path, 
     found = ledger.view.prepare(made.block)
     assert found is not None
     with patch.object(movement, "prepare_block", forbid("a block is executed")):
-        ledger.keep_prepared(made.id, found)
+        ledger.prepared.keep(made.id, found)
         with pytest.raises(VerdictMissing):
             ledger.add_block(made.block, made.witness, NOW)
         checker.verdict = verdict
@@ -109,8 +109,8 @@ def test_few_prepared_blocks_are_kept(tmp_path: Path) -> None:
     found = ledger.view.prepare(made.block)
     assert found is not None
     for number in range(2 * MAX_PREPARED):
-        ledger.keep_prepared(type(made.id)(bytes([number]) * 32), found)
-    assert len(ledger._chain._prepared) == MAX_PREPARED
+        ledger.prepared.keep(type(made.id)(bytes([number]) * 32), found)
+    assert len(ledger.prepared) == MAX_PREPARED
     ledger.close()
 
 

@@ -143,7 +143,7 @@ async def test_waiters_are_bounded(node: Node, payee: str) -> None:
 async def test_templates_are_bounded() -> None:
     """Anybody may ask for one for any account."""
     nothing: Any = SimpleNamespace(tip=SimpleNamespace(id=bytes(32)))
-    unused = dict.fromkeys(("mempool", "writer", "blocks", "holders", "events", "threads"), nothing)
+    unused = dict.fromkeys(("mempool", "votes", "blocks", "holders", "events", "threads"), nothing)
     service = TemplateService(ledger=nothing, clock=SystemClock(), **unused)
     parent = make_chain(1)[0].header
 
