@@ -16,7 +16,7 @@ from inos.agents.status import VoterStatus
 from inos.agents.voter.bonds import NO_BONDS, BondLimits, compute_next_lock
 from inos.agents.voter.journal import Journal, Refused, Signed
 from inos.chain.events import TipChanged, VoteAdded
-from inos.consensus.finality import compute_epoch, compute_height, compute_mined, is_open
+from inos.consensus.finality import compute_epoch, compute_height, compute_mined, compute_span, is_open
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.core.errors import NodeError
@@ -56,7 +56,7 @@ def find_duty(params: Params, state: StateView, height: int, key: bytes) -> Link
     if finality is None:
         return None
     for ballot in reversed(finality.ballots):
-        depth = min(VOTE_DEPTH, params.epoch_blocks - 1)
+        depth = min(VOTE_DEPTH, compute_span(params, 1) - 1)
         if height < compute_height(params, ballot.link.target.epoch) + depth:
             continue
         is_member = any(member.key == key for member in state.get_committee(ballot.committee).members)
@@ -185,7 +185,7 @@ class Voter:
         core, ledger = self._core, self._core.ledger
         tip, state = ledger.tip, ledger.state
         age_ms = core.clock.now_ms() - tip.header.time_ms
-        if age_ms > RECENT_EPOCHS * core.params.epoch_blocks * core.params.spacing_ms:
+        if age_ms > compute_span(core.params, RECENT_EPOCHS) * core.params.spacing_ms:
             return
         link = find_duty(core.params, state, tip.header.height, self.key)
         if link is None or link in self._sent:

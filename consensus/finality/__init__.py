@@ -17,6 +17,7 @@ from inos.consensus.finality.epochs import (
     compute_epoch,
     compute_height,
     compute_passed_epoch,
+    compute_span,
     is_before_start,
     is_checkpoint,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "compute_passed_epoch",
     "compute_pot_part",
     "compute_quorum",
+    "compute_span",
     "compute_weight",
     "cut_bond",
     "get_voting_committee",

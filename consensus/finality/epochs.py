@@ -29,7 +29,12 @@ def compute_passed_epoch(params: Params, height: int) -> int:
 
 def compute_height(params: Params, epoch: int) -> Height:
     """Return the height of the epoch's checkpoint."""
-    return Height(epoch * params.epoch_blocks)
+    return Height(compute_span(params, epoch))
+
+
+def compute_span(params: Params, epochs: int) -> int:
+    """Return the number of blocks in this many epochs."""
+    return epochs * params.epoch_blocks
 
 
 def is_checkpoint(params: Params, height: int) -> bool:
@@ -65,4 +70,4 @@ def compute_unbonding_end(params: Params, height: int) -> Height:
     """Return the height from which a bond can be withdrawn, if the first committee without the voter is chosen at
     `height`.
     """
-    return Height(height + params.unbonding_epochs * params.epoch_blocks)
+    return Height(height + compute_span(params, params.unbonding_epochs))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inos import work
 from inos.chain.template import Template
-from inos.consensus.finality.checkpoints import get_voting_committee
+from inos.consensus.finality import compute_span, get_voting_committee
 from inos.consensus.records import JobState
 from inos.core.node_core import NodeCore
 from inos.primitives.blocks import Block, compute_anchor
@@ -135,7 +135,7 @@ class Worker:
             proof = bls.prove_possession(secret, message)
             bond = Nano(max(params.min_voter_bond, ledger.state.get_account(miner.address).balance // 2))
             await self._send(miner, RegisterVoter(key, proof, bond))
-        for _ in range(3 * params.epoch_blocks):
+        for _ in range(compute_span(params, 3)):
             await self._mint.mine(1)
             if get_voting_committee(ledger.state).members:
                 return

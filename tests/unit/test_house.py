@@ -31,6 +31,18 @@ def test_core_verification_alone_makes_checked_blocks() -> None:
     assert list_callers("CheckedBlock") == {"core/verification/blocks.py"}
 
 
+def test_the_arithmetic_of_epochs_is_in_one_module() -> None:
+    """Every other module asks `inos.consensus.finality.epochs`, which knows how to round."""
+    found = {
+        path
+        for path, module in parse_modules()
+        for node in ast.walk(module)
+        if isinstance(node, ast.BinOp | ast.AugAssign)
+        and any(isinstance(part, ast.Attribute) and part.attr == "epoch_blocks" for part in ast.walk(node))
+    }
+    assert found == {"consensus/finality/epochs.py"}
+
+
 def test_only_composition_roots_choose_clock_randomness_and_signature_backend() -> None:
     for name in CHOICES:
         callers = list_callers(name)

@@ -16,7 +16,7 @@ from inos.bench.blocks import jobs, voters
 from inos.bench.blocks.workshop import FEE, Workshop
 from inos.bench.voting import make_due_aggregate
 from inos.consensus import costs
-from inos.consensus.finality import compute_height, compute_passed_epoch
+from inos.consensus.finality import compute_height, compute_passed_epoch, compute_span
 from inos.consensus.params import Params
 from inos.consensus.queues import START_PART
 from inos.consensus.records import Kind as Queue
@@ -175,7 +175,7 @@ def withdrawals(shop: Workshop) -> Worst:
     params = shop.params
     found = voters.add_voters(shop, params.max_voters)
     shop.mine(shop.sign(person, UnbondVoter()) for person in found)
-    shop.mine_until(shop.height + (params.unbonding_epochs + 2) * params.epoch_blocks)
+    shop.mine_until(shop.height + compute_span(params, params.unbonding_epochs + 2))
     shop.harden()
     return Worst(shop.sign(person, WithdrawBond()) for person in found)
 

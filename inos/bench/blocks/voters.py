@@ -6,7 +6,7 @@ from typing import Final
 from inos.bench.blocks.jobs import deliver_optimistic
 from inos.bench.blocks.workshop import Person, Workshop
 from inos.bench.errors import BenchError
-from inos.consensus.finality.checkpoints import get_voting_committee
+from inos.consensus.finality import compute_span, get_voting_committee
 from inos.primitives.bls import get_bls
 from inos.primitives.jury import compute_commitment, compute_payload_hash
 from inos.primitives.transactions import (
@@ -64,7 +64,7 @@ def add_voters(shop: Workshop, number: int) -> list[Person]:
 def seat_committee(shop: Workshop) -> list[Person]:
     """Make as many voters as a committee has members, and wait until it votes."""
     voters = add_voters(shop, count_members(shop))
-    for _ in range(4 * shop.params.epoch_blocks):
+    for _ in range(compute_span(shop.params, 4)):
         if get_voting_committee(shop.ledger.view.state).members:
             return voters
         shop.mine()
