@@ -86,6 +86,9 @@ INLINE: Final = {
     "inos db recheck": "inos db recheck --data-dir ./my-node",
     "inos db export FILE": "inos db export FILE --data-dir ./my-node",
     "inos db import FILE": "inos db import FILE --data-dir ./imported",
+    "inos db import": "inos db import FILE --data-dir ./imported-again",
+    "inos genesis derive": "inos genesis derive ./own.json",
+    "inos matmul A.npy B.npy -o C.npy": "inos matmul X.npy W.npy --transposed -o C.npy",
     "inos completion bash > ~/.local/share/bash-completion/completions/inos": (
         "mkdir -p ~/.local/share/bash-completion/completions; "
         "inos completion bash > ~/.local/share/bash-completion/completions/inos"
