@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from support.leftovers import MARK
+
 LIMIT_S = 30.0
 BIN = str(Path(sys.executable).parent)
 
 
 def make_environment(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "dumb", "PS1": "> ", "LANG": "C.UTF-8"}
+    shell = {"TERM": "dumb", "PS1": "> ", "LANG": "C.UTF-8", MARK: os.environ[MARK]}
+    return shell | {"HOME": str(home), "PATH": f"{BIN}:{os.environ['PATH']}"}
 
 
 def write_script(shell: str, home: Path, place: str) -> None:

@@ -23,10 +23,11 @@ from typing import Final
 import pytest
 
 from support.documents import PAGES, ROOT, SHELL, Snippet, read_blocks, read_inline, split_commands
+from support.leftovers import MARK
 
 PASSWORD: Final = "correct horse battery staple"
 COMMAND_S: Final = 120
-START_S: Final = 60
+START_S: Final = 240
 ELSEWHERE: Final = {
     "make devnet": "tests/functional/test_devnet_command.py",
     ".venv/bin/inos devnet --until-jobs 8 --json": "tests/functional/test_devnet_command.py",
@@ -113,6 +114,7 @@ class Reader:
             "HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "LANG": "C.UTF-8",
+            MARK: os.environ[MARK],
             "INOS_RPC": network[0]["rpc"],
             "INOS_RPC_PORT": "0",
             "INOS_P2P_PORT": "0",
@@ -129,6 +131,7 @@ class Reader:
             "RPC": network[0]["rpc"],
             "FOLDER": "./copied",
             "FILE": "./chain",
+            '"..."': f'"{PASSWORD}"',
         }
 
     def turn_page(self) -> None:
