@@ -21,7 +21,7 @@ class BlockEarly(Struct, frozen=True):
     """A block, or its header alone, is further in the future than this node's clock allows."""
 
     ahead_ms: int
-    """Its time is ahead of the clock by so much."""
+    """Its time is this far ahead of the clock."""
 
 
 class TransactionAdded(Struct, frozen=True):

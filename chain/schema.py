@@ -94,7 +94,7 @@ class HistoryRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """What happened to one account at one place of a block."""
 
     tx_id: Hash32 | None
-    """None for what the block did before or after its transactions."""
+    """This is None if the block itself moved the amount, before or after its transactions."""
     movements: tuple[Movement, ...]
 
 

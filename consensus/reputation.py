@@ -41,7 +41,7 @@ def cut_reputation(params: Params, account: Account, height: Height) -> Account:
 
 
 def clear_reputation(account: Account) -> Account:
-    """Return the account without reputation, after a result of its was proven wrong or it signed conflicting votes."""
+    """Return the account without reputation: it delivered a wrong result, or signed conflicting votes."""
     return _with_reputation(account, 0, Height(0))
 
 

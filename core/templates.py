@@ -73,7 +73,7 @@ class TemplateService:
         self._latest: dict[Address, IssuedTemplate] = {}
 
     async def make(self, beneficiary: Address) -> Template:
-        """Make a block to be mined on the tip, without seal and nonce; it carries votes where there are enough."""
+        """Make a block to be mined on the tip, without seal and nonce; it carries votes if there are enough."""
         async with self._making:
             aggregate = await self._threads.write(lambda: self._votes.make_aggregate(self._ledger.state))
             template = await self._execute(beneficiary, aggregate)

@@ -233,7 +233,7 @@ class MatrixStore:
         self._reader.forget(matrix)
 
     def is_damaged(self, matrix: MatrixId) -> bool:
-        """Return True from when damage of a stored matrix is found until it is complete again."""
+        """Return True if damage of a stored matrix was found, and it is not complete again yet."""
         return matrix in self._damaged and matrix in self._inventory.parts
 
     def list_missing(self) -> list[tuple[MatrixId, MatrixInfo | None]]:

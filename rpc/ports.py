@@ -181,19 +181,19 @@ class MatricesPort(Protocol):
         """
 
     async def pin(self, matrix: MatrixId) -> None:
-        """Never drop a matrix; the pin is on disk when this returns. MeshError."""
+        """Never drop a matrix; the pin is on disk when this returns. It may raise MeshError."""
 
     async def unpin(self, matrix: MatrixId) -> bool:
-        """Remove a pin, and return False if there was none. MeshError."""
+        """Remove a pin, and return False if there was none. It may raise MeshError."""
 
     async def drop(self, matrix: MatrixId) -> bool:
         """Delete a matrix, and return False if it is pinned, needed, or not here."""
 
     async def set_quota(self, quota: int | None) -> None:
-        """Set how many bytes matrices may take; None for what the node was started with. MeshError."""
+        """Set how many bytes matrices may take; None restores the node's first limit. It may raise MeshError."""
 
     async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
-        """Return a matrix from the store, or from peers within `timeout_s` seconds; else MatrixMissing."""
+        """Return a matrix from the store, or from peers within `timeout_s` seconds; otherwise raise MatrixMissing."""
 
 
 class BansPort(Protocol):
@@ -212,7 +212,10 @@ class RoutingPort(Protocol):
         """Return at most `limit` other nodes that have just proven to have a matrix."""
 
     async def provide(self, id: MatrixId) -> int:
-        """Tell the network that this node has a matrix, and return how many nodes keep the record. MatrixMissing."""
+        """Tell the network that this node has a matrix, and return how many nodes keep the record.
+
+        It raises MatrixMissing if this node lacks the matrix.
+        """
 
 
 class SyncMonitorPort(Protocol):

@@ -40,7 +40,7 @@ class VerificationBackend(Protocol):
         """Return the number of running processes."""
 
     async def run(self, check: Callable[[], T]) -> T:
-        """Run another check, in a thread where there are any."""
+        """Run another check; it runs in a thread if there are threads."""
 
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         """Check that the witness proves the header's seal.

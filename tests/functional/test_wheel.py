@@ -105,7 +105,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Build the wheel from the sdist, and install it where only the dependencies can be imported besides."""
+    """Build the wheel from the sdist, and install it into an environment that has nothing else but its dependencies."""
     base = tmp_path_factory.mktemp("installed")
     _build_sdist(source, base / "sdist")
     unpacked = next(path for path in (base / "sdist").iterdir() if path.is_dir())

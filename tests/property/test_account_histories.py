@@ -97,7 +97,7 @@ def get_job(branch: Branch, job_id: JobId) -> Job:
 
 
 def list_due(branch: Branch) -> list[tuple[Key | None, Payload]]:
-    """Return what jurors and leaving voters may send in the next block; None where anybody may send it."""
+    """Return what jurors and leaving voters may send in the next block; the key is None if any account may send it."""
     state, height = branch.state, branch.height + 1
     due: list[tuple[Key | None, Payload]] = [
         (next(key for key in PEOPLE if key.address == address), WithdrawBond())

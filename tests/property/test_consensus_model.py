@@ -203,12 +203,12 @@ class Game:
         return msgspec.structs.replace(post, max_burn=self.model.compute_burn(post, D) - self._pick([0], [1]))
 
     def _list_jobs(self, *states: JobState) -> list[bytes]:
-        """Ids of jobs in some states, mostly; else of any, and of none."""
+        """Return ids of jobs in some states; at times those of any jobs, and one that is no job's."""
         found = [job_id for job_id, job in self.model.jobs.items() if job["state"] in states]
         return self._pick([found], [[*self.model.jobs, bytes(32)]])  # type: ignore[no-any-return]
 
     def _choose_job_step(self, key: Key) -> tuple[Key, Payload]:
-        """What brings a job further; another job where there is none in the state for it."""
+        """Return an order that brings a job further, or one that posts another job if no job is in the state for it."""
         rng, model, roll = self.rng, self.model, self.rng.random()
         if roll < 0.3 and (ids := self._list_jobs(JobState.OPEN)):
             return key, CancelJob(rng.choice(ids)) if rng.random() < 0.1 else ClaimJob(rng.choice(ids))

@@ -1,4 +1,4 @@
-"""A node that delivers results and serves none of them: it answers for int32 matrices as if it did not have them.
+"""Runs a node that delivers results and serves none of them: it answers as if it had no int32 matrices.
 
 Its name is put before a node's command: `python -m support.withholding_node python -m inos node ...`
 """
