@@ -96,7 +96,7 @@ class HealthChecks:
         )
 
     def _is_ready(self) -> bool:
-        """Return True if the node follows the chain. A node whose settings name no peers is always ready."""
+        """Return True if the node follows the chain, or has no peers and needs none."""
         phase = self._get_sync().phase
         return phase is Phase.FOLLOWING or (self._is_alone and phase is Phase.FINDING_PEERS)
 

@@ -26,7 +26,7 @@ from support.documents import PAGES, ROOT, SHELL, Snippet, read_blocks, read_inl
 from support.leftovers import MARK
 
 PASSWORD: Final = "correct horse battery staple"
-COMMAND_S: Final = 120
+COMMAND_S: Final = 300
 START_S: Final = 240
 ELSEWHERE: Final = {
     "make devnet": "tests/functional/test_devnet_command.py",
@@ -263,7 +263,7 @@ def run_devnet(folder: Path) -> Iterator[tuple[list[dict[str, str]], list[Path]]
         process.wait(60)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
     blocks = [block for page in PAGES for block in read_blocks(page)]
     inline = {one.text: one for page in PAGES for one in read_inline(page) if re.match(r"inos [a-z]", one.text)}
