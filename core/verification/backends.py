@@ -19,7 +19,7 @@ from inos.primitives.blocks import Header
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Witness
-from inos.primitives.transactions import Transaction
+from inos.primitives.transactions import JuryReveal, JuryVote, RegisterVoter, ReportVoter, Transaction
 from inos.primitives.votes import Aggregate
 
 T = TypeVar("T")
@@ -27,6 +27,9 @@ T = TypeVar("T")
 MAX_WORKERS: Final = 8
 MIN_PART: Final = 32
 """This many transactions are worth a thread or a process of their own, at some 30 microseconds each."""
+
+BLS_PAYLOADS: Final = (RegisterVoter, ReportVoter, JuryVote, JuryReveal)
+"""Each of these takes milliseconds, so a few are worth a thread."""
 
 SealCheck: TypeAlias = Callable[[Params, Header, Witness], None]
 """It raises RuleViolation if a witness does not prove a header's seal."""
@@ -123,7 +126,8 @@ class ThreadBackend:
         await asyncio.get_running_loop().run_in_executor(self._seals, check)
 
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
-        parts = split_evenly(transactions, self._threads)
+        has_costly = any(isinstance(tx.payload, BLS_PAYLOADS) for tx in transactions)
+        parts = split_evenly(transactions, self._threads, 1 if has_costly else MIN_PART)
         await asyncio.gather(*(self._run(partial(check_all, params, part, self._bls)) for part in parts))
 
     async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
@@ -154,9 +158,9 @@ def check_all(params: Params, transactions: Sequence[Transaction], bls: Bls) -> 
         check_transaction_sanity(params, tx, bls)
 
 
-def split_evenly(items: Sequence[T], parts: int) -> list[Sequence[T]]:
-    """Split items into at most `parts` parts of about equal size, none of them too small to be worth a call."""
-    size = max(MIN_PART, -(-len(items) // max(parts, 1)))
+def split_evenly(items: Sequence[T], parts: int, least: int = MIN_PART) -> list[Sequence[T]]:
+    """Split items into at most `parts` parts of about equal size, of at least `least` items each but the last."""
+    size = max(least, -(-len(items) // max(parts, 1)))
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 

@@ -44,6 +44,7 @@ ELSEWHERE: Final = {
     "inos bench challenge": "tests/unit/inos/cli/test_bench.py",
     "inos bench start": "tests/unit/inos/cli/test_bench.py",
     "inos bench net": "tests/functional/test_bench_net.py",
+    "inos bench blocks": "tests/functional/test_bench_blocks.py",
     "inos job cancel": "tests/unit/inos/cli/test_job.py",
     "inos job dispute ID": "tests/unit/inos/cli/test_job.py",
 }
