@@ -48,7 +48,7 @@ def list_late(stats: BlockStats) -> list[str]:
         "the event loop": stats.loop_lag_s,
         "chain_head, p99": stats.busy.read_p99,
         "tx_send": stats.busy.transaction_max,
-        "miner_template": stats.busy.template_max,
+        "miner_template, beyond what it took before,": stats.busy.template_max - stats.calm.template_max,
         "another block": stats.rival_s,
         "chain_head, p99, while a template is made": stats.making.read_p99,
         "tx_send while a template is made": stats.making.transaction_max,
