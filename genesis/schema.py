@@ -20,7 +20,7 @@ YEAR_MS: Final = 366 * 86_400_000
 MAX_BLOCKS: Final = 10**9
 """Upper bound of every span counted in blocks; keeps heights far from 64 bits."""
 MIN_UNBONDING_EPOCHS: Final = STALE_EPOCHS + 2 + 2
-"""The longest life of a committee (34 epochs) and two."""
+"""This is the longest life of a committee, 34 epochs, and two epochs more."""
 
 
 def _check_amount(text: str) -> str:

@@ -11,9 +11,9 @@ from inos.primitives.errors import InosError
 from inos.top.board import WINDOW_BLOCKS, Board
 
 POLL_S: Final = 2.0
-"""How often peers and the pool are asked for; no topic reports them."""
+"""Peers and the pool are asked for this often, because no topic reports them."""
 FIRST_POLL_S: Final = 0.1
-"""The same until the board is whole."""
+"""They are asked for this often until the board is whole."""
 
 
 class Feed:
