@@ -14,6 +14,7 @@ def _wallet() -> None:
 
 app.command()(keys.create)
 app.command()(keys.restore)
+app.command()(keys.scan)
 app.command("list")(keys.list_wallets)
 app.command()(keys.address)
 app.command()(account.balance)

@@ -14,6 +14,7 @@ from inos.cli.common.options import (
     DEFAULT_WALLET,
     JsonOption,
     NetworkOption,
+    PasswordFileOption,
     RpcOption,
     WalletDirOption,
     WalletOption,
@@ -26,7 +27,12 @@ from inos.primitives.units import format_credits
 from inos.wallet import store
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.reasons import describe_reason
+from inos.wallet.used import read_used
 
+AddressOption = Annotated[
+    int | None,
+    typer.Option("--index", min=0, metavar="N", help="One of the wallet's addresses. Default: all that were used."),
+]
 AccountArgument = Annotated[
     str | None,
     typer.Argument(metavar="[ADDRESS|WALLET]", help="An address or a wallet's name. Default: the wallet of --wallet."),
@@ -36,20 +42,28 @@ AccountArgument = Annotated[
 def balance(
     account: AccountArgument = None,
     wallet: WalletOption = DEFAULT_WALLET,
+    index: AddressOption = None,
     network: NetworkOption = DEFAULT_NETWORK,
     wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Show an account's credits, bonds and reputation."""
+    """Show an account's credits, bonds and reputation; of a wallet, the credits of all its addresses that were used."""
     net = load_network(network)
-    text = _resolve(account, wallet, net, wallet_dir)
+    text, others = _resolve(account, wallet, net, wallet_dir, index, password_file)
     wallets.warn_other_network(rpc, net)
     found = wallets.get_account(rpc, text)
+    more = {number: wallets.get_account(rpc, address)["balance"] for number, address in others.items()}
+    total = int(found["balance"]) + sum(map(int, more.values()))
     if json_:
-        print_json(found)
+        listed = [{"index": n, "address": others[n], "balance": balance} for n, balance in more.items()]
+        print_json(found | ({"total": str(total), "other_addresses": listed} if listed else {}))
         return
-    print(f"{format_credits(int(found['balance']))} credits")
+    print(f"{format_credits(total)} credits{f' on {1 + len(more)} addresses' if more else ''}")
+    for number, part, address in ((0, found["balance"], text), *((n, more[n], others[n]) for n in more)):
+        if more:
+            print(f"  {number:>3}  {address}  {format_credits(int(part))}")
     if int(found.get("bonded") or 0):
         print(f"bonded     {format_credits(int(found['bonded']))} credits")
     if int(found.get("reputation") or 0):
@@ -65,14 +79,16 @@ def history(
     before: Annotated[
         str | None, typer.Option("--before", metavar="NEXT", help="Continue behind the page that printed NEXT.")
     ] = None,
+    index: AddressOption = None,
     network: NetworkOption = DEFAULT_NETWORK,
     wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
     """Show what moved on an account and why, newest first: the change of the balance, then that of the bonds."""
     net = load_network(network)
-    text = _resolve(account, wallet, net, wallet_dir)
+    text, others = _resolve(account, wallet, net, wallet_dir, index, password_file)
     wallets.warn_other_network(rpc, net)
     page = call_rpc(rpc, "state_getHistory", {"address": text, "limit": limit} | ({"before": before} if before else {}))
     if not isinstance(page, dict) or not isinstance(page.get("entries"), list):
@@ -92,6 +108,8 @@ def history(
         print("\n".join(_describe_entry(entry)))
     if page.get("next") is not None:
         print(f"more with: --before {page['next']}")
+    for number, address in others.items():
+        print(f"the wallet used {address} too; see: inos wallet history --index {number}")
 
 
 def _describe_entry(entry: dict[str, Any]) -> Iterator[str]:
@@ -126,10 +144,25 @@ def transaction(
     print(f"{describe_found(found)}{block}")
 
 
-def _resolve(account: str | None, wallet: str, net: Network, wallet_dir: Path | None) -> str:
-    """Return the address of the argument, which is a wallet's name or an address, or of the wallet of --wallet."""
+def _resolve(
+    account: str | None,
+    wallet: str,
+    net: Network,
+    wallet_dir: Path | None,
+    index: int | None,
+    password_file: Path | None,
+) -> tuple[str, dict[int, str]]:
+    """Return the address that is meant, and a wallet's other used ones by number, unless one was chosen by --index.
+
+    Args:
+        account: a wallet's name or an address; None for the wallet of --wallet.
+    """
     directory = wallets.get_wallet_dir(wallet_dir)
     if account is not None and account not in store.list_names(directory):
-        return encode_address(net.hrp, decode_address(net.hrp, account))
-    opened = wallets.open_wallet(wallet_dir, wallet if account is None else account, net)
-    return encode_address(net.hrp, opened.get_address())
+        if index is not None:
+            fail("bad-setting", "--index chooses one of a wallet's addresses, and an address was given")
+        return encode_address(net.hrp, decode_address(net.hrp, account)), {}
+    name = wallet if account is None else account
+    opened = wallets.open_wallet(wallet_dir, name, net, index=index or 0, password_file=password_file)
+    others = read_used(opened.path, net.hrp) if index is None else {}
+    return encode_address(net.hrp, opened.get_address()), others

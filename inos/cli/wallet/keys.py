@@ -8,20 +8,25 @@ import typer
 from inos.cli.common import wallets
 from inos.cli.common.options import (
     DEFAULT_NETWORK,
+    DEFAULT_RPC,
     DEFAULT_WALLET,
     IndexOption,
     JsonOption,
     NetworkOption,
     PasswordFileOption,
+    RpcOption,
     WalletDirOption,
     WalletOption,
 )
 from inos.cli.common.output import print_json, print_warning
 from inos.genesis import Network, load_network
+from inos.primitives.errors import InosError
+from inos.primitives.units import format_credits
 from inos.wallet import keystore, phrase, store
 from inos.wallet.addresses import encode_address
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import derive_key, format_path
+from inos.wallet.used import GAP, add_used, find_used
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace an existing wallet; the old file is kept beside the new one.")
@@ -74,9 +79,13 @@ def restore(
     passphrase: PassphraseOption = False,
     passphrase_file: PassphraseFileOption = None,
     force: ForceOption = False,
+    rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Make a wallet from a recovery phrase."""
+    """Make a wallet from a recovery phrase, and look on the chain for the addresses of it that were used.
+
+    Without a node the wallet is made all the same; `inos wallet scan` looks later.
+    """
     net = load_network(network)
     path = store.get_path(wallets.get_wallet_dir(wallet_dir), wallet)
     store.check_free(path, force=force)
@@ -86,10 +95,67 @@ def restore(
         text = str(typer.prompt("Recovery phrase", hide_input=True, err=True))
     secret = keystore.Secret(phrase.check_phrase(text), _read_passphrase(passphrase, passphrase_file))
     shown = _store_wallet(net, path, secret, password_file, force=force)
+    used: list[dict[str, Any]] | None = None
+    trouble = ""
+    try:
+        used = _scan(net, path, secret, rpc)
+    except InosError as error:
+        trouble = error.message
     if json_:
-        print_json(shown)
+        print_json(shown | {"used": used})
+        return
+    print(f"wallet  {path}\naddress {shown['address']}")
+    if used is None:
+        print(f"its other addresses were not looked for: {trouble}\n  later: inos wallet scan --wallet {wallet}")
     else:
-        print(f"wallet  {path}\naddress {shown['address']}")
+        _print_used(used)
+
+
+def scan(
+    wallet: WalletOption = DEFAULT_WALLET,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Look on the chain for the addresses of a wallet that were used, up to 20 unused ones in a row."""
+    net = load_network(network)
+    opened = wallets.open_wallet(wallet_dir, wallet, net, password_file=password_file)
+    opened.get_address()
+    password = wallets.read_password(password_file, confirm=False)
+    used = _scan(net, opened.path, keystore.decode_keystore(opened.data, password), rpc)
+    if json_:
+        print_json({"wallet": wallet, "used": used})
+    else:
+        _print_used(used)
+
+
+def _scan(net: Network, path: Path, secret: keystore.Secret, rpc: str) -> list[dict[str, Any]]:
+    """Find used addresses, remember them beside the keystore, and return them with their balances."""
+    wallets.require_same_network(rpc, net)
+    accounts: dict[str, dict[str, Any]] = {}
+
+    def get_address(index: int) -> str:
+        return encode_address(net.hrp, derive_key(secret.phrase, passphrase=secret.passphrase, index=index).address)
+
+    def is_used(address: str) -> bool:
+        account = accounts[address] = wallets.get_account(rpc, address)
+        return bool(account["nonce"] or int(account["balance"]) or int(account.get("bonded") or 0))
+
+    found = find_used(get_address, is_used)
+    add_used(path, net.hrp, found)
+    return [
+        {"index": index, "address": address, "balance": accounts[address]["balance"]}
+        for index, address in found.items()
+    ]
+
+
+def _print_used(used: list[dict[str, Any]]) -> None:
+    if not used:
+        print(f"none of its first {GAP} addresses was used yet")
+    for each in used:
+        print(f"used    {each['index']:>3}  {each['address']}  {format_credits(int(each['balance']))} credits")
 
 
 def list_wallets(wallet_dir: WalletDirOption = None, json_: JsonOption = False) -> None:
@@ -123,6 +189,7 @@ def address(
     net = load_network(network)
     opened = wallets.open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)
     text = encode_address(net.hrp, opened.get_address())
+    add_used(opened.path, net.hrp, {index: text})
     if json_:
         print_json({"wallet": wallet, "network": net.name, "path": format_path(index=index), "address": text})
     else:

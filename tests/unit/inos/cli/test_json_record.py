@@ -93,6 +93,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
 
     run("wallet create", "--wallet", "other", *password)
     run("wallet restore", "--phrase-file", "phrase", *password)
+    run("wallet scan", *password)
     run("wallet list")
     run("wallet address")
     run("wallet balance")

@@ -32,6 +32,7 @@ from inos.primitives.transactions import (
 )
 from inos.primitives.units import Address
 from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.keys import derive_key
 from inos.wallet.keystore import ScryptCost
 from inos.wallet.reasons import DESCRIPTIONS
 from support.client_models import make_model
@@ -61,6 +62,7 @@ class StubNode:
         )
         self.balance = 10 * 10**9
         self.fee = "1000"
+        self.balances: dict[str, int] = {}
         self.nonce = 3
         self.calls: list[tuple[str, Any]] = []
         self.sent: list[Transaction] = []
@@ -85,9 +87,10 @@ class StubNode:
             return answer(
                 models.Account,
                 address=params["address"],
+                nonce=self.nonce,
                 pending_nonce=self.nonce,
-                balance=str(self.balance),
-                bonded="500000000",
+                balance=str(self.balances.get(params["address"], self.balance)),
+                bonded="0" if self.balances else "500000000",
                 merit="12",
                 reputation="34",
             )
@@ -246,6 +249,33 @@ def test_passphrase_gives_another_wallet(run: Cli, tmp_path: Path) -> None:
     file = Cli.write(tmp_path / "passphrase", "more")
     args = ["--phrase-file", str(run.phrase), "--passphrase-file", str(file)]
     assert json.loads(run("restore", "--wallet", "b", *args, "--json").stdout)["address"] != address
+
+
+def test_restore_finds_the_addresses_that_were_used(run: Cli, node: StubNode) -> None:
+    network = load_network("devnet")
+    addresses = {n: encode_address(network.hrp, derive_key(DEV_PHRASE, index=n).address) for n in (0, 1, 21, 42)}
+    node.nonce = node.balance = 0
+    node.balances = {addresses[1]: 40 * 10**9, addresses[21]: 2 * 10**9, addresses[42]: 10**9}  # 42 is behind a gap
+    restore = ("restore", "--phrase-file", str(run.phrase), "--rpc", node.url)
+    done = run(*restore)
+    assert done.exit_code == 0, done.output
+    assert f"  1  {addresses[1]}  40 credits" in done.stdout
+    assert f" 21  {addresses[21]}  2 credits" in done.stdout
+    assert addresses[42] not in done.stdout
+    shown = run("balance", "--rpc", node.url).stdout
+    assert shown.splitlines()[0] == "42 credits on 3 addresses"
+    assert json.loads(run("balance", "--rpc", node.url, "--json").stdout)["total"] == str(42 * 10**9)
+    pay = ("--rpc", node.url, "--password-file", str(run.password))
+    assert run("balance", "--index", "1", *pay).stdout.startswith("40 credits\n")
+    assert "--index 21" in run("history", "--rpc", node.url).stdout
+    assert json.loads(run("scan", *pay, "--json").stdout)["used"][0]["index"] == 1
+    assert run.fails("balance", TO, "--index", "1", "--rpc", node.url) == "bad-setting"
+
+
+def test_restore_needs_no_node(run: Cli) -> None:
+    done = run("restore", "--phrase-file", str(run.phrase), "--rpc", "http://127.0.0.1:1")
+    assert done.exit_code == 0, done.output
+    assert "inos wallet scan --wallet default" in done.stdout
 
 
 def test_addresses_by_index_and_network(run: Cli) -> None:
