@@ -22,6 +22,7 @@ from typing import Final
 
 import pytest
 
+from support.documented_effects import check_devnet, check_page
 from support.documents import PAGES, ROOT, SHELL, Snippet, read_blocks, read_inline, split_commands
 from support.leftovers import MARK
 
@@ -279,6 +280,7 @@ def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
             page = "README.md"
             for block in blocks:
                 if block.page != page:
+                    check_page(page, tmp_path)
                     reader.turn_page()
                     page = block.page
                 if block.language == SHELL:
@@ -290,6 +292,7 @@ def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
             for named, text in INLINE.items():
                 if named in inline:
                     reader.type(inline[named]._replace(text=text))
+            check_devnet(network[0]["rpc"])
         finally:
             reader.stop_nodes()
 
