@@ -138,6 +138,8 @@ class FakePool:
     def list_best_first(self) -> list[TxId]:
         return list(self.waiting)
 
+    list_ids = list_best_first
+
     def next_nonce(self, address: Address, state: StateView) -> int:
         mine = [tx.nonce + 1 for tx in self.waiting.values() if get_sender(tx) == address]
         return max([state.get_account(address).nonce, *mine])
