@@ -269,7 +269,7 @@ TABLE: Final = (
         "{}",
         ("chain.votepool:MAX_WAITING",),
         "the oldest are forgotten",
-        "unit/chain/test_chain_votepool.py::test_the_room_for_waiting_is_bounded",
+        "unit/chain/test_votepool.py::test_the_room_for_waiting_is_bounded",
     ),
     Exposure(
         P,
@@ -278,7 +278,7 @@ TABLE: Final = (
         "one part of the pool in {}",
         ("chain.mempool:GAP_PART",),
         "the pool refuses more",
-        "unit/chain/test_chain_mempool.py::test_what_stands_behind_a_gap_takes_at_most_a_sixteenth",
+        "unit/chain/test_mempool.py::test_what_stands_behind_a_gap_takes_at_most_a_sixteenth",
     ),
     Exposure(
         P,
@@ -318,7 +318,7 @@ TABLE: Final = (
         "what has arrived and is proven; without progress for {} ms it is deleted",
         ("mesh.inventory:STALE_MS",),
         "its runs are refused",
-        "unit/mesh/test_mesh_keeping.py::test_a_matrix_that_nobody_needs_takes_room_only_as_its_runs_arrive",
+        "unit/mesh/test_retention.py::test_a_matrix_that_nobody_needs_takes_room_only_as_its_runs_arrive",
     ),
     Exposure(
         P,

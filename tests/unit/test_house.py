@@ -2,6 +2,7 @@
 takes."""
 
 import ast
+from pathlib import Path
 from typing import Final
 
 from support.forwarding import count_forwarding, parse_modules
@@ -14,6 +15,23 @@ ROOTS: Final = ("inos/", "light/", "node/")
 """These are the composition roots, and the programs that users start. They choose; all other modules receive the
 choice.
 """
+UNIT: Final = Path(__file__).parent
+ROOT: Final = UNIT.parents[1]
+CROSSING: Final = frozenset(
+    {
+        "consensus/test_provoked_codes.py",
+        "core/test_execution_threads.py",
+        "inos/bench/test_block_kinds.py",
+        "inos/cli/test_json_record.py",
+        "inos/test_documents.py",
+        "inos/test_exhaustive_dispatch.py",
+        "inos/test_namespace.py",
+        "network/test_floods.py",
+        "rpc/methods/test_real_ledger.py",
+        "rpc/server/test_limits.py",
+    }
+)
+"""Tests of what holds across the modules of a package."""
 CHOICES: Final = frozenset({"SystemClock", "SystemRandom", "get_bls"})
 
 
@@ -55,3 +73,14 @@ def test_services_are_called_directly_and_not_through_copies_of_their_methods() 
     assert sum(len(each.forwarding) for each in found) <= MAX_FORWARDING
     large = [each for each in found if len(each.forwarding) > MAX_IN_A_CLASS and each.name != "LedgerView"]
     assert not large, large
+
+
+def test_unit_tests_mirror_the_sources() -> None:
+    """`tests/unit/<package>/test_<name>.py` tests `<package>/<name>.py` or the package `<package>/<name>/`."""
+    places = {path.relative_to(UNIT) for path in UNIT.rglob("test_*.py")}
+    named = {
+        place for place in places if place.parts[0] not in ("vectors", "docs", "benchmarks") and len(place.parts) > 1
+    }
+    sources = {place: ROOT / place.parent / place.stem.removeprefix("test_") for place in named}
+    lost = {str(place) for place, at in sources.items() if not at.with_suffix(".py").exists() and not at.is_dir()}
+    assert lost == CROSSING

@@ -10,7 +10,7 @@ from inos.rpc import errors
 from inos.rpc.server.dispatch import Caller, Dispatcher
 from inos.rpc.server.turns import Turns
 
-SUITE: Final = json.loads((Path(__file__).parents[3] / "vectors" / "outside" / "json-test-suite.json").read_text())
+SUITE: Final = json.loads((Path(__file__).parents[2] / "vectors" / "outside" / "json-test-suite.json").read_text())
 LARGE: Final = {
     "n_structure_100000_opening_arrays": "[" * 100_000,
     "n_structure_open_array_object": '[{"":' * 50_000 + "\n",

@@ -18,7 +18,7 @@ from inos.primitives.errors import InosError
 from inos.primitives.transactions import Transfer
 from support.cluster import await_that
 
-DEPLOY = Path(__file__).parents[4] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 LIMIT_S = 30
 MINER_ONLY = {"inos_miner_tickets_per_second", "inos_miner_tickets", "inos_miner_blocks", "inos_miner_jobs"}
 
