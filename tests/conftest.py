@@ -4,9 +4,11 @@
 
 import os
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import structlog
 from hypothesis import settings
 
 from support import run_guard
@@ -32,6 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     terminalreporter.write_line(f"INOS_TEST_SEED={config.getoption('--hypothesis-seed')} repeats hypothesis's examples")
+
+
+@pytest.fixture(autouse=True)
+def _reset_logging() -> Iterator[None]:
+    """Undo what a test that runs a node's command configured: its least level would hide lines from other tests."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

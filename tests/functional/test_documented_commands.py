@@ -48,6 +48,9 @@ ELSEWHERE: Final = {
     "inos bench blocks": "tests/functional/test_bench_blocks.py",
     "inos job cancel": "tests/unit/inos/cli/test_job.py",
     "inos job dispute ID": "tests/unit/inos/cli/test_job.py",
+    "inos wallet vote": "tests/unit/inos/cli/test_wallet.py",
+    "inos wallet unvote": "tests/unit/inos/cli/test_wallet.py",
+    "inos wallet withdraw": "tests/unit/inos/cli/test_wallet.py",
 }
 """Commands that another test or CI runs; that file must contain the command's last word."""
 INLINE: Final = {
@@ -75,7 +78,7 @@ INLINE: Final = {
     "inos job result": "inos job result ID -o again.npy",
     "inos job record ADDRESS": "inos job record ADDRESS",
     "inos job result ID -o Y.npy": "inos job result ID -o Y.npy",
-    "inos job receipt ID -o r.json": "inos job receipt ID -o r.json",
+    "inos job receipt ID -o r.json": "inos job watch ID && inos job receipt ID -o r.json",
     "inos verify r.json --x X.npy --w W.npy --y Y.npy": (
         "inos verify r.json --x X.npy --w W.npy --y Y.npy --node RPC | grep 'payment proven'"
     ),
@@ -84,6 +87,8 @@ INLINE: Final = {
     "inos snapshot": "inos snapshot ./again --no-check --data-dir NODE",
     "inos doctor --data-dir ./first": "inos doctor --data-dir ./first || true",
     "inos genesis show testnet": "inos genesis show testnet",
+    "inos genesis show NETWORK": "inos genesis show devnet",
+    "inos rpc finality_committee": "inos rpc finality_committee",
     "inos db check": "inos db check --data-dir ./my-node",
     "inos db compact": "inos db compact --data-dir ./my-node",
     "inos db recheck": "inos db recheck --data-dir ./my-node",

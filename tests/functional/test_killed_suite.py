@@ -121,4 +121,4 @@ def test_what_a_test_leaves_is_its_error(tmp_path: Path) -> None:
     output, _ = suite.process.communicate(timeout=LIMIT_S)
     assert suite.process.returncode == 1, output
     assert f"left processes {{{child['pid']}: " in output
-    assert suite.is_clean(child)
+    await_that(lambda: suite.is_clean(child), f"nothing of {child} is left")

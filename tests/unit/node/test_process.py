@@ -70,6 +70,7 @@ def test_every_process_that_the_program_starts_gets_that_environment() -> None:
 
 
 def test_a_closed_terminal_stops_a_node_unless_nohup_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)  # the suite itself may run under nohup
     assert signal.SIGHUP in get_stop_signals()
     monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)
     assert get_stop_signals() == (signal.SIGINT, signal.SIGTERM)
