@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from coincurve import PrivateKey
 
 from inos import work
 from inos.chain.ledger import BlockOutcome, Ledger
@@ -31,7 +30,6 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transaction,
     Transfer,
-    compute_signing_hash,
     compute_tx_id,
 )
 from inos.primitives.units import Address, BlockId, Hash, JobId, Nano, Target, TimeMs
@@ -41,7 +39,6 @@ from support.consensus_lab import (
     ALLOCATIONS,
     BOB,
     CAROL,
-    CHAIN_ID,
     GENESIS_TIME,
     MINER,
     PARAMS,
@@ -50,6 +47,7 @@ from support.consensus_lab import (
     Products,
     edit,
     make_post,
+    sign_steadily,
 )
 
 ANY: Final = Target(2**256 - 1)
@@ -164,24 +162,10 @@ class Branch(Lab):
         """Return a signed transfer."""
         return self.sign(key, Transfer(to, amount), fee=fee, ahead=ahead)
 
-    def sign(
-        self, key: Key, payload: Payload, *, fee: int = 1, ahead: int = 0, nonce: int | None = None
-    ) -> Transaction:
-        """Sign like the lab, but with the same signature every time."""
-        number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
-        return sign_steadily(key, number, fee, payload)
-
     def open_ledger(self, path: Path, results: ResultChecker | None = None, *, is_durable: bool = False) -> Ledger:
         """Open a ledger of this branch's network, which is empty if `path` is."""
         checker = self.products if results is None else results
         return Ledger.open(path, self.params, self.genesis, results=checker, bls=get_bls(), is_durable=is_durable)
-
-
-def sign_steadily(key: Key, nonce: int, fee: int, payload: Payload) -> Transaction:
-    """Sign without randomness, so that ids, and with them whole test runs, are the same for one seed."""
-    unsigned = Transaction(CHAIN_ID, key.public, nonce, fee, payload, bytes(64))
-    signature = PrivateKey(key.secret).sign_schnorr(compute_signing_hash(unsigned), bytes(32))
-    return msgspec.structs.replace(unsigned, signature=signature)
 
 
 def feed(ledger: Ledger, blocks: Sequence[MadeBlock]) -> list[BlockOutcome]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from coincurve import PrivateKey
 
 from inos.consensus.context import AsertAnchor, HeaderContext
 from inos.consensus.execution import Executed, Execution, check_state_root, execute_block
@@ -25,7 +26,7 @@ from inos.primitives.codec import decode
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Product, Seal, make_matrix_ref
 from inos.primitives.signatures import compute_address, compute_public_key
-from inos.primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_tx_id, sign_transaction
+from inos.primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_signing_hash, compute_tx_id
 from inos.primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, TimeMs
 from inos.primitives.votes import Aggregate
 
@@ -224,7 +225,7 @@ class Lab:
     ) -> Transaction:
         """Return a transaction with the key's next nonce at the tip, or a nonce `ahead` of it."""
         number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
-        return sign_transaction(key.secret, CHAIN_ID, number, fee, payload)
+        return sign_steadily(key, number, fee, payload)
 
     def begin(self, *, miner: Address = MINER.address, aggregate: Aggregate | None = None) -> Execution:
         """Begin an execution of the next block."""
@@ -328,3 +329,10 @@ def get_code(action: Callable[[], object]) -> str:
     except RuleViolation as error:
         return error.code
     return ""
+
+
+def sign_steadily(key: Key, nonce: int, fee: int, payload: Payload) -> Transaction:
+    """Sign without randomness, so that ids, and with them whole test runs, are the same for one seed."""
+    unsigned = Transaction(CHAIN_ID, key.public, nonce, fee, payload, bytes(64))
+    signature = PrivateKey(key.secret).sign_schnorr(compute_signing_hash(unsigned), bytes(32))
+    return msgspec.structs.replace(unsigned, signature=signature)
