@@ -38,7 +38,8 @@ export function facts(rows) {
 }
 
 export function stat(name, value, unit = "") {
-  return el("div", { class: "stat" }, el("dt", {}, name), el("dd", {}, value, unit && el("small", {}, " " + unit)));
+  const whole = el("span", { class: "whole" }, value);
+  return el("div", { class: "stat" }, el("dt", {}, name), el("dd", {}, whole, unit && el("small", {}, " " + unit)));
 }
 
 // columns: [title, cell(row), class]. Columns of the class "wide" are hidden on phones.
