@@ -81,7 +81,7 @@ def command(
     With --chaos nodes are killed, partitioned, slowed and lied to for a time; then everything heals. The exit code is 0
     only if all honest nodes end on one tip, the supply is conserved, no job is lost and no node crashed.
     """
-    from inos.devnet.run import DEFAULT_RPC_PORT, DevnetSettings, find_rpc_port
+    from inos.devnet.run import DevnetSettings
 
     if chaos is not None:
         _refuse_with_chaos({"--until-jobs": until_jobs, "--rpc-port": rpc_port, "--filler-rate": filler_rate})
@@ -89,9 +89,8 @@ def command(
         return
     if duration is not None or seed is not None:
         fail("needs-chaos", "--duration and --seed need --chaos", f"for example --chaos {CHAOS_EXAMPLE}")
-    port = rpc_port if rpc_port is not None else find_rpc_port(DEFAULT_RPC_PORT)
     rate = FILLER_RATE if filler_rate is None else filler_rate
-    settings = DevnetSettings(data_dir, until_jobs, rate, port, nodes or DEFAULT_NODES)
+    settings = DevnetSettings(data_dir, until_jobs, rate, rpc_port, nodes or DEFAULT_NODES)
     report = _run(settings, is_quiet=json_)
     if json_:
         print_json(dataclasses.asdict(report))

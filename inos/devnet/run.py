@@ -37,14 +37,14 @@ class DevnetSettings:
         data_dir: kept if given; otherwise a temporary folder is removed with the devnet.
         until_jobs: the devnet stops after at least this many settled jobs, at the end of a pass; None runs on.
         filler_rate: tickets per second and miner while there is no job, so that a laptop stays cool.
-        rpc_port: the first node's port; 0 takes a free one.
+        rpc_port: the first node's port; 0 takes a free one, and None the default one if it is free.
         nodes: 2 to 16; the last one follows, the others mine.
     """
 
     data_dir: Path | None
     until_jobs: int | None
     filler_rate: float
-    rpc_port: int
+    rpc_port: int | None
     nodes: int = 3
 
 
@@ -106,7 +106,8 @@ def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
         f"{settings.filler_rate:g}",
     )
     names = [f"miner-{number}" for number in range(1, settings.nodes)]
-    ports = [str(settings.rpc_port), *("0" for _ in names[1:])]
+    first = find_rpc_port(DEFAULT_RPC_PORT) if settings.rpc_port is None else settings.rpc_port
+    ports = [str(first), *("0" for _ in names[1:])]
     return (
         *(
             NodeSpec(name, folder / name, (*common, "--rpc-port", port, *mining))

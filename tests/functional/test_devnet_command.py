@@ -16,7 +16,9 @@ LIMIT_SECONDS = 180
 
 @pytest.mark.timeout(LIMIT_SECONDS + 60)
 async def test_eight_jobs_settle_and_the_books_balance(tmp_path: Path) -> None:
-    process = await start_inos("devnet", "--until-jobs", "8", "--json", "--data-dir", str(tmp_path / "net"))
+    process = await start_inos(
+        *("devnet", "--until-jobs", "8", "--json", "--rpc-port", "0", "--data-dir", str(tmp_path / "net"))
+    )
     stdout, stderr = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
     assert process.returncode == 0, stderr.decode()
     report: dict[str, Any] = json.loads(stdout)
@@ -32,7 +34,7 @@ async def test_eight_jobs_settle_and_the_books_balance(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(150)
 async def test_ctrl_c_stops_every_process(tmp_path: Path) -> None:
-    process = await start_inos("devnet", "--json", "--data-dir", str(tmp_path / "net"))
+    process = await start_inos("devnet", "--json", "--rpc-port", "0", "--data-dir", str(tmp_path / "net"))
     async with asyncio.timeout(60):
         while len(list((tmp_path / "net").glob("*/node.json"))) < 3:
             assert process.returncode is None, (await process.communicate())[1].decode()

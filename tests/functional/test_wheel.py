@@ -23,6 +23,7 @@ from support.documents import ROOT
 BUILD_S: Final = 600
 """The kernels take half a minute of processor time; the limit is for a machine that is busy with other work."""
 DEVNET_S: Final = 600
+DEVNET: Final = ("devnet", "--until-jobs", "8", "--json", "--rpc-port", "0")
 """The devnet takes a minute on two idle cores; how fast it is, test_devnet_command.py checks."""
 HOSTILE: Final = 'raise ImportError("this file belongs to the user, and INOS imported it")\n'
 MATMUL: Final = """
@@ -186,7 +187,7 @@ def test_products_beside_the_users_own_files(installed: Installed) -> None:
 def test_devnet_client_and_explorer_beside_the_users_own_files(installed: Installed, tmp_path: Path) -> None:
     (installed.folder / "inos.py").write_text(HOSTILE)  # this affects the nodes, which the devnet starts in this folder
     process = subprocess.Popen(
-        [installed.bin / "inos", "devnet", "--until-jobs", "8", "--json", "--data-dir", str(tmp_path / "net")],
+        [installed.bin / "inos", *DEVNET, "--data-dir", str(tmp_path / "net")],
         cwd=installed.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
