@@ -46,6 +46,11 @@ async def test_nodes_that_know_one_seed_become_a_network_without_it(tmp_path: Pa
         assert (status["reachability"], status["observed_host"]) == ("public", "127.0.0.1")
         assert status["announced"] == others[0].p2p_address
 
+        async def knows_others() -> bool:
+            found = await ask(others[-1].rpc_url, "net_addresses", token=others[-1].read_token())
+            return int(found["count"]) >= 4
+
+        await await_that("the last node has heard of the others", knows_others, 60)
         await stop_process(seed.process)
         start_height = int((await ask(others[1].rpc_url, "chain_head"))["height"])
         await asyncio.gather(*(await_height(node.rpc_url, start_height + 3, 60) for node in others))
