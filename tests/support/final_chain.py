@@ -36,7 +36,7 @@ def grow_voted(branch: Branch, count: int) -> list[MadeBlock]:
 
 
 def grow_one(branch: Branch) -> MadeBlock:
-    """Add the next block, mined by the voter whose turn it is."""
+    """Add the next block, mined by the next voter in order."""
     finality = branch.state.get_finality()
     is_due = finality is not None and any(is_open(branch.params, finality, each) for each in finality.ballots[-1:])
     aggregate = make_aggregate(branch.state, voting(branch)) if is_due else None
