@@ -20,10 +20,10 @@ FUNDS = 100 * 10**9
 TESTS = Path(__file__).parents[1]
 WITHHOLDS = ("env", f"PYTHONPATH={TESTS}", sys.executable, "-m", "support.withholding_node")
 MINES = ("--mine", "auto", "--filler-rate", "5000", "--threads", "1")
-JURY = {"jury_size": 3, "jury_window": 24, "challenge_window": 30, "spacing_ms": 1000, "asert_half_life_ms": 30_000}
+JURY = {"jury_size": 3, "jury_window": 60, "challenge_window": 30, "spacing_ms": 1000, "asert_half_life_ms": 30_000}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 async def test_a_result_that_nobody_can_fetch_costs_its_worker_the_bond(tmp_path: Path) -> None:
     genesis = tmp_path / "net.json"
     funds = {POSTER.address: Nano(FUNDS)}
@@ -53,7 +53,7 @@ async def test_a_result_that_nobody_can_fetch_costs_its_worker_the_bond(tmp_path
         delivered = await await_that("the cheat delivers", lambda: read_job("open", "claimed"), 120)
         await stop_process(cheat.process)  # otherwise it might claim the job again
         await client.dispute(job)
-        await await_that("a jury decides", lambda: read_job("delivered", "disputed"), 120)
+        await await_that("a jury decides", lambda: read_job("delivered", "disputed"), 240)
         events = (await ask(first.rpc_url, "job_history", {"id": job}))["events"]
         kinds = [event["event"] for event in events]
         assert kinds == ["posted", "claimed", "delivered", "disputed", "rejected"]

@@ -20,6 +20,8 @@ LIVING: Final = {"bench", "devnet", "light", "node", "top"}
 """These commands run until they are stopped, or measure; other tests try their flags."""
 SLOW: Final = {"--wait", "--timeout", "--depth", "--watch", "--wait-s", "--help"}
 DEAD: Final = "http://127.0.0.1:9"
+IMPATIENT: Final = {"mesh get": ("--wait", "0")}
+"""These commands wait for other nodes if nothing tells them not to, and here no other node exists."""
 USES_NODE: Final = {"job watch", "job receipt"}
 """These commands wait for events, so here they ask a node that does not answer."""
 TEXTS: Final = (
@@ -80,7 +82,7 @@ def test_no_mistake_ends_in_a_stack_trace(
     with monkeypatch.context() as patch:
         patch.chdir(folder)
         environment = {"HOME": str(folder), "INOS_RPC": url if is_live else DEAD, "COLUMNS": "80"}
-        done = CliRunner().invoke(app, [*name.split(), *arguments], input="pw\npw\ny\n", env=environment)
+        done = CliRunner().invoke(app, [*name.split(), *IMPATIENT.get(name, ()), *arguments], input="pw\npw\ny\n", env=environment)
     assert done.exception is None or isinstance(done.exception, SystemExit), (arguments, done.exception)
     assert done.exit_code in (0, 1, 2, 130), (arguments, done.output)
     assert "Traceback" not in done.output
