@@ -1,4 +1,4 @@
-"""The encrypted keystore file: a recovery phrase encrypted by a password.
+"""The encrypted keystore file: a recovery phrase, or one raw key, encrypted by a password.
 
 Format, version 1: a JSON object of `header`, `ciphertext`, `check`, the last two as hex.
   header      version, kind, network name and prefix, address of account 0, index 0 (so that a wallet can be
@@ -20,7 +20,7 @@ import json
 import re
 import secrets
 import unicodedata
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -58,6 +58,15 @@ class Secret(Struct, frozen=True):
         return "Secret(...)"
 
 
+class RawKey(Struct, frozen=True):
+    """A 32-byte secret key that no phrase yields, such as a node's worker.key. `repr` shows nothing of it."""
+
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return "RawKey(...)"
+
+
 class KeystoreInfo(Struct, frozen=True):
     """The data of a keystore that can be read without its password."""
 
@@ -66,7 +75,9 @@ class KeystoreInfo(Struct, frozen=True):
     address: str
 
 
-def encode_keystore(secret: Secret, password: str, info: KeystoreInfo, cost: ScryptCost | None = None) -> bytes:
+def encode_keystore(
+    secret: Secret | RawKey, password: str, info: KeystoreInfo, cost: ScryptCost | None = None
+) -> bytes:
     """Return the file's bytes, with a fresh salt and nonce.
 
     Raises:
@@ -90,8 +101,7 @@ def encode_keystore(secret: Secret, password: str, info: KeystoreInfo, cost: Scr
         "nonce": nonce.hex(),
         "verifier": verifier.hex(),
     }
-    plain = json.dumps({"phrase": secret.phrase, "passphrase": secret.passphrase}).encode()
-    sealed = ChaCha20Poly1305(key).encrypt(nonce, plain, _canonical(header))
+    sealed = ChaCha20Poly1305(key).encrypt(nonce, json.dumps(_to_content(secret)).encode(), _canonical(header))
     document = {"header": header, "ciphertext": sealed.hex(), "check": _compute_check(header, sealed)}
     return (json.dumps(document, indent=2) + "\n").encode()
 
@@ -102,7 +112,7 @@ def read_info(data: bytes) -> KeystoreInfo:
     return KeystoreInfo(network=header["network"], hrp=header["hrp"], address=header["address"])
 
 
-def decode_keystore(data: bytes, password: str) -> Secret:
+def decode_keystore(data: bytes, password: str) -> Secret | RawKey:
     """Return the secret in a keystore file.
 
     Raises:
@@ -116,10 +126,25 @@ def decode_keystore(data: bytes, password: str) -> Secret:
         raise WalletError("wrong-password", "the password is wrong", hint="try again; the file itself is undamaged")
     try:
         plain = ChaCha20Poly1305(key).decrypt(bytes.fromhex(header["nonce"]), sealed, _canonical(header))
-        content = json.loads(plain)
-        return Secret(phrase=content["phrase"], passphrase=content["passphrase"])
+        return _from_content(json.loads(plain))
     except (InvalidTag, ValueError, KeyError, TypeError) as error:
         raise _damaged("the password is right, but the content was changed") from error
+
+
+def _to_content(secret: Secret | RawKey) -> dict[str, str]:
+    match secret:
+        case Secret():
+            return {"phrase": secret.phrase, "passphrase": secret.passphrase}
+        case RawKey():
+            return {"key": secret.secret.hex()}
+        case _:
+            assert_never(secret)
+
+
+def _from_content(content: dict[str, str]) -> Secret | RawKey:
+    if "key" in content:
+        return RawKey(bytes.fromhex(content["key"]))
+    return Secret(phrase=content["phrase"], passphrase=content["passphrase"])
 
 
 def _parse(data: bytes) -> tuple[dict[str, Any], bytes]:

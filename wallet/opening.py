@@ -5,7 +5,7 @@ from pathlib import Path
 
 from inos.wallet import addresses, keystore, store
 from inos.wallet.errors import WalletError
-from inos.wallet.keys import Key, derive_key
+from inos.wallet.keys import Key, derive_key, make_key
 
 
 def get_default_folder() -> Path:
@@ -28,14 +28,34 @@ def unlock_keystore(path: Path, data: bytes, password: str, index: int = 0) -> K
         path: the file's name, for messages. data: its bytes.
 
     Raises:
-        WalletError: for the same reasons as `keystore.decode_keystore`; "keystore-damaged".
+        WalletError: for the same reasons as `keystore.decode_keystore`; "keystore-damaged", "bad-index".
     """
     secret = keystore.decode_keystore(data, password)
-    first = derive_key(secret.phrase, passphrase=secret.passphrase)
+    first = derive_from(secret, 0)
     info = keystore.read_info(data)
     if first.address != addresses.decode_address(info.hrp, info.address):
-        raise WalletError("keystore-damaged", f"{path} names an address that is not its phrase's")
-    return first if index == 0 else derive_key(secret.phrase, passphrase=secret.passphrase, index=index)
+        raise WalletError("keystore-damaged", f"{path} names an address that is not its key's")
+    return first if index == 0 else derive_from(secret, index)
+
+
+def derive_from(secret: keystore.Secret | keystore.RawKey, index: int) -> Key:
+    """Return the key of the address number `index` of what a keystore holds.
+
+    Raises:
+        WalletError: "bad-index" if a wallet of one raw key is asked for another address; "bad-key".
+    """
+    if isinstance(secret, keystore.Secret):
+        return derive_key(secret.phrase, passphrase=secret.passphrase, index=index)
+    if index:
+        raise WalletError(
+            "bad-index",
+            f"the wallet holds one imported key, so it has no address number {index}",
+            hint="leave --index away, or choose a wallet that was made from a phrase",
+        )
+    try:
+        return make_key(secret.secret)
+    except ValueError as error:
+        raise WalletError("bad-key", "this is no valid key: 0, not below the curve's order, or not 32 bytes") from error
 
 
 def load_key(wallet: str | Path, password: str, *, folder: Path | None = None, index: int = 0) -> Key:

@@ -58,11 +58,13 @@ def add_used(keystore: Path, hrp: str, addresses: dict[int, str]) -> None:
         raise WalletError("keystore-unwritable", f"cannot write {path}: {error.strerror}") from error
 
 
-def find_used(get_address: Callable[[int], str], is_used: Callable[[str], bool], gap: int = GAP) -> dict[int, str]:
-    """Return the used addresses, up to the first `gap` in a row that are not."""
+def find_used(
+    get_address: Callable[[int], str], is_used: Callable[[str], bool], last: int = MAX_SEARCHED
+) -> dict[int, str]:
+    """Return the used addresses among those up to number `last`, up to the first `GAP` in a row that are not."""
     found: dict[int, str] = {}
     number = 0
-    while number <= min(max(found, default=-1) + gap, MAX_SEARCHED):
+    while number <= min(max(found, default=-1) + GAP, last):
         address = get_address(number)
         if is_used(address):
             found[number] = address

@@ -881,6 +881,10 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     """The height of the block."""
     block: Hash
     """The id of the block."""
+    place: int
+    """The place in the block: 0 for its start, then the transactions, 4294967295 for its end. Pages of several accounts
+    merge by height and place, and HEIGHT-PLACE serves as `before`.
+    """
     time_ms: UnixMs
     """The time of the block."""
     kind: HistoryEntryKind

@@ -82,7 +82,9 @@ def test_no_mistake_ends_in_a_stack_trace(
     with monkeypatch.context() as patch:
         patch.chdir(folder)
         environment = {"HOME": str(folder), "INOS_RPC": url if is_live else DEAD, "COLUMNS": "80"}
-        done = CliRunner().invoke(app, [*name.split(), *IMPATIENT.get(name, ()), *arguments], input="pw\npw\ny\n", env=environment)
+        done = CliRunner().invoke(
+            app, [*name.split(), *IMPATIENT.get(name, ()), *arguments], input="pw\npw\ny\n", env=environment
+        )
     assert done.exception is None or isinstance(done.exception, SystemExit), (arguments, done.exception)
     assert done.exit_code in (0, 1, 2, 130), (arguments, done.output)
     assert "Traceback" not in done.output

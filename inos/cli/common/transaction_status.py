@@ -30,8 +30,8 @@ def describe_found(found: dict[str, Any]) -> str:
     return f"included, depth {found.get('confirmations', 0)}"
 
 
-def list_pending(rpc: str, address: str) -> list[dict[str, Any]]:
-    """Return the transactions in the node's pool that an account has sent."""
+def list_pending(rpc: str, addresses: set[str]) -> list[dict[str, Any]]:
+    """Return the transactions in the node's pool that one of the accounts has sent."""
     pool = call_rpc(rpc, "tx_pool", {"limit": 1000})
     waiting = pool.get("transactions") if isinstance(pool, dict) else None
-    return [each for each in waiting if each.get("sender") == address] if isinstance(waiting, list) else []
+    return [each for each in waiting if each.get("sender") in addresses] if isinstance(waiting, list) else []

@@ -2,7 +2,7 @@
 
 import typer
 
-from inos.cli.wallet import account, keys, send, vote
+from inos.cli.wallet import account, import_key, keys, send, vote
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -14,6 +14,7 @@ def _wallet() -> None:
 
 app.command()(keys.create)
 app.command()(keys.restore)
+app.command()(import_key.import_key)
 app.command()(keys.scan)
 app.command("list")(keys.list_wallets)
 app.command()(keys.address)

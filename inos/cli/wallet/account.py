@@ -86,30 +86,64 @@ def history(
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Show what moved on an account and why, newest first: the change of the balance, then that of the bonds."""
+    """Show what moved on an account and why, newest first: the change of the balance, then that of the bonds.
+
+    A wallet's addresses that were used are shown together, each line with the number of its address.
+    """
     net = load_network(network)
     text, others = _resolve(account, wallet, net, wallet_dir, index, password_file)
     wallets.warn_other_network(rpc, net)
-    page = call_rpc(rpc, "state_getHistory", {"address": text, "limit": limit} | ({"before": before} if before else {}))
-    if not isinstance(page, dict) or not isinstance(page.get("entries"), list):
-        fail("bad-response", f"the node at {rpc} described the history in a way that this program does not know")
+    numbers = {address: number for number, address in others.items()} | {text: index or 0}
+    page = _read_history(rpc, list(numbers), limit, before)
     head = get_head(rpc)
     for entry in page["entries"]:
         entry["status"] = describe_status(int(entry["height"]), head)
-    pending = [] if before else list_pending(rpc, text)
+    pending = [] if before else list_pending(rpc, set(numbers))
     if json_:
         print_json(page | {"pending": pending})
         return
     if not page["entries"] and not pending:
         print("no transactions yet")
     for waiting in pending:
-        print(f"{'pending':>8}  {waiting['kind']:<28} {'':>16} {'':>16}  {waiting['id']}")
+        number = f"{numbers[waiting['sender']]:>3} " if others else ""
+        print(f"{number}{'pending':>8}  {waiting['kind']:<28} {'':>16} {'':>16}  {waiting['id']}")
     for entry in page["entries"]:
-        print("\n".join(_describe_entry(entry)))
+        number = f"{numbers[entry['address']]:>3} " if others else ""
+        print("\n".join(number + line for line in _describe_entry(entry)))
     if page.get("next") is not None:
         print(f"more with: --before {page['next']}")
-    for number, address in others.items():
-        print(f"the wallet used {address} too; see: inos wallet history --index {number}")
+
+
+def _read_history(rpc: str, addresses: list[str], limit: int, before: str | None) -> dict[str, Any]:
+    """Return one page of the history of several accounts, newest first, with the account's `address` in each entry.
+
+    Every account's newest entries are read, so a merged page holds the newest of all, and `next` is the place in the
+    chain where it ends.
+    """
+    entries: list[dict[str, Any]] = []
+    is_more = False
+    for address in addresses:
+        asked = {"address": address, "limit": limit} | ({"before": before} if before else {})
+        page = call_rpc(rpc, "state_getHistory", asked)
+        try:
+            entries += [{"address": address, "place": 0} | entry for entry in page["entries"]]
+            is_more |= page["next"] is not None
+            entries.sort(key=lambda entry: (int(entry["height"]), int(entry["place"])), reverse=True)
+        except (KeyError, TypeError, ValueError):
+            fail("bad-response", f"the node at {rpc} described the history in a way that this program does not know")
+        if len(addresses) == 1:
+            return {"entries": entries, "next": page["next"]}
+    is_more |= len(entries) > limit
+    shown = _end_at_a_place(entries, limit)
+    return {"entries": shown, "next": f"{shown[-1]['height']}-{shown[-1]['place']}" if shown and is_more else None}
+
+
+def _end_at_a_place(entries: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Return the first `limit` entries, and those behind them at the same place: one transfer may move two accounts."""
+    if len(entries) <= limit:
+        return entries
+    last = (entries[limit - 1]["height"], entries[limit - 1]["place"])
+    return entries[:limit] + [e for e in entries[limit:] if (e["height"], e["place"]) == last]
 
 
 def _describe_entry(entry: dict[str, Any]) -> Iterator[str]:

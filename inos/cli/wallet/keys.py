@@ -1,4 +1,4 @@
-"""`inos wallet create`, `restore`, `list`, `address`: wallets on this machine, without a node."""
+"""`inos wallet create`, `restore`, `scan`, `list`, `address`: wallets on this machine, and their used addresses."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,8 +25,9 @@ from inos.primitives.units import format_credits
 from inos.wallet import keystore, phrase, store
 from inos.wallet.addresses import encode_address
 from inos.wallet.errors import WalletError
-from inos.wallet.keys import derive_key, format_path
-from inos.wallet.used import GAP, add_used, find_used
+from inos.wallet.keys import format_path
+from inos.wallet.opening import derive_from
+from inos.wallet.used import GAP, MAX_SEARCHED, add_used, find_used, read_used
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace an existing wallet; the old file is kept beside the new one.")
@@ -55,7 +56,7 @@ def create(
     path = store.get_path(wallets.get_wallet_dir(wallet_dir), wallet)
     store.check_free(path, force=force)
     secret = keystore.Secret(phrase.make_phrase(words), _read_passphrase(passphrase, passphrase_file))
-    shown = _store_wallet(net, path, secret, password_file, force=force)
+    shown = store_wallet(net, path, secret, password_file, force=force)
     if json_:
         print_json(shown | {"phrase": secret.phrase})
         return
@@ -94,7 +95,7 @@ def restore(
     else:
         text = str(typer.prompt("Recovery phrase", hide_input=True, err=True))
     secret = keystore.Secret(phrase.check_phrase(text), _read_passphrase(passphrase, passphrase_file))
-    shown = _store_wallet(net, path, secret, password_file, force=force)
+    shown = store_wallet(net, path, secret, password_file, force=force)
     used: list[dict[str, Any]] | None = None
     trouble = ""
     try:
@@ -131,19 +132,19 @@ def scan(
         _print_used(used)
 
 
-def _scan(net: Network, path: Path, secret: keystore.Secret, rpc: str) -> list[dict[str, Any]]:
+def _scan(net: Network, path: Path, secret: keystore.Secret | keystore.RawKey, rpc: str) -> list[dict[str, Any]]:
     """Find used addresses, remember them beside the keystore, and return them with their balances."""
     wallets.require_same_network(rpc, net)
     accounts: dict[str, dict[str, Any]] = {}
 
     def get_address(index: int) -> str:
-        return encode_address(net.hrp, derive_key(secret.phrase, passphrase=secret.passphrase, index=index).address)
+        return encode_address(net.hrp, derive_from(secret, index).address)
 
     def is_used(address: str) -> bool:
         account = accounts[address] = wallets.get_account(rpc, address)
         return bool(account["nonce"] or int(account["balance"]) or int(account.get("bonded") or 0))
 
-    found = find_used(get_address, is_used)
+    found = find_used(get_address, is_used, 0 if isinstance(secret, keystore.RawKey) else MAX_SEARCHED)
     add_used(path, net.hrp, found)
     return [
         {"index": index, "address": address, "balance": accounts[address]["balance"]}
@@ -159,13 +160,15 @@ def _print_used(used: list[dict[str, Any]]) -> None:
 
 
 def list_wallets(wallet_dir: WalletDirOption = None, json_: JsonOption = False) -> None:
-    """List the wallets on this machine; no password is needed."""
+    """List the wallets on this machine, with their addresses that were shown or found used; no password is needed."""
     directory = wallets.get_wallet_dir(wallet_dir)
     rows: list[dict[str, Any]] = []
     for name in store.list_names(directory):
         try:
-            info = keystore.read_info(store.read_keystore(store.get_path(directory, name)))
-            rows.append({"wallet": name, "network": info.network, "address": info.address})
+            path = store.get_path(directory, name)
+            info = keystore.read_info(store.read_keystore(path))
+            others = [{"index": n, "address": text} for n, text in read_used(path, info.hrp).items()]
+            rows.append({"wallet": name, "network": info.network, "address": info.address, "other_addresses": others})
         except WalletError as error:
             rows.append({"wallet": name, "error": {"code": error.code, "message": error.message}})
     if json_:
@@ -175,6 +178,8 @@ def list_wallets(wallet_dir: WalletDirOption = None, json_: JsonOption = False) 
     else:
         for row in rows:
             print(f"{row['wallet']:<16} {row['address'] if 'address' in row else 'error: ' + row['error']['message']}")
+            for other in row.get("other_addresses", ()):
+                print(f"{'':<8}{other['index']:>7}  {other['address']}")
 
 
 def address(
@@ -202,16 +207,17 @@ def _read_passphrase(ask: bool, file: Path | None) -> str:
     return wallets.ask_secret("BIP-39 passphrase", confirm=True) if ask else ""
 
 
-def _store_wallet(
-    net: Network, path: Path, secret: keystore.Secret, password_file: Path | None, *, force: bool
+def store_wallet(
+    net: Network, path: Path, secret: keystore.Secret | keystore.RawKey, password_file: Path | None, *, force: bool
 ) -> dict[str, Any]:
     """Encrypt and write a wallet; return what is shown of it."""
     password = wallets.read_password(password_file, confirm=True)
-    key = derive_key(secret.phrase, passphrase=secret.passphrase)
+    key = derive_from(secret, 0)
     info = keystore.KeystoreInfo(network=net.name, hrp=net.hrp, address=encode_address(net.hrp, key.address))
     data = keystore.encode_keystore(secret, password, info, wallets.SCRYPT_COST)
     backup = store.write_keystore(path, data, force=force)
     if backup is not None:
         print_warning(f"the wallet that was there before is kept as {backup}")
     name = path.name.removesuffix(store.SUFFIX)
-    return {"wallet": name, "file": str(path), "network": net.name, "path": format_path(), "address": info.address}
+    shown = {"wallet": name, "file": str(path), "network": net.name, "address": info.address}
+    return shown | ({"path": format_path()} if isinstance(secret, keystore.Secret) else {})

@@ -78,6 +78,15 @@ class HistoryEntryModel(Model):
     id: Annotated[Hash, Field(description="The transaction's id; the block's if there is no transaction.")]
     height: Annotated[BlockHeight, Field(description="The height of the block.")]
     block: Annotated[Hash, Field(description="The id of the block.")]
+    place: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=U32_MAX,
+            description="The place in the block: 0 for its start, then the transactions, 4294967295 for its end. "
+            "Pages of several accounts merge by height and place, and HEIGHT-PLACE serves as `before`.",
+        ),
+    ]
     time_ms: Annotated[UnixMs, Field(description="The time of the block.")]
     kind: Annotated[HistoryEntryKind, Field(description="What caused the changes.")]
     balance: Annotated[NanoChange, Field(description="The sum of all changes of the balance, the fee included.")]
@@ -124,6 +133,7 @@ def render_entry(node: NodePort, entry: HistoryEntry) -> HistoryEntryModel | Non
         id=(entry.tx_id or block_id).hex(),
         height=entry.height,
         block=block_id.hex(),
+        place=entry.place,
         time_ms=header.time_ms,
         kind=kind,
         balance=str(sum(movement.balance for movement in entry.movements)),

@@ -17,6 +17,7 @@ from inos.wallet.addresses import encode_address
 from inos.wallet.errors import WalletError
 from inos.wallet.keystore import (
     KeystoreInfo,
+    RawKey,
     ScryptCost,
     Secret,
     decode_keystore,
@@ -46,6 +47,13 @@ def test_round_trip_and_what_is_readable_without_password() -> None:
     assert b"one two" not in data
     assert b"pass phrase" not in data
     assert _make() != data  # fresh salt and nonce
+
+
+def test_a_raw_key_comes_back_and_is_not_shown() -> None:
+    key = RawKey(bytes(range(32)))
+    data = encode_keystore(key, "correct horse", INFO, CHEAP)
+    assert decode_keystore(data, "correct horse") == key
+    assert key.secret.hex() not in repr(key) + data.decode()
 
 
 def test_default_cost_is_at_least_the_documented_one() -> None:

@@ -93,6 +93,8 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
 
     run("wallet create", "--wallet", "other", *password)
     run("wallet restore", "--phrase-file", "phrase", *password)
+    Path("worker.key").write_text("11" * 32)
+    run("wallet import-key", "--key-file", "worker.key", "--wallet", "worker", *password)
     run("wallet scan", *password)
     run("wallet list")
     run("wallet address")

@@ -28,6 +28,7 @@ from inos.primitives.transactions import (
     UnbondVoter,
     WithdrawBond,
     compute_tx_id,
+    get_sender,
     is_transaction_signed,
 )
 from inos.primitives.units import Address
@@ -70,6 +71,7 @@ class StubNode:
         self.final_height = 0
         self.new_addresses: set[str] = set()
         self.movements: list[dict[str, Any]] = []
+        self.places: dict[str, set[tuple[int, int]]] = {}
         self.found: dict[str, Any] = {}
         self.url = ""
 
@@ -100,6 +102,8 @@ class StubNode:
             tx = decode(Transaction, bytes.fromhex(params["hex"]), limit=4096)
             self.sent.append(tx)
             return {"id": compute_tx_id(tx).hex()}
+        if method == "state_getHistory" and self.places:
+            return self.list_places(params["address"], params["limit"], params.get("before"))
         if method == "state_getHistory" and self.movements:
             entry = {"height": 5, "kind": "block_start", "id": "cd" * 32, "movements": self.movements}
             return {"entries": [entry], "next": None}
@@ -121,6 +125,17 @@ class StubNode:
         if method == "finality_register":
             return {"key": get_bls_key("alice").hex(), "proof": prove("alice").hex()}
         return None
+
+    def list_places(self, address: str, limit: int, before: str | None) -> dict[str, Any]:
+        """Return the page of an account that the entries at `places` are, as the node makes it."""
+        end = (2**62, 0) if before is None else tuple(map(int, before.split("-")))
+        places = sorted((place for place in self.places.get(address, ()) if place < end), reverse=True)
+        entries = [
+            {"height": height, "place": place, "kind": "transfer", "id": f"{height:02x}{place:02x}" * 16}
+            for height, place in places[:limit]
+        ]
+        following = "{}-{}".format(*places[limit - 1]) if len(places) > limit else None
+        return {"entries": entries, "next": following}
 
     def respond(self, body: bytes) -> bytes:
         if self.raw is not None:
@@ -173,7 +188,7 @@ class Cli:
 
     def __call__(self, *args: str, input: str | None = None, password: bool = True) -> Any:
         extra = ["--wallet-dir", str(self.directory)] if args[0] not in ("broadcast", "transaction") else []
-        if password and args[0] in ("create", "restore", "send", "sign", "vote", "unvote", "withdraw"):
+        if password and args[0] in ("create", "restore", "import-key", "send", "sign", "vote", "unvote", "withdraw"):
             extra += ["--password-file", str(self.password)]
         done = runner.invoke(cli.app, ["wallet", *args, *extra], input=input)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -267,15 +282,72 @@ def test_restore_finds_the_addresses_that_were_used(run: Cli, node: StubNode) ->
     assert json.loads(run("balance", "--rpc", node.url, "--json").stdout)["total"] == str(42 * 10**9)
     pay = ("--rpc", node.url, "--password-file", str(run.password))
     assert run("balance", "--index", "1", *pay).stdout.startswith("40 credits\n")
-    assert "--index 21" in run("history", "--rpc", node.url).stdout
     assert json.loads(run("scan", *pay, "--json").stdout)["used"][0]["index"] == 1
     assert run.fails("balance", TO, "--index", "1", "--rpc", node.url) == "bad-setting"
+
+
+def test_history_merges_the_addresses_that_were_used(run: Cli, node: StubNode) -> None:
+    addresses = [run.restore(), run("address", "--index", "1", "--password-file", str(run.password)).stdout.strip()]
+    others = [{"index": 1, "address": addresses[1]}]
+    assert json.loads(run("list", "--json").stdout)["wallets"][0]["other_addresses"] == others
+    assert addresses[1] in run("list").stdout
+    shared = (5, 3)  # a transfer between the two
+    node.places = {addresses[0]: {(9, 1), (5, 2), (4, 1), shared}, addresses[1]: {(7, 1), (5, 1), (1, 1), shared}}
+    expected = sorted(((*place, a) for a in addresses for place in node.places[a]), key=lambda e: e[:2], reverse=True)
+    for limit in (1, 2, 3, 4, 20):
+        shown: list[tuple[int, int, str]] = []
+        before: list[str] = []
+        while True:
+            asked = ("history", "--rpc", node.url, "--limit", str(limit), *before, "--json")
+            page = json.loads(run(*asked).stdout)
+            shown += [(e["height"], e["place"], e["address"]) for e in page["entries"]]
+            if page["next"] is None:
+                break
+            before = ["--before", page["next"]]
+        assert sorted(shown) == sorted(expected), f"limit {limit}: every entry once"
+        assert [e[:2] for e in shown] == [e[:2] for e in expected], f"limit {limit}: newest first"
+    lines = run("history", "--rpc", node.url).stdout.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["0", "1"]
 
 
 def test_restore_needs_no_node(run: Cli) -> None:
     done = run("restore", "--phrase-file", str(run.phrase), "--rpc", "http://127.0.0.1:1")
     assert done.exit_code == 0, done.output
     assert "inos wallet scan --wallet default" in done.stdout
+
+
+def test_a_raw_key_becomes_a_wallet_that_signs(run: Cli, node: StubNode, tmp_path: Path) -> None:
+    key = derive_key(DEV_PHRASE, index=5)
+    address = encode_address("dinos", key.address)
+    file = Cli.write(tmp_path / "worker.key", key.secret.hex() + "\n")
+    made = json.loads(run("import-key", "--key-file", str(file), "--json").stdout)
+    assert made["address"] == address
+    assert key.secret.hex() not in (run.directory / "default.keystore.json").read_text()
+    assert run("send", TO, "1", "--rpc", node.url, "--yes").exit_code == 0
+    assert is_transaction_signed(node.sent[0])
+    assert get_sender(node.sent[0]) == key.address
+    assert run("balance", "--rpc", node.url).stdout.startswith("10 credits\n")
+    password = ("--password-file", str(run.password))
+    assert [u["index"] for u in json.loads(run("scan", "--rpc", node.url, *password, "--json").stdout)["used"]] == [0]
+    assert run.fails("address", "--index", "1", *password) == "bad-index"
+    assert run.fails("import-key", "--key-file", str(file)) == "keystore-exists"
+
+
+def test_a_raw_key_comes_from_standard_input_or_a_prompt(run: Cli) -> None:
+    secret = derive_key(DEV_PHRASE).secret.hex()
+    for name, source, typed in (("a", ("--key-file", "-"), "\ufeff0x" + secret + "\r\n"), ("b", (), secret + "\n")):
+        done = run("import-key", "--wallet", name, *source, input=typed)
+        assert done.exit_code == 0, done.output
+        assert secret not in done.output
+        assert encode_address("dinos", derive_key(DEV_PHRASE).address) in done.stdout
+
+
+@pytest.mark.parametrize("text", ["", "ab" * 31, "ab" * 33, "00" * 32, "ff" * 32, "zz" * 32, "ab " * 32])
+def test_what_is_no_raw_key(run: Cli, text: str) -> None:
+    done = run("import-key", "--key-file", "-", "--json", input=text)
+    assert json.loads(done.stdout)["error"]["code"] == "bad-key"
+    assert not text.strip() or text.strip() not in done.output
+    assert run("list").stdout.startswith("no wallets")
 
 
 def test_addresses_by_index_and_network(run: Cli) -> None:
