@@ -34,6 +34,8 @@ CACHED: Final = 1 << 15
 """So many entries are processed at a time, so that intermediate results stay in cache."""
 EXACT_WORK: Final = 1 << 20
 """Products of at most this many multiplications keep every pair of digits: their result is exact, rounded once."""
+STACKED_ENTRIES: Final = 1 << 20
+"""Small products make all pairs of slices in one product of at most so many entries."""
 EXACT_DEPTH: Final = 16
 """Products of at most this many terms are exact too, since numpy itself rounds hardly more than once there."""
 EXACT_SLICES: Final = 12
@@ -135,7 +137,8 @@ def multiply_floats(
     """
     left, right = Split(a), Split(b)
     kept = _choose_kept(left, right, scout or engine, accuracy)
-    diagonals = _multiply_diagonals(left.make_slices(), right.make_slices(), kept, engine)
+    multiply = _multiply_stacked if _is_small(left, right) else _multiply_diagonals
+    diagonals = multiply(left.make_slices(), right.make_slices(), kept, engine)
     weights = left.exponents[:, None] + right.exponents[None, :]
     if kept * DIGIT_BITS > LONG_BITS:
         return _sum_long(diagonals, weights)
@@ -237,6 +240,25 @@ def _multiply_diagonals(
     products = iter(engine(piece for _, x, w in list_pairs() for piece in _cut(x, w)))
     for d, pair_x, _ in list_pairs():
         yield d, _sum_pieces(products, pair_x.shape[1])
+
+
+def _is_small(left: Split, right: Split) -> bool:
+    """Return True if all pairs of slices may be one product: an engine may take longer to begin than to multiply."""
+    return (
+        len(left.exponents) * left.count * len(right.exponents) * right.count <= STACKED_ENTRIES
+        and len(left.exponents) * left.scaled.shape[1] * len(right.exponents) <= EXACT_WORK
+    )
+
+
+def _multiply_stacked(
+    left: list[NDArray[np.int8]], right: list[NDArray[np.int8]], kept: int, engine: Engine
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield the same as `_multiply_diagonals` from one product, in which the slices lie below each other."""
+    product = _multiply_deep(np.vstack(left), np.vstack(right), engine)
+    pairs = product.reshape(len(left), len(left[0]), len(right), len(right[0]))
+    for d in range(min(kept, len(left) + len(right) - 1) - 1, -1, -1):
+        first, last = max(0, d - len(right) + 1), min(d, len(left) - 1)
+        yield d, sum((pairs[p, :, d - p] for p in range(first, last + 1)), np.zeros_like(pairs[0, :, 0]))
 
 
 def _join(diagonals: Iterable[tuple[int, NDArray[np.int64]]], terms: int) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -1,5 +1,6 @@
 """`inos.matmul`: numpy's product of real numbers, on the certified engine of this machine or by paid jobs."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -142,13 +143,28 @@ def _multiply_here(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
 
 
 def _multiply_stacks(a: NDArray[Any], b: NDArray[Any], accuracy: float | None, engine: Engine) -> NDArray[Any]:
-    """Multiply the last two axes and broadcast the others, as numpy.matmul does."""
+    """Multiply the last two axes and broadcast the others, as numpy.matmul does.
+
+    An axis that only A has, or that has length one in B, adds rows to A, and the other way round: everything that meets
+    the same matrix is one product.
+    """
     outer, kind = _broadcast(a.shape, b.shape), _get_kind(a, b, accuracy)
-    a, b = np.broadcast_to(a, outer + a.shape[-2:]), np.broadcast_to(b, outer + b.shape[-2:])
-    product = np.zeros((*outer, a.shape[-2], b.shape[-1]), kind)
-    for index in np.ndindex(*outer):
-        _multiply_blocks(a[index], b[index].T, accuracy, engine, product[index])
-    return product
+    a, b = (array.reshape((1,) * (len(outer) + 2 - array.ndim) + array.shape) for array in (a, b))
+    axes = range(len(outer))
+    only_a = [axis for axis in axes if b.shape[axis] == 1]
+    only_b = [axis for axis in axes if a.shape[axis] == 1 and axis not in only_a]
+    both = [axis for axis in axes if axis not in only_a and axis not in only_b]
+    m, n, k = a.shape[-2], b.shape[-1], a.shape[-1]
+    # Axes of length one of either side are in front, and those of the other side are merged with its rows.
+    shared = [outer[axis] for axis in both]
+    rows, cols = m * math.prod(outer[axis] for axis in only_a), n * math.prod(outer[axis] for axis in only_b)
+    left = a.transpose(*both, *only_b, *only_a, -2, -1).reshape(*shared, rows, k)
+    right = b.transpose(*both, *only_a, *only_b, -1, -2).reshape(*shared, cols, k)
+    product = np.zeros((*shared, rows, cols), kind)
+    for index in np.ndindex(*shared):
+        _multiply_blocks(left[index], right[index], accuracy, engine, product[index])
+    order = [*both, *only_a, len(outer), *only_b, len(outer) + 1]
+    return product.reshape([(*outer, m, n)[axis] for axis in order]).transpose(np.argsort(order))
 
 
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

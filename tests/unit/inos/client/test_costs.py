@@ -17,6 +17,8 @@ from inos.wallet.keystore import KeystoreInfo, ScryptCost, Secret, encode_keysto
 
 A = np.random.default_rng(1).standard_normal((16, 32)).astype(np.float32)
 B = np.random.default_rng(2).standard_normal((32, 8)).astype(np.float32)
+LARGE = np.random.default_rng(3).standard_normal((128, 128))
+"""A product of this matrix is too large for one job that holds all its slices."""
 CREDIT = 10**9
 
 
@@ -41,8 +43,8 @@ def test_the_plan_comes_first_and_holds(inos_devnet: TestChain, heard: list[Stat
 
     before = inos_devnet.get_balance(alice)
     with connect(inos_devnet) as client:
-        product = inos.matmul(A, B, client=client, on_status=hear)
-    assert np.allclose(product, A @ B)
+        product = inos.matmul(LARGE, LARGE, client=client, on_status=hear)
+    assert np.allclose(product, LARGE @ LARGE)
     plan, jobs = heard[0].plan, inos_devnet.call("job_list", limit=200)["jobs"]
     assert unpaid == [0]
     assert plan.jobs == len(jobs) == heard[-1].done > 1
@@ -51,6 +53,14 @@ def test_the_plan_comes_first_and_holds(inos_devnet: TestChain, heard: list[Stat
     assert spent == pytest.approx(plan.cost, rel=0.05)
     assert f"{plan.jobs} jobs" in plan.describe()
     assert "credits" in plan.describe()
+
+
+def test_a_small_product_is_one_job_also_under_a_batch(inos_devnet: TestChain, heard: list[Status]) -> None:
+    batch = np.stack([A, A[::-1], -A, A * 3])
+    with connect(inos_devnet) as client:
+        product = inos.matmul(batch, B, client=client, on_status=heard.append)
+    assert np.allclose(product, batch @ B, rtol=1e-5)
+    assert heard[0].plan.jobs == heard[-1].done == 1
 
 
 def test_by_default_the_plan_is_printed(inos_devnet: TestChain, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +78,7 @@ def test_by_default_the_plan_is_printed(inos_devnet: TestChain, capsys: pytest.C
 )
 def test_what_is_too_dear_is_not_begun(inos_devnet: TestChain, options: dict[str, Any], code: str) -> None:
     with connect(inos_devnet) as client, pytest.raises(ClientError) as refused:
-        inos.matmul(A, B, client=client, on_status=ignore_status, **options)
+        inos.matmul(LARGE, LARGE, client=client, on_status=ignore_status, **options)
     assert refused.value.code == code
     assert inos_devnet.call("job_list")["jobs"] == []
 
@@ -95,7 +105,7 @@ def test_jobs_behind_the_time_limit_are_not_posted(
 ) -> None:
     chain = inos_chain_factory(instant=False)
     with connect(chain) as client, pytest.raises(InosError):
-        inos.matmul(A / 3, B / 7, client=client, timeout_s=1, on_status=heard.append)
+        inos.matmul(LARGE, LARGE, client=client, timeout_s=1, on_status=heard.append)
     jobs_at_once = 8
     assert heard[0].plan.jobs > jobs_at_once
     assert chain.call("chain_head")["pool"] <= 2 * jobs_at_once  # each job and its cancellation

@@ -21,6 +21,11 @@ SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((2, 1, 3, 5), (7, 5, 4)),
     ((0, 5), (5, 3)),
     ((2, 0), (0, 3)),
+    ((3, 5), (7, 5, 4)),
+    ((3, 1, 2, 5), (1, 4, 5, 2)),
+    ((2, 3, 4, 5), (3, 5, 6)),
+    ((3, 2, 5), (0, 1, 5, 2)),
+    ((5,), (2, 5, 3)),
 ]
 
 
@@ -40,6 +45,37 @@ def test_mixed_types_follow_numpy(rng: np.random.Generator) -> None:
     assert inos.matmul(a, b).dtype == (a @ b).dtype == np.float64
     assert np.allclose(inos.matmul(a, b), a @ b)
     assert inos.matmul([[1.5, 2]], [[2], [4]]).tolist() == [[11.0]]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "products"),
+    [
+        ((4, 16, 32), (32, 8), 1),
+        ((16, 32), (4, 32, 8), 1),
+        ((2, 1, 16, 32), (7, 32, 8), 1),
+        ((4, 2, 32), (4, 32, 3), 4),
+    ],
+)
+def test_what_meets_the_same_matrix_is_one_product(
+    left: Any, right: Any, products: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    multiplied: list[tuple[int, ...]] = []
+
+    def mine(x: Any, w: Any, *args: Any, **options: Any) -> Any:
+        multiplied.append((*x.shape, *w.shape))
+        return real(x, w, *args, **options)
+
+    real = work.mine
+    monkeypatch.setattr(work, "mine", mine)
+    a, b = rng.standard_normal(left, np.float32), rng.standard_normal(right, np.float32)
+    assert np.allclose(inos.matmul(a, b), a @ b, rtol=1e-4, atol=1e-5)
+    assert len(multiplied) == products
+
+
+def test_products_of_huge_and_tiny_entries_are_within_the_bound() -> None:
+    assert inos.matmul([[1e200, 1e-200]], [[1e-200], [1e200]]).tolist() == [[2.0]]
+    ends = np.array([[1e200] * 40 + [1e-200] * 40] * 200)
+    assert np.allclose(inos.matmul(ends, 1 / ends.T), 80.0, rtol=2**-52, atol=0)
 
 
 def test_blocks_join(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
