@@ -59,10 +59,9 @@ class Database:
         self._monotonic = monotonic
         self.writing_s = 0.0
         """Seconds spent in `write` since the database was opened."""
-        self.write_error: ChainError | None = None
-        """The error of the last write, or None if it succeeded."""
-        self.damage: ChainError | None = None
-        """What was found damaged last. It stays, since a damaged file does not heal."""
+        self.trouble: ChainError | None = None
+        """The damage that was found, or the error of a write. Nothing is written after it: damage does not heal, and
+        what follows a torn record in LevelDB's log is lost at the next start."""
         self._write_lock = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -111,7 +110,13 @@ class Database:
         Args:
             is_synced: the changes of a durable database are on disk when this returns. Otherwise they reach the disk in
                 their order, at the latest with the next synced ones.
+
+        Raises:
+            ChainError: "database-io", "database-damaged"; the error of an earlier write, until the database is opened
+                again.
         """
+        if self.trouble is not None:
+            raise ChainError(self.trouble.code, self.trouble.message, hint=self.trouble.hint)
         started = self._monotonic()
         try:
             with (
@@ -124,10 +129,9 @@ class Database:
                     else:
                         batch.put(key, value)
         except (plyvel.Error, RuntimeError) as error:
-            self.write_error = self.explain(error)
-            raise self.write_error from error
-        else:
-            self.write_error = None
+            explained = self.explain(error)
+            self.trouble = None if explained.code == "database-closed" else explained
+            raise explained from error
         finally:
             self.writing_s += self._monotonic() - started
 
@@ -241,15 +245,15 @@ class Database:
             return ChainError(
                 "database-io",
                 f"the disk refuses the database {self._path}: {text}",
-                hint="check that the disk has space left and that the folder is writable",
+                hint="check that the disk has space left and that the folder is writable, then start the node again",
             )
-        self.damage = ChainError(
+        self.trouble = ChainError(
             "database-damaged",
             f"the database {self._path} cannot be read: {text}",
             hint="put the folder back from a snapshot or a backup; or move it away and start again: the node then "
             "fetches the chain from its peers",
         )
-        return self.damage
+        return self.trouble
 
 
 class Snapshot:

@@ -269,7 +269,7 @@ class Ledger:
         """Make the block whose state was imported the tip, and connect blocks from there on.
 
         Raises:
-            NotYet: "no-import". ChainError: "database-damaged": the state is not complete.
+            NotYet: "no-import", "state-incomplete". ChainError: "database-damaged": the state is not the one asked for.
         """
         base = self.get_importer().finish()
         self._end_import()

@@ -4,37 +4,56 @@ import asyncio
 import os
 from typing import Final
 
+import structlog
+
 from inos.node.logs import configure_logs
 from inos.node.node import Node, open_node
 from inos.node.process import get_stop_signals
 from inos.node.settings import NodeSettings
 from inos.node.variables import PARENT_VARIABLE
+from inos.primitives.errors import InosError
 from inos.wallet.addresses import encode_address
 
-PARENT_POLL_S: Final = 1.0
+POLL_S: Final = 1.0
+"""The parent process and the database are looked at this often."""
+
+log: Final = structlog.get_logger("node")
 
 
 def run(settings: NodeSettings) -> None:
     """Run a node until SIGINT, SIGTERM or node_stop.
 
     Raises:
-        InosError: the node could not start.
+        InosError: the node could not start, or its database failed.
     """
     os.umask(0o077)  # only its owner may read what a node writes, for any umask of the shell
     configure_logs(settings.log_level, settings.log_format)
-    asyncio.run(_run(settings))
+    asyncio.run(run_until_stopped(settings))
 
 
-async def _run(settings: NodeSettings) -> None:
+async def run_until_stopped(settings: NodeSettings) -> None:
+    """Run a node until a signal or node_stop, or until its database fails.
+
+    Raises:
+        InosError: the node could not start, or its database failed.
+    """
+    trouble: InosError | None = None
     async with open_node(settings) as node, asyncio.TaskGroup() as group:
         loop = asyncio.get_running_loop()
         for number in get_stop_signals():
             loop.add_signal_handler(number, node.request_stop)
-        watch = group.create_task(_watch_parent(node, os.environ.get(PARENT_VARIABLE, "")))
+        watches = (
+            group.create_task(_watch_parent(node, os.environ.get(PARENT_VARIABLE, ""))),
+            group.create_task(_watch_database(node)),
+        )
         if node.settings.log_format == "console":  # among JSON lines, "node ready" says the same
             print(describe(node), flush=True)
         await node.wait_stop_requested()
-        watch.cancel()
+        trouble = node.core.ledger.database.trouble
+        for watch in watches:
+            watch.cancel()
+    if trouble is not None:
+        raise trouble
 
 
 def describe(node: Node) -> str:
@@ -70,6 +89,20 @@ def _describe_loneliness(node: Node) -> str:
     return f"nobody will be found, unless others connect; {give}"
 
 
+async def _watch_database(node: Node) -> None:
+    """Stop the node when its database was found damaged or could not be written.
+
+    It would neither follow the chain nor mine on what can become part of it, and only its owner can mend the disk.
+    """
+    database = node.core.ledger.database
+    while True:
+        await asyncio.sleep(POLL_S)
+        if (trouble := database.trouble) is not None:
+            log.error("the database fails, so the node stops", code=trouble.code, reason=trouble.message)
+            node.request_stop()
+            return
+
+
 async def _watch_parent(node: Node, parent: str) -> None:
     """Stop the node when the process that started it has ended."""
     if not parent.isdigit():
@@ -78,4 +111,4 @@ async def _watch_parent(node: Node, parent: str) -> None:
         if os.getppid() != int(parent):
             node.request_stop()
             return
-        await asyncio.sleep(PARENT_POLL_S)
+        await asyncio.sleep(POLL_S)

@@ -168,10 +168,9 @@ class HealthChecks:
         return _pass("disk", detail)
 
     def _check_database(self) -> Check:
-        database = self._ledger.database
-        trouble = database.damage or database.write_error
+        trouble = self._ledger.database.trouble
         if trouble is None:
-            return _pass("database", "the last write went well, and nothing was found damaged")
+            return _pass("database", "every write went well, and nothing was found damaged")
         return _fail("database", trouble.code, trouble.message, trouble.hint or "start the node again")
 
 

@@ -58,7 +58,8 @@ class Importer:
         """Make the block whose state is complete the tip.
 
         Raises:
-            ChainError: "database-damaged" if the state is not complete.
+            NotYet: "state-incomplete". ChainError: "nothing-imported", "database-damaged" if the state is not the one
+                asked for.
         """
         if self.state is None:
             raise ChainError("nothing-imported", "no state was asked for")

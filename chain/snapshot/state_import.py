@@ -17,7 +17,7 @@ from inos.chain.state_tree import Inner, Leaf, decode_node, encode_node, hash_of
 from inos.consensus.codes import Code
 from inos.consensus.records import StateKey
 from inos.consensus.stateranges import ROOT, Halves, Place, StateRange, check_fold, compute_halves
-from inos.primitives.errors import RuleViolation
+from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import ZERO_HASH, BlockId, Hash, StateRoot
 
 Batch = dict[bytes, bytes | None]
@@ -99,10 +99,13 @@ class StateImport:
         """Return the batch that ends the import.
 
         Raises:
+            NotYet: "state-incomplete" while places are missing.
             ChainError: "database-damaged" if the state does not match its root.
         """
-        if self._missing or compute_new_root(self._db.get, {}) != self.root:
-            raise self._db.explain("the imported state is not complete")
+        if self._missing:
+            raise NotYet("state-incomplete", f"the state is not complete: {len(self._missing)} places are missing")
+        if compute_new_root(self._db.get, {}) != self.root:
+            raise self._db.explain("the imported state does not match its root")
         batch: Batch = dict.fromkeys(self._db.iterate_keys(schema.RANGE))
         batch[schema.META_IMPORT] = None
         return batch

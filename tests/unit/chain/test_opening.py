@@ -21,6 +21,7 @@ from inos.chain.ledger import Ledger
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import RuleViolation
 from support.chain_maker import EASY, NOW, Branch, dump, feed
+from support.full_disk import limit_file_size
 
 TESTS = Path(__file__).parents[2]
 
@@ -139,11 +140,10 @@ def test_disk_that_refuses_a_write_stops_nothing_half_way(tmp_path: Path) -> Non
         assert get_code(lambda: feed(ledger, [made])) == "database-io"
     assert dump(ledger) == before
     assert ledger.view.tip.id == branch.blocks[1].id
-    # There is room again: nothing is lost, with the same process or another one.
-    feed(ledger, [branch.grow()])
-    assert ledger.view.tip.id == branch.tip_id
+    assert get_code(lambda: feed(ledger, [made])) == "database-io", "there is room again, but the log may be torn"
     ledger.close()
     again = branch.open_ledger(tmp_path)
+    feed(again, [made, branch.grow()])
     assert again.view.tip.id == branch.tip_id
     again.check()
     again.close()
@@ -210,15 +210,43 @@ def test_damage_is_told_and_never_read_over(tmp_path: Path, what: str, how: str)
 def test_damage_that_a_running_node_meets_is_remembered(tmp_path: Path) -> None:
     with Database(tmp_path, is_durable=False) as database:
         database.write({b"k": b"v"})
-        assert database.damage is None
+        assert database.trouble is None
         real = database._db
         broken = SimpleNamespace(get=Mock(side_effect=plyvel.CorruptionError(b"Corruption: block checksum mismatch")))
         database._db = broken
         assert get_code(lambda: database.get(b"k")) == "database-damaged"
         database._db = real
         assert database.get(b"k") == b"v"
-        assert database.damage is not None, "a damaged file does not heal"
-        assert "start again" in database.damage.hint
+        assert database.trouble is not None, "a damaged file does not heal"
+        assert "start again" in database.trouble.hint
+        assert get_code(lambda: database.write({b"k": b"new"})) == "database-damaged"
+
+
+def test_nothing_is_written_behind_a_write_that_the_disk_refused(tmp_path: Path) -> None:
+    """LevelDB itself would go on, and find its log unreadable at the next start."""
+
+    written = 0
+
+    def write_one() -> None:
+        nonlocal written
+        database.write({b"k%d" % written: written.to_bytes(4) * 250})
+        written += 1
+
+    def write_many() -> None:
+        for _ in range(1000):
+            write_one()
+
+    with Database(tmp_path, is_durable=False) as database:
+        with limit_file_size(100_000):
+            assert get_code(write_many) == "database-io"
+        assert 0 < written < 1000
+        assert get_code(write_one) == "database-io", "also when the disk has room again"
+        assert database.get(b"k0") is not None, "reading goes on"
+    with Database(tmp_path, is_durable=False) as database:
+        assert database.trouble is None
+        for number in range(written):
+            assert database.get(b"k%d" % number) == number.to_bytes(4) * 250
+        write_one()
 
 
 def test_lost_records_are_told(tmp_path: Path) -> None:
@@ -237,6 +265,8 @@ def test_lost_records_are_told(tmp_path: Path) -> None:
         database.put(schema.block_key(branch.blocks[3].id), b"\x93")
     ledger = branch.open_ledger(tmp_path)
     assert get_code(lambda: ledger.view.get_block(branch.blocks[3].id)) == "database-damaged"
+    ledger.close()
+    ledger = branch.open_ledger(tmp_path)
     side = branch.fork(1)
     feed(ledger, [side.grow(nonce=9)])
     assert get_code(lambda: feed(ledger, [side.grow(nonce=9)])) == "database-damaged"

@@ -26,7 +26,6 @@ class World:
         self.now_ms = 1_000_000
         self.header = SimpleNamespace(height=5, time_ms=998_000)
         self.trouble: ChainError | None = None
-        self.damage: ChainError | None = None
         self.peers = 3
         self.is_alone = False
         self.knows_nobody = False
@@ -41,7 +40,7 @@ class World:
         ledger: Any = SimpleNamespace(
             tip=SimpleNamespace(header=self.header),
             params=SimpleNamespace(spacing_ms=2000, max_future_ms=15_000),
-            database=SimpleNamespace(write_error=self.trouble, damage=self.damage),
+            database=SimpleNamespace(trouble=self.trouble),
         )
         clock: Any = SimpleNamespace(now_ms=lambda: self.now_ms)
         checks = HealthChecks(
@@ -110,8 +109,7 @@ def set_clock(ahead_ms: int | None) -> Callable[[World], None]:
         (set_field(room=(3 * GIB, 400 * GIB)), "disk", "disk-low"),
         (set_field(room=None), "disk", "disk-unreadable"),
         (set_field(trouble=ChainError("database-io", "no space left", hint="make room")), "database", "database-io"),
-        (set_field(trouble=ChainError("database-closed", "it is closed")), "database", "database-closed"),
-        (set_field(damage=ChainError("database-damaged", "a table")), "database", "database-damaged"),
+        (set_field(trouble=ChainError("database-damaged", "a table")), "database", "database-damaged"),
     ],
 )
 def test_one_reason_turns_one_check_red_and_says_what_to_do(

@@ -192,7 +192,7 @@ def test_wrong_range_is_refused_and_leaves_nothing(lie: object, branch: Branch, 
 def test_unfinished_import_does_not_end(branch: Branch, source: Ledger, tmp_path: Path) -> None:
     ledger = open_empty(branch, tmp_path / "new")
     fill(ledger, begin(ledger, branch, 8), get_past(source, 8), limit=2)
-    with pytest.raises(Exception, match="not complete"):
+    with pytest.raises(NotYet, match="not complete"):
         ledger.finish_import()
     ledger.abandon_import()
     feed(ledger, branch.blocks)
