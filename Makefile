@@ -16,7 +16,10 @@ WORKERS ?= -n 2 --dist loadfile
 CC ?= cc
 ARM_CC ?= aarch64-linux-gnu-gcc
 CSRC := work/backends/native/csrc
+SMALL_CSRC := primitives/native/csrc
 SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
+SMALL_SELFCHECK := tests/native/selfcheck_primitives.c $(wildcard $(SMALL_CSRC)/*.c)
+SANITIZE := $(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
@@ -27,7 +30,7 @@ help: ## list the targets
 
 setup: $(STAMP) ## create .venv with all tools for developers
 
-$(STAMP): pyproject.toml setup.py $(LOCK) work/backends/native/build.py $(wildcard $(CSRC)/*)
+$(STAMP): pyproject.toml setup.py $(LOCK) work/backends/native/build.py primitives/native/build.py $(wildcard $(CSRC)/* $(SMALL_CSRC)/*)
 	@echo "making $(VENV): the dependencies are fetched and the kernels compiled, one to three minutes the first time"
 	@if test -n "$(PYTHON)"; then "$(PYTHON)" -m venv $(VENV); else tools/fetch_python.sh $(VENV); fi
 	@$(PIP) install --require-hashes --requirement $(LOCK)
@@ -74,17 +77,20 @@ sbom: setup ## list all dependencies with versions and hashes in build/sbom.json
 typescript: ## install what the test of a generated TypeScript client needs (npm)
 	npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund
 
-sanitize: ## run the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
+sanitize: ## run all C code on small inputs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
-	$(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -I$(CSRC) $(SELFCHECK) -o $(SANITIZED)
+	$(SANITIZE) -I$(CSRC) $(SELFCHECK) -o $(SANITIZED)
 	$(SANITIZED)
+	$(SANITIZE) -I$(SMALL_CSRC) $(SMALL_SELFCHECK) -o $(SANITIZED)-primitives
+	$(SANITIZED)-primitives
 
 cross: ## compile the Arm kernels if there is a cross compiler, and run them if there is qemu
 	@mkdir -p build
 	@command -v $(ARM_CC) >/dev/null || { echo "skipped: no $(ARM_CC) (Debian: gcc-aarch64-linux-gnu)"; exit 0; }; \
 	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(CSRC) $(SELFCHECK) -o $(ARM) || exit 1; \
+	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(SMALL_CSRC) $(SMALL_SELFCHECK) -o $(ARM)-primitives || exit 1; \
 	command -v qemu-aarch64 >/dev/null || { echo "compiled; not run: no qemu-aarch64 (Debian: qemu-user)"; exit 0; }; \
-	qemu-aarch64 -cpu max $(ARM)
+	qemu-aarch64 -cpu max $(ARM) && qemu-aarch64 -cpu max $(ARM)-primitives
 
 bench: setup ## measure what mining costs over multiplying, on this machine (ARGS="--rounds 3" adds options)
 	$(BIN)/inos bench work $(ARGS)

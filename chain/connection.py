@@ -12,7 +12,7 @@ from inos.chain.entry import Entry
 from inos.chain.jobindex import compute_index_changes
 from inos.chain.jobrecords import make_event_changes
 from inos.chain.schema import HistoryRecord, Position, Undo
-from inos.chain.state_tree import TreeUpdate
+from inos.chain.tree_update import UpdatedTree, update_tree
 from inos.consensus.execution import Executed
 from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry
 from inos.consensus.records import StateKey
@@ -93,5 +93,5 @@ def _make_state_batch(read: Read, changes: Mapping[StateKey, bytes | None]) -> t
     return tree.root, batch
 
 
-def _update_tree(read: Read, changes: Mapping[StateKey, bytes | None]) -> TreeUpdate:
-    return TreeUpdate(lambda key: read(schema.node_key(key)), changes)
+def _update_tree(read: Read, changes: Mapping[StateKey, bytes | None]) -> UpdatedTree:
+    return update_tree(lambda key: read(schema.node_key(key)), changes)

@@ -7,7 +7,8 @@ from inos.chain import schema
 from inos.chain.errors import ChainError
 from inos.chain.schema import MAX_STORED_BYTES, Undo
 from inos.chain.snapshot.ranges import read_range
-from inos.chain.state_tree import NodeKey, TreeUpdate, make_tree_proof
+from inos.chain.state_tree import NodeKey, make_tree_proof
+from inos.chain.tree_update import update_tree
 from inos.consensus.records import StateKey
 from inos.consensus.state import overlay, select_range
 from inos.consensus.stateranges import Place, StateRange
@@ -83,7 +84,7 @@ class PastState:
             )
             if len(self._records) > MAX_UNDONE:
                 raise TooMuchUndone(f"the blocks above {block.hex()} changed more than {MAX_UNDONE} records")
-        tree = TreeUpdate(lambda key: stored.get(schema.node_key(key)), self._records)
+        tree = update_tree(lambda key: stored.get(schema.node_key(key)), self._records)
         if tree.root != header.state_root:
             raise explain(f"the undo records do not lead back to the state of block {block.hex()}")
         self._nodes = tree.nodes

@@ -1,14 +1,21 @@
-"""The tree that is stored node by node equals the reference that recomputes everything, and its proofs are valid."""
+"""The tree that is stored node by node equals the reference that recomputes everything, and its proofs are valid.
 
-from collections.abc import Mapping
+The update in C leaves exactly the nodes that the one in Python leaves.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inos.chain.errors import ChainError
 from inos.chain.state_tree import TreeUpdate, compute_node_key, make_tree_proof
+from inos.chain.tree_update import UpdatedTree, update_natively
 from inos.consensus.records import StateKey
 from inos.consensus.statetree import check_proof, compute_path, compute_state_root, make_proof
+from inos.primitives.native.library import load
 from inos.primitives.units import Hash, StateRoot
 
 Records = dict[StateKey, bytes]
@@ -33,7 +40,7 @@ def apply(records: Records, changes: Mapping[StateKey, bytes | None]) -> None:
             records[key] = value
 
 
-def store(nodes: Nodes, update: TreeUpdate) -> None:
+def store(nodes: Nodes, update: TreeUpdate | UpdatedTree) -> None:
     for key, node in update.nodes.items():
         if node is None:
             nodes.pop(key, None)
@@ -101,3 +108,55 @@ def test_node_keys_sort_by_depth_and_path() -> None:
     assert compute_node_key(1, 1) == b"\x00\x01\x80" + bytes(31)
     path = int.from_bytes(compute_path(StateKey(b"\x01a")), "big")
     assert compute_node_key(256, path)[2:] == path.to_bytes(32, "big")
+
+
+needs_native = pytest.mark.skipif(load() is None, reason="the extension was not compiled")
+long_values = st.one_of(st.none(), st.binary(min_size=1, max_size=3), st.binary(min_size=990, max_size=5000))
+many = st.lists(
+    st.dictionaries(st.binary(min_size=1, max_size=50).map(StateKey), long_values, max_size=60), min_size=1, max_size=8
+)
+
+
+def check_native(
+    script: list[dict[StateKey, bytes | None]], compute_paths: Callable[[Iterable[StateKey]], bytes] | None = None
+) -> None:
+    native = load()
+    assert native is not None
+    expected: Nodes = {}
+    nodes: Nodes = {}
+    for changes in script:
+        update, in_c = TreeUpdate(expected.get, changes), update_natively(*native, nodes.get, changes, compute_paths)
+        store(expected, update)
+        store(nodes, in_c)
+        assert in_c.root == update.root
+        assert nodes == expected
+        assert in_c.nodes.keys() <= update.nodes.keys()
+
+
+@needs_native
+@given(many)
+def test_update_in_c_leaves_the_same_nodes(script: list[dict[StateKey, bytes | None]]) -> None:
+    check_native(script)
+
+
+@needs_native
+@given(batches)
+def test_update_in_c_leaves_the_same_nodes_of_few_records(script: list[dict[StateKey, bytes | None]]) -> None:
+    check_native(script)
+
+
+@needs_native
+@given(batches)
+def test_update_in_c_leaves_the_same_nodes_where_paths_are_close(script: list[dict[StateKey, bytes | None]]) -> None:
+    with patch("inos.chain.state_tree.compute_path", compute_close_path):
+        check_native(script, lambda keys: b"".join(map(compute_close_path, keys)))
+
+
+@needs_native
+@pytest.mark.parametrize("damaged", [b"X" + bytes(64), b"I" + bytes(63), b"I" + bytes(65), b"L" + bytes(63), b"L"])
+def test_damaged_node_is_told(damaged: bytes) -> None:
+    native = load()
+    assert native is not None
+    with pytest.raises(ChainError) as caught:
+        update_natively(*native, {compute_node_key(0, 0): damaged}.get, {StateKey(b"a"): b"b"})
+    assert caught.value.code == "database-damaged"

@@ -1,0 +1,523 @@
+/* The update of a compact sparse Merkle tree by sorted changes. Its rules and the form of its nodes are those of
+ * inos.chain.state_tree, which is the reference.
+ *
+ * First the places on the ways to all changes are read, one depth after the other: `advance` wants them, `supply` brings
+ * them. Then the new nodes are computed from the bottom up. Where a side becomes empty, its sibling must be read too if it
+ * is not known; then the computation begins again with it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inos_primitives.h"
+
+#define PATH_BITS 256
+#define KEY_BYTES (2 + HASH_BYTES)
+#define INNER_BYTES (1 + 2 * HASH_BYTES)
+
+enum kind { UNKNOWN, EMPTY, LEAF, INNER };
+enum status { COMPLETE = 0, NO_MEMORY = -1, DAMAGED = -2, WAITS = 1 };
+
+typedef struct {
+    uint8_t path[HASH_BYTES], hash[HASH_BYTES];
+    int64_t key, key_length; /* of the record, in the pool */
+    int is_removed;
+} leaf;
+
+/* A place of the tree as it is stored. */
+typedef struct {
+    enum kind kind;
+    int64_t leaf;
+    int64_t child[2]; /* places of an inner node; -1: not looked at yet */
+    uint8_t side[2][HASH_BYTES];
+} place;
+
+/* A place that must be read, and the changes below it. A sibling has none. */
+typedef struct {
+    int64_t place, first, last;
+    int depth;
+    uint8_t prefix[HASH_BYTES];
+} wish;
+
+/* A new node, and what its parent sees of it. */
+typedef struct {
+    enum kind kind;
+    int64_t leaf;
+    uint8_t side[2][HASH_BYTES], hash[HASH_BYTES];
+} node;
+
+typedef struct {
+    int depth;
+    uint8_t prefix[HASH_BYTES];
+    enum kind kind;
+    int64_t leaf;
+    uint8_t side[2][HASH_BYTES];
+} write_out;
+
+typedef struct {
+    void *items;
+    int64_t count, room;
+} list;
+
+struct inos_tree {
+    int64_t count;
+    list leaves; /* the changes by path, and then stored leaves */
+    list places, wishes, next, writes, pool;
+    int64_t *scratch; /* leaves of a part that is built anew: 2n .. 2m of changes n .. m */
+    inos_context node_context;
+    uint8_t root[HASH_BYTES];
+    int is_complete, has_failed;
+};
+
+static const uint8_t zero[HASH_BYTES];
+
+/* Returns room for `more` items at the end of a list, or NULL. */
+static void *extend(list *l, size_t size, int64_t more)
+{
+    if (!l->items || l->count + more > l->room) {
+        const int64_t room = (l->count + more) * 2 > 64 ? (l->count + more) * 2 : 64;
+        void *items = realloc(l->items, (size_t)room * size);
+        if (!items)
+            return NULL;
+        l->items = items;
+        l->room = room;
+    }
+    l->count += more;
+    return (uint8_t *)l->items + (size_t)(l->count - more) * size;
+}
+
+static leaf *get_leaf(const inos_tree *t, int64_t n)
+{
+    return (leaf *)t->leaves.items + n;
+}
+
+static place *get_place(const inos_tree *t, int64_t n)
+{
+    return (place *)t->places.items + n;
+}
+
+static int get_bit(const uint8_t *path, int depth)
+{
+    return path[depth >> 3] >> (7 - (depth & 7)) & 1;
+}
+
+/* Keeps the uppermost `depth` bits of a path. */
+static void mask(const uint8_t *path, int depth, uint8_t prefix[HASH_BYTES])
+{
+    memset(prefix, 0, HASH_BYTES);
+    memcpy(prefix, path, (size_t)((depth + 7) / 8));
+    if (depth & 7)
+        prefix[depth >> 3] &= (uint8_t)(0xff00 >> (depth & 7));
+}
+
+static int64_t copy_key(inos_tree *t, const uint8_t *key, int64_t length)
+{
+    const int64_t at = t->pool.count;
+    uint8_t *copy = extend(&t->pool, 1, length);
+    if (!copy)
+        return -1;
+    if (length)
+        memcpy(copy, key, (size_t)length);
+    return at;
+}
+
+static int64_t add_place(inos_tree *t, enum kind kind)
+{
+    place *p = extend(&t->places, sizeof *p, 1);
+    if (!p)
+        return -1;
+    *p = (place){.kind = kind, .child = {-1, -1}};
+    return t->places.count - 1;
+}
+
+/* Returns the place of a child; one whose hash is zero is empty without being read. */
+static int64_t get_child(inos_tree *t, int64_t at, int side)
+{
+    if (get_place(t, at)->child[side] < 0) {
+        const int64_t child = add_place(t, memcmp(get_place(t, at)->side[side], zero, HASH_BYTES) ? UNKNOWN : EMPTY);
+        get_place(t, at)->child[side] = child;
+    }
+    return get_place(t, at)->child[side];
+}
+
+static int add_wish(list *wishes, int64_t place, int depth, const uint8_t *path, int64_t first, int64_t last)
+{
+    wish *w = extend(wishes, sizeof *w, 1);
+    if (!w)
+        return NO_MEMORY;
+    *w = (wish){.place = place, .depth = depth, .first = first, .last = last};
+    mask(path, depth, w->prefix);
+    return COMPLETE;
+}
+
+/* Returns the first of the changes first .. last - 1 whose bit at `depth` is 1. */
+static int64_t split(const inos_tree *t, int64_t first, int64_t last, int depth)
+{
+    while (first < last) {
+        const int64_t middle = first + (last - first) / 2;
+        if (get_bit(get_leaf(t, middle)->path, depth))
+            last = middle;
+        else
+            first = middle + 1;
+    }
+    return first;
+}
+
+static int compare_leaves(const void *a, const void *b)
+{
+    return memcmp(((const leaf *)a)->path, ((const leaf *)b)->path, HASH_BYTES);
+}
+
+static int take_changes(inos_tree *t, const uint8_t *paths, const uint8_t *keys, const int64_t *key_ends,
+                        const uint8_t *values, const int64_t *value_ends, const uint8_t *removed)
+{
+    const inos_context context = inos_derive("inos v1 state leaf");
+    int64_t longest = 0;
+    for (int64_t n = 0; n < t->count; n++) {
+        const int64_t length = value_ends[n] - (n ? value_ends[n - 1] : 0);
+        longest = length > longest ? length : longest;
+    }
+    uint8_t *both = malloc((size_t)(HASH_BYTES + longest));
+    if (!both || !extend(&t->leaves, sizeof(leaf), t->count)) {
+        free(both);
+        return NO_MEMORY;
+    }
+    for (int64_t n = 0; n < t->count; n++) {
+        leaf *l = get_leaf(t, n);
+        const int64_t key = n ? key_ends[n - 1] : 0, value = n ? value_ends[n - 1] : 0, size = value_ends[n] - value;
+        *l = (leaf){.key_length = key_ends[n] - key, .is_removed = removed[n]};
+        memcpy(l->path, paths + n * HASH_BYTES, HASH_BYTES);
+        if ((l->key = copy_key(t, keys + key, l->key_length)) < 0) {
+            free(both);
+            return NO_MEMORY;
+        }
+        if (l->is_removed)
+            continue;
+        memcpy(both, l->path, HASH_BYTES);
+        if (size)
+            memcpy(both + HASH_BYTES, values + value, (size_t)size);
+        inos_hash(&context, both, (size_t)(HASH_BYTES + size), l->hash);
+    }
+    free(both);
+    qsort(t->leaves.items, (size_t)t->count, sizeof(leaf), compare_leaves);
+    return COMPLETE;
+}
+
+inos_tree *inos_tree_begin(int64_t count, const uint8_t *paths, const uint8_t *keys, const int64_t *key_ends,
+                           const uint8_t *values, const int64_t *value_ends, const uint8_t *removed)
+{
+    inos_tree *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->count = count;
+    t->node_context = inos_derive("inos v1 state node");
+    t->scratch = malloc((size_t)(2 * count + 1) * sizeof *t->scratch);
+    if (!t->scratch || take_changes(t, paths, keys, key_ends, values, value_ends, removed) || add_place(t, UNKNOWN) < 0
+        || add_wish(&t->wishes, 0, 0, zero, 0, count)) {
+        inos_tree_end(t);
+        return NULL;
+    }
+    return t;
+}
+
+void inos_tree_end(inos_tree *t)
+{
+    free(t->leaves.items), free(t->places.items), free(t->wishes.items), free(t->next.items);
+    free(t->writes.items), free(t->pool.items), free(t->scratch), free(t);
+}
+
+/* Wants the children of a place that was read, as far as there are changes below them. */
+static int descend(inos_tree *t, const wish *w)
+{
+    if (get_place(t, w->place)->kind != INNER || w->first == w->last)
+        return COMPLETE;
+    const int64_t middle = split(t, w->first, w->last, w->depth);
+    for (int side = 0; side < 2; side++) {
+        const int64_t first = side ? middle : w->first, last = side ? w->last : middle;
+        if (first == last)
+            continue;
+        const int64_t child = get_child(t, w->place, side);
+        if (child < 0)
+            return NO_MEMORY;
+        if (get_place(t, child)->kind == UNKNOWN
+            && add_wish(&t->next, child, w->depth + 1, get_leaf(t, first)->path, first, last))
+            return NO_MEMORY;
+    }
+    return COMPLETE;
+}
+
+static int emit(inos_tree *t, int depth, const uint8_t *path, const node *n)
+{
+    write_out *w = extend(&t->writes, sizeof *w, 1);
+    if (!w)
+        return NO_MEMORY;
+    *w = (write_out){.depth = depth, .kind = n ? n->kind : EMPTY, .leaf = n ? n->leaf : 0};
+    mask(path, depth, w->prefix);
+    if (n)
+        memcpy(w->side, n->side, sizeof w->side);
+    return COMPLETE;
+}
+
+/* The path of a child beside or on the way of `path`. */
+static void turn(const uint8_t *path, int depth, int side, uint8_t turned[HASH_BYTES])
+{
+    mask(path, depth, turned);
+    if (side)
+        turned[depth >> 3] |= (uint8_t)(0x80 >> (depth & 7));
+}
+
+static void make_leaf(const inos_tree *t, int64_t at, node *made)
+{
+    *made = (node){.kind = LEAF, .leaf = at};
+    memcpy(made->hash, get_leaf(t, at)->hash, HASH_BYTES);
+}
+
+static void make_inner(const inos_tree *t, const uint8_t *left, const uint8_t *right, node *made)
+{
+    *made = (node){.kind = INNER};
+    memcpy(made->side[0], left, HASH_BYTES);
+    memcpy(made->side[1], right, HASH_BYTES);
+    inos_hash(&t->node_context, made->side[0], 2 * HASH_BYTES, made->hash);
+}
+
+/* Makes the node over exactly these leaves, which are sorted, where nothing is stored below. */
+static int build(inos_tree *t, int depth, const int64_t *leaves, int64_t count, node *made)
+{
+    if (count == 0) {
+        *made = (node){.kind = EMPTY};
+        return COMPLETE;
+    }
+    if (count == 1) {
+        make_leaf(t, leaves[0], made);
+        return COMPLETE;
+    }
+    if (depth == PATH_BITS)
+        return DAMAGED; /* two equal paths */
+    int64_t middle = 0;
+    while (middle < count && !get_bit(get_leaf(t, leaves[middle])->path, depth))
+        middle++;
+    node sides[2];
+    for (int side = 0; side < 2; side++) {
+        const int64_t first = side ? middle : 0, last = side ? count : middle;
+        const int status = build(t, depth + 1, leaves + first, last - first, &sides[side]);
+        if (status)
+            return status;
+        if (last > first && emit(t, depth + 1, get_leaf(t, leaves[first])->path, &sides[side]))
+            return NO_MEMORY;
+    }
+    make_inner(t, sides[0].hash, sides[1].hash, made);
+    return COMPLETE;
+}
+
+/* Makes the node of a place that has no children, from its leaf and the changes. */
+static int rebuild(inos_tree *t, int64_t at, int depth, int64_t first, int64_t last, node *made)
+{
+    const place *p = get_place(t, at);
+    int64_t *found = t->scratch + 2 * first, count = 0;
+    int has_old = p->kind == LEAF;
+    for (int64_t n = first; n < last; n++) {
+        const int order = has_old ? memcmp(get_leaf(t, p->leaf)->path, get_leaf(t, n)->path, HASH_BYTES) : 1;
+        if (order < 0)
+            found[count++] = p->leaf;
+        if (order <= 0)
+            has_old = 0;
+        if (!get_leaf(t, n)->is_removed)
+            found[count++] = n;
+    }
+    if (has_old)
+        found[count++] = p->leaf;
+    return build(t, depth, found, count, made);
+}
+
+static int update(inos_tree *t, int64_t at, int depth, int64_t first, int64_t last, node *made);
+
+/* Makes both sides of an inner place: a changed one anew, and what is known of an unchanged one. */
+static int update_sides(inos_tree *t, int64_t at, int depth, const int64_t bounds[3], node sides[2])
+{
+    int status = COMPLETE;
+    for (int side = 0; side < 2; side++) {
+        const int64_t child = get_child(t, at, side);
+        if (child < 0)
+            return NO_MEMORY;
+        if (bounds[side] < bounds[side + 1]) {
+            const int found = update(t, child, depth + 1, bounds[side], bounds[side + 1], &sides[side]);
+            if (found < 0)
+                return found;
+            status |= found;
+            continue;
+        }
+        sides[side] = (node){.kind = get_place(t, child)->kind, .leaf = get_place(t, child)->leaf};
+        memcpy(sides[side].hash, get_place(t, at)->side[side], HASH_BYTES);
+    }
+    return status;
+}
+
+static int update(inos_tree *t, int64_t at, int depth, int64_t first, int64_t last, node *made)
+{
+    if (get_place(t, at)->kind != INNER)
+        return rebuild(t, at, depth, first, last, made);
+    const uint8_t *path = get_leaf(t, first)->path;
+    const int64_t bounds[3] = {first, split(t, first, last, depth), last};
+    node sides[2];
+    const int status = update_sides(t, at, depth, bounds, sides);
+    if (status)
+        return status;
+    uint8_t ways[2][HASH_BYTES];
+    for (int side = 0; side < 2; side++)
+        turn(path, depth, side, ways[side]);
+    for (int side = 0; side < 2; side++)
+        if (sides[side].kind == UNKNOWN && sides[1 - side].kind == EMPTY) {
+            const int64_t sibling = get_child(t, at, side);
+            return add_wish(&t->next, sibling, depth + 1, ways[side], 0, 0) ? NO_MEMORY : WAITS;
+        }
+    const int is_alone = sides[0].kind == EMPTY ? sides[1].kind == EMPTY || sides[1].kind == LEAF
+                                                : sides[0].kind == LEAF && sides[1].kind == EMPTY;
+    for (int side = 0; side < 2; side++) {
+        const int is_changed = bounds[side] < bounds[side + 1];
+        const int was_stored = get_place(t, get_child(t, at, side))->kind != EMPTY;
+        const int goes = is_alone || sides[side].kind == EMPTY;
+        if (goes ? was_stored : is_changed)
+            if (emit(t, depth + 1, ways[side], goes ? NULL : &sides[side]))
+                return NO_MEMORY;
+    }
+    if (is_alone)
+        *made = sides[0].kind == EMPTY ? sides[1] : sides[0];
+    else
+        make_inner(t, sides[0].hash, sides[1].hash, made);
+    return COMPLETE;
+}
+
+/* Makes all new nodes. */
+static int64_t finish(inos_tree *t)
+{
+    node made;
+    t->writes.count = 0;
+    t->next.count = 0;
+    const place *root = get_place(t, 0);
+    if (t->count == 0) {
+        if (root->kind == LEAF)
+            memcpy(t->root, get_leaf(t, root->leaf)->hash, HASH_BYTES);
+        if (root->kind == INNER) {
+            make_inner(t, root->side[0], root->side[1], &made);
+            memcpy(t->root, made.hash, HASH_BYTES);
+        }
+        t->is_complete = 1;
+        return COMPLETE;
+    }
+    const int was_stored = root->kind != EMPTY;
+    const int status = update(t, 0, 0, 0, t->count, &made);
+    if (status)
+        return status;
+    if ((made.kind != EMPTY || was_stored) && emit(t, 0, zero, &made))
+        return NO_MEMORY;
+    memcpy(t->root, made.hash, HASH_BYTES);
+    t->is_complete = 1;
+    return COMPLETE;
+}
+
+int64_t inos_tree_advance(inos_tree *t)
+{
+    if (t->has_failed)
+        return t->has_failed;
+    if (t->wishes.count == 0 && !t->is_complete) {
+        const int64_t status = finish(t);
+        if (status < 0)
+            return t->has_failed = (int)status;
+        const list done = t->wishes;
+        t->wishes = t->next;
+        t->next = done;
+        t->next.count = 0;
+    }
+    return t->wishes.count;
+}
+
+void inos_tree_list_wanted(const inos_tree *t, uint8_t *keys)
+{
+    for (int64_t n = 0; n < t->wishes.count; n++) {
+        const wish *w = (const wish *)t->wishes.items + n;
+        keys[n * KEY_BYTES] = (uint8_t)(w->depth >> 8);
+        keys[n * KEY_BYTES + 1] = (uint8_t)w->depth;
+        memcpy(keys + n * KEY_BYTES + 2, w->prefix, HASH_BYTES);
+    }
+}
+
+static int read_node(inos_tree *t, int64_t at, const uint8_t *data, int64_t length)
+{
+    place *p = get_place(t, at);
+    if (length == 0) {
+        p->kind = EMPTY;
+        return COMPLETE;
+    }
+    if (data[0] == 'I' && length == INNER_BYTES) {
+        p->kind = INNER;
+        memcpy(p->side, data + 1, sizeof p->side);
+        return COMPLETE;
+    }
+    if (data[0] != 'L' || length < INNER_BYTES)
+        return DAMAGED;
+    leaf *l = extend(&t->leaves, sizeof *l, 1);
+    const int64_t key = l ? copy_key(t, data + INNER_BYTES, length - INNER_BYTES) : -1;
+    if (key < 0)
+        return NO_MEMORY;
+    *l = (leaf){.key = key, .key_length = length - INNER_BYTES};
+    memcpy(l->path, data + 1, HASH_BYTES);
+    memcpy(l->hash, data + 1 + HASH_BYTES, HASH_BYTES);
+    p->kind = LEAF;
+    p->leaf = t->leaves.count - 1;
+    return COMPLETE;
+}
+
+void inos_tree_supply(inos_tree *t, const uint8_t *nodes, const int64_t *ends)
+{
+    const wish *wishes = t->wishes.items;
+    for (int64_t n = 0, begin = 0; n < t->wishes.count && !t->has_failed; begin = ends[n++]) {
+        t->has_failed = read_node(t, wishes[n].place, nodes + begin, ends[n] - begin);
+        if (!t->has_failed)
+            t->has_failed = descend(t, &wishes[n]);
+    }
+    const list done = t->wishes;
+    t->wishes = t->next;
+    t->next = done;
+    t->next.count = 0;
+}
+
+void inos_tree_get_root(const inos_tree *t, uint8_t *root)
+{
+    memcpy(root, t->root, HASH_BYTES);
+}
+
+static int64_t measure(const inos_tree *t, const write_out *w)
+{
+    return w->kind == EMPTY ? 0 : INNER_BYTES + (w->kind == LEAF ? get_leaf(t, w->leaf)->key_length : 0);
+}
+
+int64_t inos_tree_count_writes(const inos_tree *t, int64_t *bytes)
+{
+    *bytes = 0;
+    for (int64_t n = 0; n < t->writes.count; n++)
+        *bytes += measure(t, (const write_out *)t->writes.items + n);
+    return t->writes.count;
+}
+
+void inos_tree_list_writes(const inos_tree *t, uint8_t *keys, uint8_t *nodes, int64_t *ends)
+{
+    uint8_t *out = nodes;
+    for (int64_t n = 0; n < t->writes.count; n++) {
+        const write_out *w = (const write_out *)t->writes.items + n;
+        uint8_t *key = keys + n * KEY_BYTES;
+        key[0] = (uint8_t)(w->depth >> 8);
+        key[1] = (uint8_t)w->depth;
+        memcpy(key + 2, w->prefix, HASH_BYTES);
+        if (w->kind == INNER) {
+            *out = 'I';
+            memcpy(out + 1, w->side, 2 * HASH_BYTES);
+        } else if (w->kind == LEAF) {
+            const leaf *l = get_leaf(t, w->leaf);
+            *out = 'L';
+            memcpy(out + 1, l->path, HASH_BYTES);
+            memcpy(out + 1 + HASH_BYTES, l->hash, HASH_BYTES);
+            if (l->key_length)
+                memcpy(out + INNER_BYTES, (const uint8_t *)t->pool.items + l->key, (size_t)l->key_length);
+        }
+        out += measure(t, w);
+        ends[n] = out - nodes;
+    }
+}
