@@ -19,7 +19,7 @@ import numpy as np
 from inos import work
 from inos.bench.blocks.kinds import KINDS, Kind
 from inos.bench.blocks.workshop import Workshop, open_workshop
-from inos.core.verification.backends import check_all
+from inos.consensus.validity import check_transactions_sanity
 from inos.core.verification.results import StoredResults
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
@@ -60,7 +60,7 @@ def take(shop: Workshop, made: Block) -> None:
     """Do with a block what a node does with one of a peer's, but for its products."""
     view, bls = shop.ledger.view, get_bls()
     block = decode(Block, encode(made), limit=1 << 30)
-    check_all(shop.params, block.transactions, bls)
+    check_transactions_sanity(shop.params, block.transactions, bls)
     reader = view.reader
     prepared = reader.prepare(shop.params, compute_block_id(block.header), block, bls)
     if prepared.violation is not None:

@@ -1,5 +1,6 @@
 """Stage 1 for a transaction: all checks that need no state."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from inos.consensus.codes import Code
@@ -30,6 +31,7 @@ from inos.primitives.transactions import (
     Transfer,
     UnbondVoter,
     WithdrawBond,
+    are_transactions_signed,
     compute_challenge_bytes,
     get_max_bytes,
     get_sender,
@@ -47,6 +49,27 @@ def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
             "challenge-too-large", "transaction-too-large", "bad-signature", "bad-proof-of-possession",
             "not-slashable", "bad-vote-signature", "bad-jury-signature".
     """
+    _check_content(params, tx)
+    _check_signature(tx)
+    _check_bls(params, tx, bls)
+
+
+def check_transactions_sanity(params: Params, transactions: Sequence[Transaction], bls: Bls) -> None:
+    """Check all transactions as by `check_transaction_sanity`, but their signatures in one call.
+
+    Raises:
+        RuleViolation: a transaction is invalid; what is wrong with signatures is told after all else.
+    """
+    for tx in transactions:
+        _check_content(params, tx)
+    if not are_transactions_signed(transactions):
+        for tx in transactions:
+            _check_signature(tx)
+    for tx in transactions:
+        _check_bls(params, tx, bls)
+
+
+def _check_content(params: Params, tx: Transaction) -> None:
     if tx.chain_id != params.chain_id:
         raise RuleViolation(Code.WRONG_CHAIN_ID, "the transaction's chain", expected=params.chain_id, got=tx.chain_id)
     _check_total(tx.nonce, 1, "the nonce after this transaction")
@@ -76,9 +99,11 @@ def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
     size, limit = len(encode(tx)), get_max_bytes(tx.payload)
     if size > limit:
         raise RuleViolation(Code.TRANSACTION_TOO_LARGE, "the transaction's bytes", expected=f"<= {limit}", got=size)
+
+
+def _check_signature(tx: Transaction) -> None:
     if not is_transaction_signed(tx):
         raise RuleViolation(Code.BAD_SIGNATURE, f"the signature is not that of {tx.sender.hex()} over this transaction")
-    _check_bls(params, tx, bls)
 
 
 def _check_bls(params: Params, tx: Transaction, bls: Bls) -> None:

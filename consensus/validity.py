@@ -16,7 +16,7 @@ from inos.consensus.matrixrules import check_product_refs
 from inos.consensus.params import Params
 from inos.consensus.target import MIN_TARGET, compute_target
 from inos.consensus.times import check_clock, check_median_time
-from inos.consensus.transactionrules import check_transaction_sanity
+from inos.consensus.transactionrules import check_transaction_sanity, check_transactions_sanity
 from inos.primitives.blocks import (
     HEADER_VERSION,
     Block,
@@ -43,6 +43,7 @@ __all__ = [
     "check_header_sanity",
     "check_seal",
     "check_transaction_sanity",
+    "check_transactions_sanity",
     "is_about_block",
 ]
 

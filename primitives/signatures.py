@@ -1,10 +1,13 @@
 """BIP-340 Schnorr signatures on secp256k1, and addresses."""
 
 import secrets
+from collections.abc import Sequence
+from functools import cache
 
 from coincurve import PrivateKey, PublicKeyXOnly
 
 from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.native.library import load
 from inos.primitives.units import ADDRESS_BYTES, Address, PublicKey
 
 
@@ -33,3 +36,34 @@ def is_signature_valid(key: PublicKey, digest: bytes, signature: bytes) -> bool:
         return bool(PublicKeyXOnly(key).verify(signature, digest))
     except ValueError:
         return False
+
+
+def are_signatures_valid(keys: Sequence[PublicKey], digests: Sequence[bytes], signatures: Sequence[bytes]) -> bool:
+    """Return True if each signature is valid as by `is_signature_valid`.
+
+    One call in C checks all of them, so a thread does not wait for the interpreter's lock between any two.
+    """
+    native, functions = load(), _find_functions()
+    if native is None or functions is None:
+        return all(map(is_signature_valid, keys, digests, signatures))
+    ffi, lib = native
+    parts = [ffi.from_buffer(b"".join(each)) for each in (keys, digests, signatures)]
+    return bool(lib.inos_find_wrong_signature(*functions, len(keys), *parts) == len(keys))
+
+
+@cache
+def _find_functions() -> tuple[int, int, int] | None:
+    """Return the addresses of coincurve's functions for parsing keys and checking signatures, and of its context.
+
+    They are private to coincurve, so another release may lack them: then None.
+    """
+    try:
+        from coincurve._libsecp256k1 import ffi, lib
+        from coincurve.context import GLOBAL_CONTEXT
+
+        names = ("secp256k1_xonly_pubkey_parse", "secp256k1_schnorrsig_verify")
+        pointers = (*(ffi.addressof(lib, name) for name in names), GLOBAL_CONTEXT.ctx)
+    except (ImportError, AttributeError):
+        return None
+    parse, verify, context = (int(ffi.cast("uintptr_t", pointer)) for pointer in pointers)
+    return parse, verify, context

@@ -1,5 +1,6 @@
 """Transactions: the account that pays, the payload, and the signature over both."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Annotated, Final, TypeAlias, assert_never
 
@@ -17,7 +18,13 @@ from inos.primitives.matrices import (
     MatrixRef,
     StripRow,
 )
-from inos.primitives.signatures import compute_address, compute_public_key, is_signature_valid, sign
+from inos.primitives.signatures import (
+    are_signatures_valid,
+    compute_address,
+    compute_public_key,
+    is_signature_valid,
+    sign,
+)
 from inos.primitives.units import Address, Hash, JobId, PublicKey, TxId
 from inos.primitives.votes import BlsKey, BlsSignature, SignedLink
 
@@ -237,6 +244,15 @@ def sign_transaction(secret: bytes, chain_id: int, nonce: int, fee: int, payload
     unsigned = Transaction(chain_id, compute_public_key(secret), nonce, fee, payload, bytes(64))
     signature = sign(secret, compute_signing_hash(unsigned))
     return Transaction(chain_id, unsigned.sender, nonce, fee, payload, signature)
+
+
+def are_transactions_signed(transactions: Sequence[Transaction]) -> bool:
+    """Return True if `is_transaction_signed` holds for each."""
+    return are_signatures_valid(
+        [PublicKey(tx.sender) for tx in transactions],
+        [compute_signing_hash(tx) for tx in transactions],
+        [tx.signature for tx in transactions],
+    )
 
 
 def is_transaction_signed(tx: Transaction) -> bool:

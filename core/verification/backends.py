@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 from inos.consensus.finality.aggregates import check_block_aggregate
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
-from inos.consensus.validity import check_seal, check_transaction_sanity
+from inos.consensus.validity import check_seal, check_transactions_sanity
 from inos.primitives.blocks import Header
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
@@ -91,7 +91,7 @@ class InlineBackend:
         self._check_seal(params, header, witness)
 
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
-        check_all(params, transactions, self._bls)
+        check_transactions_sanity(params, transactions, self._bls)
 
     async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
         """Do nothing: the writer runs in the same thread, so an early check gains nothing."""
@@ -128,7 +128,9 @@ class ThreadBackend:
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
         has_costly = any(isinstance(tx.payload, BLS_PAYLOADS) for tx in transactions)
         parts = split_evenly(transactions, self._threads, 1 if has_costly else MIN_PART)
-        await asyncio.gather(*(self._run(partial(check_all, params, part, self._bls)) for part in parts))
+        await asyncio.gather(
+            *(self._run(partial(check_transactions_sanity, params, part, self._bls)) for part in parts)
+        )
 
     async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
         with suppress(RuleViolation):
@@ -146,16 +148,6 @@ class ThreadBackend:
 
     def _run(self, call: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, call)
-
-
-def check_all(params: Params, transactions: Sequence[Transaction], bls: Bls) -> None:
-    """Run stage 1 for each transaction in turn.
-
-    Raises:
-        RuleViolation: a transaction is invalid; the error is that of the first such one.
-    """
-    for tx in transactions:
-        check_transaction_sanity(params, tx, bls)
 
 
 def split_evenly(items: Sequence[T], parts: int, least: int = MIN_PART) -> list[Sequence[T]]:

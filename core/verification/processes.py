@@ -24,8 +24,8 @@ import structlog
 
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
-from inos.consensus.validity import check_seal
-from inos.core.verification.backends import ThreadBackend, check_all, count_workers, split_evenly
+from inos.consensus.validity import check_seal, check_transactions_sanity
+from inos.core.verification.backends import ThreadBackend, count_workers, split_evenly
 from inos.primitives.blocks import Header
 from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
@@ -226,7 +226,7 @@ def check_seal_batch(params: Params, data: bytes) -> tuple[bool, ...]:
 def check_transaction_batch(params: Params, bls: Bls, data: bytes) -> tuple[bool, ...]:
     """Return whether all transactions of the encoded tuple pass stage 1, as one answer."""
     try:
-        check_all(params, _transactions.decode(data), bls)
+        check_transactions_sanity(params, _transactions.decode(data), bls)
     except InosError:
         return (False,)
     return (True,)

@@ -55,13 +55,13 @@ async def test_what_holds_passes_and_what_does_not_is_told_why(kind):
 
 async def test_a_seal_does_not_wait_for_the_signatures_of_another_block(monkeypatch):
     """All threads that check signatures are held up until the seal was checked."""
-    has_sealed, check_all = threading.Event(), backends.check_all
+    has_sealed, check_all = threading.Event(), backends.check_transactions_sanity
 
     def wait_and_check(*args):
         assert has_sealed.wait(10)
         check_all(*args)
 
-    monkeypatch.setattr(backends, "check_all", wait_and_check)
+    monkeypatch.setattr(backends, "check_transactions_sanity", wait_and_check)
     async with running(ThreadBackend) as backend:
         checking = asyncio.gather(*(backend.check_transactions(PARAMS, TXS) for _ in range(4)))
         await asyncio.sleep(0)
