@@ -17,7 +17,7 @@ from inos.cli.common.options import (
     SourcesOption,
     ThreadsOption,
 )
-from inos.cli.common.output import fail, print_json, print_progress
+from inos.cli.common.output import fail, print_json, print_progress, print_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -76,7 +76,7 @@ def work(
         return
     _print_lines(["", make_table(measured)], rounds, kernel_used)
     if floats is not None:
-        print(f"\n{describe_floats(floats)}")
+        print_text(f"\n{describe_floats(floats)}")
 
 
 @app.command()
@@ -255,9 +255,9 @@ def _print_lines(lines: Iterable[str], rounds: int | None = None, extra: dict[st
     from inos.bench.machine import describe_machine
 
     machine = ", ".join(f"{name} {value}" for name, value in (describe_machine() | (extra or {})).items())
-    print(machine + ("" if rounds is None else f"; medians of {rounds} rounds"))
+    print_text(machine + ("" if rounds is None else f"; medians of {rounds} rounds"))
     for line in lines:
-        print(line)
+        print_text(line)
 
 
 def _parse(text: str) -> tuple[int, int, int]:

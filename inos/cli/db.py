@@ -12,7 +12,7 @@ from inos.cli.common.options import (
     DirNetworkOption,
     JsonOption,
 )
-from inos.cli.common.output import print_json
+from inos.cli.common.output import print_json, print_text
 from inos.cli.common.progress import make_progress
 from inos.cli.common.stopped_node import choose_network, find_data_dir, open_stopped, open_untouched
 
@@ -51,8 +51,8 @@ def check(
             {"height": found.height, "blocks": found.blocks, "records": found.records, "state_root": found.root.hex()}
         )
         return
-    print(f"blocks    {found.blocks} of the chain, up to height {found.height}: each follows the one before it")
-    print(f"records   {found.records}: their root is that of the tip")
+    print_text(f"blocks    {found.blocks} of the chain, up to height {found.height}: each follows the one before it")
+    print_text(f"records   {found.records}: their root is that of the tip")
 
 
 @app.command()
@@ -67,7 +67,7 @@ def compact(
     if json_:
         print_json({"bytes_before": before, "bytes_after": after})
         return
-    print(f"{before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB now")
+    print_text(f"{before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB now")
 
 
 @app.command("export")
@@ -91,10 +91,10 @@ def export_file(
         print_json(msgspec.to_builtins(made))
         return
     again = f", {made.taken_up} of them by an earlier run" if made.taken_up else ""
-    print(f"{made.blocks} blocks, {made.first} to {made.last}{again}, and {made.matrices} matrices")
-    print(f"{made.bytes / 2**20:,.1f} MiB in {file}")
+    print_text(f"{made.blocks} blocks, {made.first} to {made.last}{again}, and {made.matrices} matrices")
+    print_text(f"{made.bytes / 2**20:,.1f} MiB in {file}")
     if made.absent:
-        print(f"{made.absent} matrices are not in it: a node that imports it needs peers that have them")
+        print_text(f"{made.absent} matrices are not in it: a node that imports it needs peers that have them")
 
 
 @app.command("import")
@@ -119,8 +119,10 @@ def import_file(
     if json_:
         print_json(msgspec.to_builtins(found))
         return
-    print(f"{found.blocks} blocks from height {found.first} on: {found.blocks - found.known} new, {found.known} known")
-    print(f"{found.matrices} matrices imported; the chain is at height {found.height} now")
+    print_text(
+        f"{found.blocks} blocks from height {found.first} on: {found.blocks - found.known} new, {found.known} known"
+    )
+    print_text(f"{found.matrices} matrices imported; the chain is at height {found.height} now")
 
 
 @app.command()
@@ -148,14 +150,14 @@ def recheck(
         print_json([_to_json(each) for each in found])
         return
     for each in found:
-        print(f"block {'?' if each.block.height is None else each.block.height}  {each.block.id.hex()}")
-        print(f"  was      [{each.block.code}] {each.block.message}")
-        print(f"  is       {each.status if each.is_invalid else OUTCOMES[each.status]}")
+        print_text(f"block {'?' if each.block.height is None else each.block.height}  {each.block.id.hex()}")
+        print_text(f"  was      [{each.block.code}] {each.block.message}")
+        print_text(f"  is       {each.status if each.is_invalid else OUTCOMES[each.status]}")
     if not found:
-        print("no block is remembered as invalid")
+        print_text("no block is remembered as invalid")
         return
     still = sum(each.is_invalid for each in found)
-    print(f"{len(found)} blocks were remembered as invalid; {still} of them still are")
+    print_text(f"{len(found)} blocks were remembered as invalid; {still} of them still are")
 
 
 def _to_json(each: "Rechecked") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 
 from inos.cli.common.options import JsonOption
-from inos.cli.common.output import EXIT_FAILED, EXIT_INTERRUPTED, fail, print_json, print_progress
+from inos.cli.common.output import EXIT_FAILED, EXIT_INTERRUPTED, fail, print_json, print_progress, print_text
 
 if TYPE_CHECKING:
     from inos.devnet.run import DevnetReport, DevnetSettings, Show
@@ -127,7 +127,7 @@ def _screen(*, is_quiet: bool) -> Iterator["Show | None"]:
 
     console = Console()
     if not console.is_terminal:
-        yield lambda *frame: print(render_line(*frame), flush=True)
+        yield lambda *frame: print_text(render_line(*frame), flush=True)
         return
     with Live(console=console, auto_refresh=False, screen=False) as live:
 
@@ -138,11 +138,11 @@ def _screen(*, is_quiet: bool) -> Iterator["Show | None"]:
 
 
 def _print_report(report: "DevnetReport") -> None:
-    print(f"height {report.height}, {report.jobs_settled} jobs settled, paid share {report.paid_share:.1%}")
+    print_text(f"height {report.height}, {report.jobs_settled} jobs settled, paid share {report.paid_share:.1%}")
     if report.accuracy is not None:
-        print(f"accuracy through the chain {report.accuracy:.2%}, locally {report.local_accuracy:.2%}")
+        print_text(f"accuracy through the chain {report.accuracy:.2%}, locally {report.local_accuracy:.2%}")
     verdicts = {"tips equal": report.tips_equal, "supply conserved": report.supply_conserved}
-    print("; ".join(f"{name}: {'yes' if is_true else 'NO'}" for name, is_true in verdicts.items()))
+    print_text("; ".join(f"{name}: {'yes' if is_true else 'NO'}" for name, is_true in verdicts.items()))
 
 
 def _refuse_with_chaos(options: Mapping[str, object]) -> None:

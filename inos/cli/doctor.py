@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from inos.cli.common.options import DEFAULT_DATA_DIR, DEFAULT_RPC, DataDirOption, JsonOption
-from inos.cli.common.output import EXIT_FAILED, CommandError, print_json
+from inos.cli.common.output import EXIT_FAILED, CommandError, print_json, print_text
 from inos.cli.common.remote import call_rpc
 from inos.primitives.errors import InosError
 
@@ -55,9 +55,9 @@ def command(
         print_json([msgspec.to_builtins(one) for one in found])
     else:
         for one in found:
-            print(f"{one.verdict:<5} {one.name:<14} {one.detail}")
+            print_text(f"{one.verdict:<5} {one.name:<14} {one.detail}")
             if one.hint and one.verdict is not machine.Verdict.OK:
-                print(f"{'':<21}{one.hint}")
+                print_text(f"{'':<21}{one.hint}")
     if any(one.verdict is machine.Verdict.FAIL for one in found):
         raise typer.Exit(EXIT_FAILED)
 

@@ -13,7 +13,7 @@ from inos.cli.common.options import (
     JsonOption,
     RpcOption,
 )
-from inos.cli.common.output import fail, print_json, print_progress
+from inos.cli.common.output import fail, print_json, print_progress, print_text
 from inos.cli.common.remote import call_rpc
 from inos.cli.common.stopped_node import choose_network
 from inos.primitives.units import BlockId, Nano, format_credits
@@ -38,24 +38,26 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
         print_json(found)
         return
     below = f"{found['unfinalized_blocks']} below the tip"
-    print(f"final      block {found['final_height']}  {found['final']['id']}  ({below})")
-    print(f"justified  block {found['justified_height']}  {found['justified']['id']}")
+    print_text(f"final      block {found['final_height']}  {found['final']['id']}  ({below})")
+    print_text(f"justified  block {found['justified_height']}  {found['justified']['id']}")
     for ballot in found["ballots"]:
         target = ballot["target"]
-        print(
+        print_text(
             f"voted on   epoch {target['epoch']}  {ballot['votes']} of {ballot['members']} votes received, "
             f"{_show(ballot['pot'])} credits in the pot"
         )
-    print(f"voters     {found['voters']} registered, {len(found['slashable_keys'])} to be slashed")
+    print_text(f"voters     {found['voters']} registered, {len(found['slashable_keys'])} to be slashed")
     voter = found["voter"]
     if voter is not None:
         state = "registered" if voter["is_registered"] else "not registered"
         sent = f"{voter['votes_sent']} votes sent, the last one for epoch {voter['last_voted_epoch']}"
-        print(f"own voter  {state}, {sent}")
-        print(f"           key {voter['key']}")
-        print(f"           bond {_show(voter['bond'])}, mined {_show(voter['mined'])} credits, {_show_part(found)}")
+        print_text(f"own voter  {state}, {sent}")
+        print_text(f"           key {voter['key']}")
+        print_text(
+            f"           bond {_show(voter['bond'])}, mined {_show(voter['mined'])} credits, {_show_part(found)}"
+        )
         if voter["last_error"]:
-            print(f"           {voter['last_error']}")
+            print_text(f"           {voter['last_error']}")
 
 
 def _show(nano: str) -> str:
@@ -91,7 +93,7 @@ def export_journal(
         with open_journal(data, secret, net.genesis_id, get_bls()) as journal:
             text = encode_interchange(net.genesis_id, get_bls().compute_public_key(secret), journal.signed)
     if output is None:
-        print(text, end="")
+        print_text(text, end="")
         return
     try:
         output.expanduser().write_text(text, "utf-8")
@@ -124,7 +126,7 @@ def import_journal(
     if json_:
         print_json({"read": len(signed), "new": fresh, "journal": total})
     else:
-        print(f"{len(signed)} votes read, {fresh} of them new; the journal has {total} now")
+        print_text(f"{len(signed)} votes read, {fresh} of them new; the journal has {total} now")
 
 
 def _read_interchange(file: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inos.cli.common.options import DEFAULT_NETWORK, JsonOption
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.speed import compute_fitting_target, measure_tickets_per_second
 from inos.genesis import derive_devnet, list_networks, load_network
 from inos.genesis.loading import read_genesis
@@ -32,7 +32,7 @@ def list_presets(json_: JsonOption = False) -> None:
         )
         return
     for name, net in rows:
-        print(f"{name:<10} chain {net.params.chain_id:<6} genesis {net.genesis_id.hex()}")
+        print_text(f"{name:<10} chain {net.params.chain_id:<6} genesis {net.genesis_id.hex()}")
 
 
 @app.command()
@@ -47,11 +47,11 @@ def show(
     if json_:
         print_json({"genesis": net.genesis_id.hex(), **document})
         return
-    print(f"genesis  {net.genesis_id.hex()}")
+    print_text(f"genesis  {net.genesis_id.hex()}")
     for section in ("network", "params", "allocations"):
-        print(f"\n{section}")
+        print_text(f"\n{section}")
         for name, value in document[section].items():
-            print(f"  {name:<28} {value}")
+            print_text(f"  {name:<28} {value}")
 
 
 @app.command()
@@ -109,14 +109,16 @@ def derive(
         shown = None if speed is None else round(speed, 1)
         print_json({"file": str(output), "genesis": net.genesis_id.hex(), "tickets_per_s": shown})
         return
-    print(f"{output}: genesis {net.genesis_id.hex()}")
+    print_text(f"{output}: genesis {net.genesis_id.hex()}")
     spacing_s = net.params.spacing_ms / 1000
     if speed is not None:
-        print(f"a block every {spacing_s:g} s at {speed:,.0f} tickets/s, the speed of {_count_machines(machines)}")
+        print_text(f"a block every {spacing_s:g} s at {speed:,.0f} tickets/s, the speed of {_count_machines(machines)}")
     hours = net.params.finality_start * spacing_s / 3600
     if hours >= 1:
         start = net.params.finality_start
-        print(f"voters make blocks final from block {start} on, after {hours:.0f} h; --set finality_start=N changes it")
+        print_text(
+            f"voters make blocks final from block {start} on, after {hours:.0f} h; --set finality_start=N changes it"
+        )
 
 
 def _make_target(base: str, params: dict[str, int | str], speed: float) -> str:

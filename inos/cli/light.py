@@ -46,6 +46,7 @@ def command(
     A node that is caught lying is named with its lie, and is asked no more.
     """
     from inos.cli.common.light_connection import LightConnection
+    from inos.cli.common.log_errors import log_errors
     from inos.light.main import LightSettings, run
     from inos.node.logs import LEVELS, configure_logs
     from inos.node.settings import parse_checkpoint
@@ -68,4 +69,5 @@ def command(
         rpc_host=rpc_host,
         rpc_port=rpc_port,
     )
-    asyncio.run(run(settings, SystemClock(), LightConnection))
+    with log_errors(log_format):
+        asyncio.run(run(settings, SystemClock(), LightConnection))

@@ -16,6 +16,7 @@ from inos.cli.common.output import (
     EXIT_USAGE,
     CommandError,
     print_error,
+    print_text,
     to_inos_error,
 )
 
@@ -101,7 +102,7 @@ def _print_version(value: bool) -> None:
     if value:
         from importlib.metadata import version
 
-        print(f"inos {version('inos')}")
+        print_text(f"inos {version('inos')}")
         raise typer.Exit
 
 
@@ -135,7 +136,7 @@ def main() -> None:
         sys.exit(EXIT_FAILED)
     except OSError as error:  # the terminal, or the file in its place, cannot be written
         _silence_output()
-        print(f"error [output]: the output cannot be written: {error.strerror or error}", file=sys.stderr)
+        print_text(f"error [output]: the output cannot be written: {error.strerror or error}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
 
 

@@ -21,7 +21,7 @@ from inos.cli.common.options import (
     WalletOption,
     YesOption,
 )
-from inos.cli.common.output import print_json, print_progress
+from inos.cli.common.output import print_json, print_progress, print_text
 from inos.cli.common.wallets import confirm_or_stop, open_wallet, require_same_network
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def command(
         print_json(shown | jobs | {"seconds": round(time.monotonic() - began, 3)})
         return
     shape = " x ".join(map(str, np.shape(product)))
-    print(f"written to {output}: {shape} {shown['dtype']}, in {time.monotonic() - began:.1f} s")
+    print_text(f"written to {output}: {shape} {shown['dtype']}, in {time.monotonic() - began:.1f} s")
 
 
 def _load(network: str) -> Any:

@@ -8,7 +8,7 @@ import typer
 
 from inos.cli.common.ids import SHOWN_DIGITS, find_id, shorten
 from inos.cli.common.options import DEFAULT_RPC, JsonOption, NodeDirOption, RpcOption, TokenFileOption
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.remote import Remote, call_rpc, find_remote
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -53,19 +53,19 @@ def list_matrices(
         print_json({"matrices": matrices, "next": after, "missing_pins": missing})
         return
     if matrices:
-        print(f"{'MATRIX':<{SHOWN_DIGITS}}  {'SHAPE':<20}  {'BYTES':>9}  {'DEMAND':>7}  KEPT")
+        print_text(f"{'MATRIX':<{SHOWN_DIGITS}}  {'SHAPE':<20}  {'BYTES':>9}  {'DEMAND':>7}  KEPT")
     for each in matrices:
         marks = [name for name in ("pinned", "needed", "own") if each[f"is_{name}"]]
         marks += [] if each["is_complete"] else ["incomplete"]
         shape = f"{each['rows']} x {each['cols']} {each['dtype']}"
         size = _describe_bytes(each["bytes"])
-        print(f"{shorten(each['id'])}  {shape:<20}  {size:>9}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
+        print_text(f"{shorten(each['id'])}  {shape:<20}  {size:>9}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
     for id in missing:
-        print(f"{id}  pinned, and not fetched yet")
+        print_text(f"{id}  pinned, and not fetched yet")
     if after is not None:
-        print(f"... and more; see --limit (now {limit})")
+        print_text(f"... and more; see --limit (now {limit})")
     elif not matrices and not missing:
-        print("no matrix is stored")
+        print_text("no matrix is stored")
 
 
 @app.command()
@@ -82,7 +82,7 @@ def pin(
         print_json(found)
         return
     missing = "" if found["is_stored"] else "; it is not stored yet, and is fetched from other nodes"
-    print(f"{'pinned' if found['is_changed'] else 'it was pinned already'}{missing}")
+    print_text(f"{'pinned' if found['is_changed'] else 'it was pinned already'}{missing}")
 
 
 @app.command()
@@ -98,7 +98,7 @@ def unpin(
     if json_:
         print_json(found)
         return
-    print("unpinned" if found["is_changed"] else "it was not pinned")
+    print_text("unpinned" if found["is_changed"] else "it was not pinned")
 
 
 @app.command()
@@ -114,7 +114,7 @@ def drop(
     if json_:
         print_json(found)
         return
-    print("dropped")
+    print_text("dropped")
 
 
 @app.command()
@@ -153,7 +153,7 @@ def put(
     if json_:
         print_json({"id": ref.id.hex(), "rows": ref.rows, "cols": ref.cols})
         return
-    print(ref.id.hex())
+    print_text(ref.id.hex())
 
 
 @app.command()
@@ -179,7 +179,7 @@ def get(
         rows, cols = array.shape
         print_json({"id": whole, "rows": rows, "cols": cols, "dtype": str(array.dtype), "path": str(out)})
         return
-    print(f"{array.shape[0]} x {array.shape[1]} {array.dtype} written to {out}")
+    print_text(f"{array.shape[0]} x {array.shape[1]} {array.dtype} written to {out}")
 
 
 def _call(node: Remote, method: str, matrix: str) -> Any:
@@ -196,12 +196,12 @@ def _parse_size(text: str) -> int | None:
 
 def _print_status(found: Any) -> None:
     limit = "no limit but the disk's" if found["quota"] is None else _describe_bytes(found["quota"])
-    print(f"matrices     {found['matrices']}, and {found['incomplete']} incomplete")
-    print(f"bytes        {_describe_bytes(found['bytes'])} of {limit}; ", end="")
-    print(f"{_describe_bytes(found['free_bytes'])} free on the disk")
-    print(f"kept         {found['pinned']} pinned, {found['needed']} needed by the chain")
-    print(f"since start  {found['evicted']} evicted, {found['damaged']} found damaged, ", end="")
-    print(f"{_describe_bytes(found['scrubbed_bytes'])} read back and checked")
+    print_text(f"matrices     {found['matrices']}, and {found['incomplete']} incomplete")
+    print_text(f"bytes        {_describe_bytes(found['bytes'])} of {limit}; ", end="")
+    print_text(f"{_describe_bytes(found['free_bytes'])} free on the disk")
+    print_text(f"kept         {found['pinned']} pinned, {found['needed']} needed by the chain")
+    print_text(f"since start  {found['evicted']} evicted, {found['damaged']} found damaged, ", end="")
+    print_text(f"{_describe_bytes(found['scrubbed_bytes'])} read back and checked")
 
 
 def _describe_bytes(count: int) -> str:

@@ -1,5 +1,6 @@
 """`inos node`: run one node until Ctrl-C or a signal stops it."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -235,9 +236,13 @@ def command(
 
     Options win over INOS_* in the environment, and those win over the configuration file. Ctrl-C stops it in order.
     """
+    from inos.cli.common.log_errors import log_errors
     from inos.node.main import run
     from inos.node.settings import load_settings
 
     given = {SETTINGS.get(name, name): value for name, value in ctx.params.items() if name != "config"}
     flags = {name: tuple(value) or None if isinstance(value, list | tuple) else value for name, value in given.items()}
-    run(load_settings(flags, config))
+    with log_errors(log_format or os.environ.get("INOS_LOG_FORMAT", "")):
+        settings = load_settings(flags, config)
+    with log_errors(settings.log_format):
+        run(settings)

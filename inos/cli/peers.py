@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from inos.cli.common.options import DEFAULT_RPC, JsonOption, NodeDirOption, RpcOption, TokenFileOption
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.remote import call_rpc, find_remote
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -33,16 +33,18 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
         return
     kinds = found["connections"]
     outbound = f"{kinds.get('outbound', 0)} of {found['max_outbound']} in {found['outbound_groups']} groups"
-    print(f"reachable    {REACHABILITY[found['reachability']]}")
-    print(f"seen at      {found['observed_host'] or '-'}, port {found['listen_port']}")
-    print(f"announced    {found['announced'] or '-'}")
-    print(f"outbound     {outbound}{'' if found['discovery'] else ' (discovery is off)'}")
-    print(f"inbound      {kinds.get('inbound', 0)} of {found['max_inbound']}")
-    print(f"static       {kinds.get('static', 0)}")
-    print(f"short        {kinds.get('short', 0) + kinds.get('feeler', 0)}")
+    print_text(f"reachable    {REACHABILITY[found['reachability']]}")
+    print_text(f"seen at      {found['observed_host'] or '-'}, port {found['listen_port']}")
+    print_text(f"announced    {found['announced'] or '-'}")
+    print_text(f"outbound     {outbound}{'' if found['discovery'] else ' (discovery is off)'}")
+    print_text(f"inbound      {kinds.get('inbound', 0)} of {found['max_inbound']}")
+    print_text(f"static       {kinds.get('static', 0)}")
+    print_text(f"short        {kinds.get('short', 0) + kinds.get('feeler', 0)}")
     relay = found["block_relay"]
-    print(f"new blocks   {relay['blocks']} came compact, {relay['full_blocks']} in full, {relay['duplicates']} twice")
-    print(f"addresses    {found['known_tried']} reached before, {found['known_new']} not tried yet")
+    print_text(
+        f"new blocks   {relay['blocks']} came compact, {relay['full_blocks']} in full, {relay['duplicates']} twice"
+    )
+    print_text(f"addresses    {found['known_tried']} reached before, {found['known_new']} not tried yet")
 
 
 @app.command("list")
@@ -88,7 +90,7 @@ def addresses(
         ("id", "host", "port", "group", "state"),
         [(one["id"][:16], one["host"], str(one["port"]), one["group"], _describe(one)) for one in found["addresses"]],
     )
-    print(f"{len(found['addresses'])} of {found['count']} addresses")
+    print_text(f"{len(found['addresses'])} of {found['count']} addresses")
 
 
 @app.command()
@@ -124,7 +126,7 @@ def unban(
         return
     if not found["lifted"]:
         fail("not-banned", f"no ban fits {subject!r}", "inos peers bans lists them")
-    print(f"lifted {found['lifted']}")
+    print_text(f"lifted {found['lifted']}")
 
 
 def _format_time(ms: int) -> str:
@@ -142,4 +144,4 @@ def _describe(one: dict[str, Any]) -> str:
 def _print_rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(row[i]) for row in (names, *rows)) for i in range(len(names))]
     for row in (names, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_text("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from inos.cli.common.options import DEFAULT_DATA_DIR, DataDirOption, DirNetworkOption, JsonOption
-from inos.cli.common.output import CommandError, fail, print_json
+from inos.cli.common.output import CommandError, fail, print_json, print_text
 from inos.cli.common.progress import Progress, make_progress
 from inos.cli.common.remote import Remote, read_token
 from inos.cli.common.stopped_node import choose_network, find_data_dir, open_stopped
@@ -46,8 +46,8 @@ def command(
         print_json({"path": str(copy), "bytes": made["bytes"], "matrices": made["matrices"], "height": height})
         return
     checked = "not checked" if height is None else f"checked up to height {height}"
-    print(f"{copy}: {made['bytes'] / 2**20:,.1f} MiB, {made['matrices']} matrices, {checked}")
-    print(f"start a node on it with: inos node --data-dir {copy}")
+    print_text(f"{copy}: {made['bytes'] / 2**20:,.1f} MiB, {made['matrices']} matrices, {checked}")
+    print_text(f"start a node on it with: inos node --data-dir {copy}")
 
 
 def _check_network(source: Path, network: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from inos.cli.common.options import DEFAULT_RPC, JsonOption, RpcOption
-from inos.cli.common.output import print_json
+from inos.cli.common.output import print_json, print_text
 from inos.cli.common.remote import call_rpc
 from inos.client.errors import RemoteError
 
@@ -38,7 +38,7 @@ def command(
     if json_:
         print_json(status)
     else:
-        print("\n".join(lines))
+        print_text("\n".join(lines))
 
 
 def get_status(rpc: str) -> dict[str, Any]:
@@ -94,5 +94,5 @@ def _watch(rpc: str) -> None:
     end, width = ("", 110) if sys.stdout.isatty() else ("\n", 0)
     while True:
         text = call_rpc(rpc, "node_health")["sync"]["summary"]
-        print(("\r" if width else "") + text.ljust(width), end=end, flush=True)
+        print_text(text.ljust(width), start="\r" if width else "", end=end, flush=True)
         time.sleep(WATCH_S)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from inos.cli.common.options import DEFAULT_RPC, JsonOption, NodeDirOption, RpcOption, TokenFileOption
-from inos.cli.common.output import EXIT_INTERRUPTED, print_json
+from inos.cli.common.output import EXIT_INTERRUPTED, print_json, print_text
 from inos.cli.common.remote import Remote, find_remote
 
 if TYPE_CHECKING:
@@ -82,4 +82,4 @@ def _screen(board: "Board", *, is_once: bool, is_quiet: bool) -> Iterator[Callab
         with Live(console=console, auto_refresh=False, screen=True) as live:
             yield lambda: live.update(render(board), refresh=True)
     else:
-        yield lambda: print(render_line(board), flush=True) if board.is_whole or board.problem else None
+        yield lambda: print_text(render_line(board), flush=True) if board.is_whole or board.problem else None

@@ -9,7 +9,7 @@ import typer
 
 from inos.cli.common.npy_files import load_matrix
 from inos.cli.common.options import DEFAULT_NETWORK, JsonOption, NetworkOption
-from inos.cli.common.output import EXIT_FAILED, fail, print_json
+from inos.cli.common.output import EXIT_FAILED, fail, print_json, print_text
 from inos.client.blocking_client import BlockingClient
 from inos.client.receipt import Receipt, read_receipt
 from inos.client.receipt_bounds import bind_to_checkpoint, bind_to_node
@@ -81,10 +81,10 @@ def _make_bound(stack: contextlib.ExitStack, chain: Network, checkpoint: str | N
 
 
 def _print(receipt: Receipt, verdict: Verdict) -> None:
-    print(f"job {receipt.job:.64}")
+    print_text(f"job {receipt.job:.64}")
     for check in verdict.checks:
-        print(f"  {MARKS[check.is_ok]:<6} {check.name:<11} {check.detail}")
-    print(_summarise(verdict))
+        print_text(f"  {MARKS[check.is_ok]:<6} {check.name:<11} {check.detail}")
+    print_text(_summarise(verdict))
 
 
 def _summarise(verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from inos import work
 from inos.cli.common.certificates import read_certificate, to_json, write_certificate
 from inos.cli.common.npy_files import load_matrix, save_matrix
 from inos.cli.common.options import BackendOption, JsonOption, ThreadsOption
-from inos.cli.common.output import fail, print_json, print_progress
+from inos.cli.common.output import fail, print_json, print_progress, print_text
 from inos.primitives.units import HASH_BYTES
 from inos.work import InvalidMatrix, Operand
 
@@ -48,7 +48,7 @@ def tickets(
         print_json(shown)
         return
     for name, value in shown.items():
-        print(f"{name:<12} {tuple(value) if isinstance(value, list) else value}")
+        print_text(f"{name:<12} {tuple(value) if isinstance(value, list) else value}")
 
 
 @app.command()
@@ -83,9 +83,11 @@ def mine(
         return
     seal = best.seal
     ticket = f"({seal.i}, {seal.j}, {seal.p})"
-    print(f"{len(mined.wins)} of {mined.tickets} tickets won; the best is {ticket} with digest {seal.digest.hex()}")
+    print_text(
+        f"{len(mined.wins)} of {mined.tickets} tickets won; the best is {ticket} with digest {seal.digest.hex()}"
+    )
     if output is not None:
-        print(f"certificate: {output}")
+        print_text(f"certificate: {output}")
 
 
 @app.command()
@@ -103,7 +105,7 @@ def verify(
     if json_:
         print_json({"valid": True, "ticket": [seal.i, seal.j, seal.p], "digest": seal.digest.hex()})
     else:
-        print(f"valid: ticket ({seal.i}, {seal.j}, {seal.p}) with digest {seal.digest.hex()}")
+        print_text(f"valid: ticket ({seal.i}, {seal.j}, {seal.p}) with digest {seal.digest.hex()}")
 
 
 @app.command()
@@ -114,7 +116,7 @@ def backends(json_: JsonOption = False) -> None:
         print_json([{"name": i.name, "available": i.is_available, "reason": i.reason} for i in infos])
         return
     for info in infos:
-        print(f"{info.name:<10} {'available' if info.is_available else f'not available: {info.reason}'}")
+        print_text(f"{info.name:<10} {'available' if info.is_available else f'not available: {info.reason}'}")
 
 
 def _load(path: Path) -> Operand:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inos.consensus.prices import PPM, compute_window_share
+from inos.primitives.printable import make_printable
 from inos.primitives.units import format_credits
 from inos.top.board import Board, compute_gops
 from inos.widths import ByWidth
@@ -24,7 +25,7 @@ def _pairs(*pairs: tuple[str, str]) -> Text:
     text = Text()
     for name, value in pairs:
         text.append(f"{name} ", "dim")
-        text.append(f"{value}   ", "bold")
+        text.append(f"{make_printable(value)}   ", "bold")
     return text
 
 
@@ -47,8 +48,10 @@ def _render_chain(board: Board) -> Panel:
             _pairs(("network", _show_rate(board.chain_rate))),
         )
     )
-    problem = Text(board.problem, "bold red") if board.problem else Text("Ctrl-C ends it", "dim")
-    return Panel(lines, title=f"{board.network}  {board.url}", subtitle=problem, border_style="cyan")
+    problem = Text(make_printable(board.problem), "bold red") if board.problem else Text("Ctrl-C ends it", "dim")
+    return Panel(
+        lines, title=Text(make_printable(f"{board.network}  {board.url}")), subtitle=problem, border_style="cyan"
+    )
 
 
 def _render_miner(board: Board) -> Panel:
@@ -78,7 +81,7 @@ def _render_miner(board: Board) -> Panel:
             ),
         )
     )
-    return Panel(lines, title=f"miner  {miner['beneficiary']}", border_style="green")
+    return Panel(lines, title=Text(make_printable(f"miner  {miner['beneficiary']}")), border_style="green")
 
 
 def _render_blocks(board: Board) -> ByWidth:
@@ -121,7 +124,7 @@ def _cells(block: dict[str, object]) -> list[str]:
         made,
         f"{share:.0%}",
         str(block["transactions"]),
-        str(block["beneficiary"])[:14] + "…",
+        make_printable(str(block["beneficiary"])[:14]) + "…",
         f"{int(str(block['spacing_ms'])) / 1000:.1f} s",
     ]
 

@@ -84,3 +84,12 @@ def test_unit_tests_mirror_the_sources() -> None:
     sources = {place: ROOT / place.parent / place.stem.removeprefix("test_") for place in named}
     lost = {str(place) for place, at in sources.items() if not at.with_suffix(".py").exists() and not at.is_dir()}
     assert lost == CROSSING
+
+
+def test_commands_print_through_what_escapes_control_characters() -> None:
+    """Only the escaping function itself and the completion script, which holds no foreign text, print directly."""
+    allowed = {ROOT / "inos/cli/common/output.py", ROOT / "inos/cli/completion.py"}
+    for path in sorted((ROOT / "inos/cli").rglob("*.py")):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        printing = [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+        assert path in allowed or not printing, f"{path} prints text that was not escaped: use print_text"

@@ -2,17 +2,16 @@
 
 import errno
 import json
-import re
 import sys
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 from inos.hints import HINTS
 from inos.primitives.errors import InosError
+from inos.primitives.printable import make_printable
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
-UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class CommandError(InosError):
@@ -28,14 +27,23 @@ def fail(code: str, message: str, hint: str = "") -> NoReturn:
     raise CommandError(code, message, hint=hint)
 
 
+def print_text(text: str, *, start: str = "", end: str = "\n", file: TextIO | None = None, flush: bool = False) -> None:
+    """Print text that may come from a file or node of others: what no terminal should be sent is escaped.
+
+    Args:
+        start, end: are printed as they are. file: stdout by default.
+    """
+    print(f"{start}{make_printable(text)}", end=end, file=file, flush=flush)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout."""
-    print(make_printable(json.dumps(value, indent=2, ensure_ascii=False)))
+    print_text(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def print_progress(text: str) -> None:
     """Print a line about what the command does now on stderr, so that stdout holds the result alone."""
-    print(text, file=sys.stderr, flush=True)
+    print_text(text, file=sys.stderr, flush=True)
 
 
 def print_error(error: InosError, *, as_json: bool) -> None:
@@ -44,22 +52,14 @@ def print_error(error: InosError, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"code": error.code, "message": error.message, "hint": hint}})
         return
-    print(make_printable(f"error [{error.code}]: {error.message}"), file=sys.stderr)
+    print_text(f"error [{error.code}]: {error.message}", file=sys.stderr)
     if hint:
-        print(make_printable(f"  {hint}"), file=sys.stderr)
+        print_text(f"  {hint}", file=sys.stderr)
 
 
 def print_warning(message: str) -> None:
     """Print a warning on stderr."""
-    print(make_printable(f"warning: {message}"), file=sys.stderr)
-
-
-def make_printable(text: str) -> str:
-    """Escape what no terminal should be sent: control characters, changes of the writing direction, and surrogates.
-
-    Files and nodes of others may hold them. Lines and tabs stay; the escapes are those of JSON.
-    """
-    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    print_text(f"warning: {message}", file=sys.stderr)
 
 
 def to_inos_error(error: BaseException) -> InosError | None:

@@ -5,11 +5,15 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from inos.cli.common.output import print_text
+
 Progress: TypeAlias = Callable[[str, int, int], None]
 """The function is called with the name of what is moved, how much of it was moved, and how much there is."""
 QUIET_S: Final = 1.0
 """An operation that ends sooner shows nothing."""
 STEP_S: Final = 0.2
+CLEARED: Final = "\r\x1b[K"
+"""Moves a terminal to the beginning of its line, and clears the line."""
 
 
 def make_progress(verb: str, unit: str = "rows", *, is_quiet: bool = False) -> Progress:
@@ -28,12 +32,12 @@ def make_progress(verb: str, unit: str = "rows", *, is_quiet: bool = False) -> P
         now = time.monotonic()
         start = began.setdefault(name, now)
         if done >= total:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            print_text("", start=CLEARED, end="", file=sys.stderr, flush=True)
         elif now - start > QUIET_S and now - shown_at[0] > STEP_S:
             shown_at[0] = now
             left = (now - start) * (total - done) / done if done else 0.0
             text = f"{name}: {_describe_amount(done, total, unit)} {verb}, {left:,.0f} s left"
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            print_text(text, start=CLEARED, end="", file=sys.stderr, flush=True)
 
     return show
 

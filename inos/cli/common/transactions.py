@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.remote import call_rpc
 from inos.cli.common.wallets import (
     OpenWallet,
@@ -116,7 +116,7 @@ def print_transaction(network: Network, tx: Transaction, *, as_json: bool, heigh
     if as_json:
         print_json(describe_transaction(network, tx) | ({} if height is None else {"height": height}))
     else:
-        print(f"sent {compute_tx_id(tx).hex()}{'' if height is None else f', in block {height}'}")
+        print_text(f"sent {compute_tx_id(tx).hex()}{'' if height is None else f', in block {height}'}")
 
 
 def read_transaction(file: Path) -> Transaction:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from msgspec import Struct
 
-from inos.cli.common.output import fail, print_warning
+from inos.cli.common.output import fail, print_text, print_warning
 from inos.cli.common.remote import call_rpc
 from inos.genesis import Network
 from inos.primitives.secret_files import has_blanks, is_open_to_others, read_secret_text
@@ -55,7 +55,7 @@ def ask_secret(what: str, *, confirm: bool) -> str:
     """
     text = str(typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
     if confirm and has_blanks(text):
-        print(
+        print_text(
             f"It begins or ends with a blank. Is the blank part of the {what.lower()}? [y/N] ", end="", file=sys.stderr
         )
         sys.stderr.flush()
@@ -175,6 +175,6 @@ def confirm_or_stop(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print_text(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         fail("not-confirmed", "nothing was sent")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from inos.cli.common.ids import find_id
 from inos.cli.common.options import DEFAULT_RPC, JobArgument, JsonOption, RpcOption, TimeoutOption
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.client.blocking_client import BlockingClient
 from inos.client.errors import RemoteError
 
@@ -36,7 +36,7 @@ def watch(
             state = "waiting to be mined" if found is None else str(found["state"])
             text = _describe_state(state, found)
             if text != last and not json_:
-                print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+                print_text(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
             last = text
             if found is not None and state in CLOSED:
                 if json_:

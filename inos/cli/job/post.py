@@ -26,7 +26,7 @@ from inos.cli.common.options import (
     WalletOption,
     YesOption,
 )
-from inos.cli.common.output import fail, print_json, print_progress
+from inos.cli.common.output import fail, print_json, print_progress, print_text
 from inos.cli.common.progress import make_progress
 from inos.cli.common.remote import call_rpc
 from inos.cli.common.wallets import OpenWallet, confirm_or_stop, open_wallet, parse_amount, require_same_network
@@ -128,7 +128,7 @@ def post(
         except ClientError as error:
             if error.code != "price-moved" or yes or json_ or most is not None:
                 raise
-            print(f"{error.message}", flush=True)
+            print_text(f"{error.message}", flush=True)
             nano, chosen = posting.confirm()
             job = send()
         if wait or output is not None:
@@ -136,7 +136,7 @@ def post(
         elif json_:
             print_json({"id": job})
         else:
-            print(f"posted {job}\nits result, once settled: inos job result {job} -o Y.npy")
+            print_text(f"posted {job}\nits result, once settled: inos job result {job} -o Y.npy")
 
 
 def _read_advice(quote: dict[str, Any], asked: dict[str, Any]) -> Nano:
@@ -186,7 +186,7 @@ def _print_state(state: str) -> None:
 def _finish(client: BlockingClient, job: str, output: Path | None, timeout_s: float, *, as_json: bool) -> None:
     """Wait until a job is settled; if a file is given, until its product is delivered, and save that."""
     if not as_json:
-        print(f"posted {job}, waiting for its result", flush=True)
+        print_text(f"posted {job}, waiting for its result", flush=True)
     on_state = ignore_state if as_json else _print_state
     if output is None:
         done = client.wait_job(job, timeout_s, on_state=on_state)
@@ -198,9 +198,9 @@ def _finish(client: BlockingClient, job: str, output: Path | None, timeout_s: fl
         print_json(msgspec.to_builtins(done))
         return
     at = "" if done.closed_at is None else f" at height {done.closed_at}"
-    print(f"{done.state} {done.id}{at} by {done.worker}")
+    print_text(f"{done.state} {done.id}{at} by {done.worker}")
     if output is not None:
-        print(f"checked and written to {output}")
+        print_text(f"checked and written to {output}")
 
 
 def result(
@@ -217,13 +217,13 @@ def result(
     with BlockingClient(rpc) as client:
         if wait:
             if not json_:
-                print(f"waiting for {job}", flush=True)
+                print_text(f"waiting for {job}", flush=True)
             client.wait_job(job, timeout, on_state=ignore_state if json_ else _print_state)
         rows, cols = _save(client, job, path, as_json=json_)
     if json_:
         print_json({"id": job, "file": str(output), "rows": rows, "cols": cols, "is_checked": True})
     else:
-        print(f"checked and written to {output}: {rows} x {cols} int32")
+        print_text(f"checked and written to {output}: {rows} x {cols} int32")
 
 
 def dispute(
@@ -259,7 +259,7 @@ def dispute(
     if json_:
         print_json({"id": tx, "job": job, "stake": str(stake), "fee": str(stake - bond)})
     else:
-        print(f"sent {tx}; the jury's verdict: inos job watch {job}")
+        print_text(f"sent {tx}; the jury's verdict: inos job watch {job}")
 
 
 def cancel(
@@ -291,7 +291,7 @@ def cancel(
     if json_:
         print_json({"id": tx, "job": job})
     else:
-        print(f"sent {tx}; the reward comes back when it is mined")
+        print_text(f"sent {tx}; the reward comes back when it is mined")
 
 
 def _save(

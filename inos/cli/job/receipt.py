@@ -12,7 +12,7 @@ import typer
 from inos.cli.common.ids import find_id
 from inos.cli.common.npy_files import check_writable
 from inos.cli.common.options import DEFAULT_RPC, JobArgument, JsonOption, RpcOption, TimeoutOption
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.client.blocking_client import BlockingClient
 from inos.client.errors import RemoteError
 from inos.client.receipt import Receipt, ReceiptBlock, make_receipt
@@ -68,7 +68,9 @@ def receipt(
         counts = {"confirmations": len(made.confirmations), "steps": len(made.steps)}
         print_json({"job": job, "file": str(output), "bytes": size} | counts)
     else:
-        print(f"written to {output}, {size} bytes; check it with: inos verify {output} --x X.npy --w W.npy --y Y.npy")
+        print_text(
+            f"written to {output}, {size} bytes; check it with: inos verify {output} --x X.npy --w W.npy --y Y.npy"
+        )
 
 
 class _Maker:

@@ -8,7 +8,7 @@ import typer
 from inos.cli.common.ids import SHOWN_DIGITS, find_id, shorten
 from inos.cli.common.npy_files import open_matrix
 from inos.cli.common.options import DEFAULT_RPC, JobArgument, JsonOption, RpcOption
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.remote import call_rpc
 from inos.primitives.units import format_credits
 
@@ -32,7 +32,7 @@ def quote(
     if json_:
         print_json(found)
     else:
-        print("\n".join(describe_quote(found)))
+        print_text("\n".join(describe_quote(found)))
 
 
 def describe_quote(quote: dict[str, Any]) -> list[str]:
@@ -102,14 +102,14 @@ def list_jobs(
         print_json(page)
         return
     if page["jobs"]:
-        print(f"{'JOB':<{SHOWN_DIGITS}}  {'STATE':<9}  {'CREDITS':>11}  ROWS x DEPTH x COLUMNS")
+        print_text(f"{'JOB':<{SHOWN_DIGITS}}  {'STATE':<9}  {'CREDITS':>11}  ROWS x DEPTH x COLUMNS")
     for job in page["jobs"]:
         shape = f"{job['x']['rows']} x {job['x']['cols']} x {job['w']['rows']}"
-        print(f"{shorten(job['id'])}  {job['state']:<9}  {format_credits(int(job['reward'])):>11}  {shape}")
+        print_text(f"{shorten(job['id'])}  {job['state']:<9}  {format_credits(int(job['reward'])):>11}  {shape}")
     if not page["jobs"]:
-        print("no such jobs")
+        print_text("no such jobs")
     if page["next"]:
-        print(f"more with: --after {page['next']}")
+        print_text(f"more with: --after {page['next']}")
 
 
 def show_job(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
@@ -119,19 +119,19 @@ def show_job(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption =
         print_json(found)
         return
     shapes = [f"{found[name]['rows']} x {found[name]['cols']}" for name in ("x", "w")]
-    print(f"job       {found['id']}\nstate     {found['state']}")
-    print(f"product   X {shapes[0]} times W {shapes[1]} transposed, {found['tickets']} tickets")
-    print(f"reward    {format_credits(int(found['reward']))} credits")
-    print(f"burned    {format_credits(int(found['burned']))} credits")
-    print(f"mode      {found['mode']}, a bond of {format_credits(int(found['bond']))} credits")
-    print(f"poster    {found['poster']}{_describe_record(rpc, found['poster'], 'poster')}")
-    print(f"posted    at height {found['posted_at']}, deadline {found['deadline']}")
+    print_text(f"job       {found['id']}\nstate     {found['state']}")
+    print_text(f"product   X {shapes[0]} times W {shapes[1]} transposed, {found['tickets']} tickets")
+    print_text(f"reward    {format_credits(int(found['reward']))} credits")
+    print_text(f"burned    {format_credits(int(found['burned']))} credits")
+    print_text(f"mode      {found['mode']}, a bond of {format_credits(int(found['bond']))} credits")
+    print_text(f"poster    {found['poster']}{_describe_record(rpc, found['poster'], 'poster')}")
+    print_text(f"posted    at height {found['posted_at']}, deadline {found['deadline']}")
     if found["worker"]:
-        print(f"worker    {found['worker']}{_describe_record(rpc, found['worker'], 'worker')}")
+        print_text(f"worker    {found['worker']}{_describe_record(rpc, found['worker'], 'worker')}")
     if found["closed_at"]:
-        print(f"closed    at height {found['closed_at']}")
+        print_text(f"closed    at height {found['closed_at']}")
     if found["y"]:
-        print(f"result    {found['y']['id']}")
+        print_text(f"result    {found['y']['id']}")
 
 
 def history(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
@@ -141,7 +141,7 @@ def history(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = 
         print_json(found)
         return
     for event in found["events"]:
-        print(f"{event['height']:>8}  {_describe_event(event)}")
+        print_text(f"{event['height']:>8}  {_describe_event(event)}")
 
 
 def record(
@@ -154,8 +154,8 @@ def record(
     if json_:
         print_json(found)
         return
-    print(describe_worker(found["worker"]))
-    print(describe_poster(found["poster"]))
+    print_text(describe_worker(found["worker"]))
+    print_text(describe_poster(found["poster"]))
 
 
 def describe_worker(side: dict[str, Any]) -> str:

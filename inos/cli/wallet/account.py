@@ -19,7 +19,7 @@ from inos.cli.common.options import (
     WalletDirOption,
     WalletOption,
 )
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.remote import call_rpc
 from inos.cli.common.transaction_status import describe_found, describe_status, get_head, list_pending
 from inos.genesis import Network, load_network
@@ -60,14 +60,14 @@ def balance(
         listed = [{"index": n, "address": others[n], "balance": balance} for n, balance in more.items()]
         print_json(found | ({"total": str(total), "other_addresses": listed} if listed else {}))
         return
-    print(f"{format_credits(total)} credits{f' on {1 + len(more)} addresses' if more else ''}")
+    print_text(f"{format_credits(total)} credits{f' on {1 + len(more)} addresses' if more else ''}")
     for number, part, address in ((0, found["balance"], text), *((n, more[n], others[n]) for n in more)):
         if more:
-            print(f"  {number:>3}  {address}  {format_credits(int(part))}")
+            print_text(f"  {number:>3}  {address}  {format_credits(int(part))}")
     if int(found.get("bonded") or 0):
-        print(f"bonded     {format_credits(int(found['bonded']))} credits")
+        print_text(f"bonded     {format_credits(int(found['bonded']))} credits")
     if int(found.get("reputation") or 0):
-        print(f"reputation {format_credits(int(found['reputation']))} credits burned by jobs it settled")
+        print_text(f"reputation {format_credits(int(found['reputation']))} credits burned by jobs it settled")
 
 
 def history(
@@ -103,15 +103,15 @@ def history(
         print_json(page | {"pending": pending})
         return
     if not page["entries"] and not pending:
-        print("no transactions yet")
+        print_text("no transactions yet")
     for waiting in pending:
         number = f"{numbers[waiting['sender']]:>3} " if others else ""
-        print(f"{number}{'pending':>8}  {waiting['kind']:<28} {'':>16} {'':>16}  {waiting['id']}")
+        print_text(f"{number}{'pending':>8}  {waiting['kind']:<28} {'':>16} {'':>16}  {waiting['id']}")
     for entry in page["entries"]:
         number = f"{numbers[entry['address']]:>3} " if others else ""
-        print("\n".join(number + line for line in _describe_entry(entry)))
+        print_text("\n".join(number + line for line in _describe_entry(entry)))
     if page.get("next") is not None:
-        print(f"more with: --before {page['next']}")
+        print_text(f"more with: --before {page['next']}")
 
 
 def _read_history(rpc: str, addresses: list[str], limit: int, before: str | None) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def transaction(
         print_json(found)
         return
     block = f"  block {found['height']}" if found.get("height") is not None else ""
-    print(f"{describe_found(found)}{block}")
+    print_text(f"{describe_found(found)}{block}")
 
 
 def _resolve(

@@ -16,7 +16,7 @@ from inos.cli.common.options import (
     WalletDirOption,
     WalletOption,
 )
-from inos.cli.common.output import print_json
+from inos.cli.common.output import print_json, print_text
 from inos.cli.wallet.keys import ForceOption, store_wallet
 from inos.genesis import load_network
 from inos.primitives.secret_files import MAX_SECRET_BYTES
@@ -58,8 +58,8 @@ def import_key(
     if json_:
         print_json(shown)
         return
-    print(f"wallet  {path}\naddress {shown['address']}")
-    print("It has no recovery phrase: keep a copy of the key, or of this file and its password, off this machine.")
+    print_text(f"wallet  {path}\naddress {shown['address']}")
+    print_text("It has no recovery phrase: keep a copy of the key, or of this file and its password, off this machine.")
 
 
 def parse_key(text: str) -> bytes:

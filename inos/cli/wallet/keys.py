@@ -18,7 +18,7 @@ from inos.cli.common.options import (
     WalletDirOption,
     WalletOption,
 )
-from inos.cli.common.output import print_json, print_warning
+from inos.cli.common.output import print_json, print_text, print_warning
 from inos.genesis import Network, load_network
 from inos.primitives.errors import InosError
 from inos.primitives.units import format_credits
@@ -60,13 +60,15 @@ def create(
     if json_:
         print_json(shown | {"phrase": secret.phrase})
         return
-    print("Recovery phrase. Write it down and keep it off this machine; it is not shown again:\n")
+    print_text("Recovery phrase. Write it down and keep it off this machine; it is not shown again:\n")
     parts = secret.phrase.split()
     for row in range(0, len(parts), 4):
-        print("  " + "".join(f"{row + i + 1:>3}. {word:<10}" for i, word in enumerate(parts[row : row + 4])).rstrip())
+        print_text(
+            "  " + "".join(f"{row + i + 1:>3}. {word:<10}" for i, word in enumerate(parts[row : row + 4])).rstrip()
+        )
     if secret.passphrase:
-        print("\nThe BIP-39 passphrase is needed in addition to it.")
-    print(f"\nwallet  {path}\naddress {shown['address']}")
+        print_text("\nThe BIP-39 passphrase is needed in addition to it.")
+    print_text(f"\nwallet  {path}\naddress {shown['address']}")
 
 
 def restore(
@@ -105,9 +107,9 @@ def restore(
     if json_:
         print_json(shown | {"used": used})
         return
-    print(f"wallet  {path}\naddress {shown['address']}")
+    print_text(f"wallet  {path}\naddress {shown['address']}")
     if used is None:
-        print(f"its other addresses were not looked for: {trouble}\n  later: inos wallet scan --wallet {wallet}")
+        print_text(f"its other addresses were not looked for: {trouble}\n  later: inos wallet scan --wallet {wallet}")
     else:
         _print_used(used)
 
@@ -154,9 +156,9 @@ def _scan(net: Network, path: Path, secret: keystore.Secret | keystore.RawKey, r
 
 def _print_used(used: list[dict[str, Any]]) -> None:
     if not used:
-        print(f"none of its first {GAP} addresses was used yet")
+        print_text(f"none of its first {GAP} addresses was used yet")
     for each in used:
-        print(f"used    {each['index']:>3}  {each['address']}  {format_credits(int(each['balance']))} credits")
+        print_text(f"used    {each['index']:>3}  {each['address']}  {format_credits(int(each['balance']))} credits")
 
 
 def list_wallets(wallet_dir: WalletDirOption = None, json_: JsonOption = False) -> None:
@@ -174,12 +176,14 @@ def list_wallets(wallet_dir: WalletDirOption = None, json_: JsonOption = False) 
     if json_:
         print_json({"directory": str(directory), "wallets": rows})
     elif not rows:
-        print(f"no wallets in {directory}; make one with: inos wallet create")
+        print_text(f"no wallets in {directory}; make one with: inos wallet create")
     else:
         for row in rows:
-            print(f"{row['wallet']:<16} {row['address'] if 'address' in row else 'error: ' + row['error']['message']}")
+            print_text(
+                f"{row['wallet']:<16} {row['address'] if 'address' in row else 'error: ' + row['error']['message']}"
+            )
             for other in row.get("other_addresses", ()):
-                print(f"{'':<8}{other['index']:>7}  {other['address']}")
+                print_text(f"{'':<8}{other['index']:>7}  {other['address']}")
 
 
 def address(
@@ -198,7 +202,7 @@ def address(
     if json_:
         print_json({"wallet": wallet, "network": net.name, "path": format_path(index=index), "address": text})
     else:
-        print(text)
+        print_text(text)
 
 
 def _read_passphrase(ask: bool, file: Path | None) -> str:

@@ -20,7 +20,7 @@ from inos.cli.common.options import (
     WalletOption,
     YesOption,
 )
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.transactions import (
     Payment,
     describe_transaction,
@@ -70,7 +70,7 @@ def send(
     print_transaction(net, tx, as_json=False, height=height)
     if burned:
         arriving = format_credits(payload.amount - burned)
-        print(f"{to} gets {arriving}; {format_credits(burned)} are burned for its account")
+        print_text(f"{to} gets {arriving}; {format_credits(burned)} are burned for its account")
 
 
 def find_account_fee(network: Network, rpc: str, payload: Transfer) -> int:
@@ -135,9 +135,9 @@ def sign(
     if json_:
         print_json(document)
     elif output is not None:
-        print(f"{document['id']}\nsigned and written to {output}; send it with: inos wallet broadcast {output}")
+        print_text(f"{document['id']}\nsigned and written to {output}; send it with: inos wallet broadcast {output}")
     else:
-        print(f"id  {document['id']}\nhex {document['hex']}")
+        print_text(f"id  {document['id']}\nhex {document['hex']}")
 
 
 def broadcast(
