@@ -4,11 +4,11 @@ arrive.
 
 from collections.abc import Sequence
 
-from inos.chain import schema
-from inos.chain.blocks import BlockStore
+from inos.chain.blocks import Batch, BlockStore
 from inos.chain.database import Database
-from inos.chain.entry import Entry
+from inos.chain.entry import Entry, make_context
 from inos.chain.index import BlockIndex
+from inos.chain.trimming import make_erase_batch
 from inos.consensus.codes import Code
 from inos.consensus.params import Params
 from inos.consensus.validity import check_clock, check_header_context, check_header_sanity
@@ -41,14 +41,14 @@ class Admission:
             ParentMissing, ClockAhead, NotYet "too-many-headers", "conflicts-with-final": nothing is stored.
         """
         block_id = compute_block_id(header)
-        known = self._index.get(block_id)
+        known = self._find(block_id, header)
         if known is not None:
             refuse_invalid(known)
             return
         self._make_room(most)
         self._check_new(header, now_ms)
         entry = self._index.add(block_id, header, self.get_parent(header))
-        self._blocks.put_header(block_id, header, entry.arrival)
+        self._blocks.put_header(entry, self._index.recorded_root)
 
     def admit(self, block: Block, now_ms: TimeMs) -> Entry | None:
         """Check a block's header if it is new; else return what is known of the block.
@@ -56,7 +56,7 @@ class Admission:
         Raises:
             RuleViolation, ParentMissing, ClockAhead, NotYet: for the same reasons as `add_header`.
         """
-        known = self._index.get(compute_block_id(block.header))
+        known = self._find(compute_block_id(block.header), block.header)
         if known is None:
             self._check_new(block.header, now_ms)
         else:
@@ -64,6 +64,10 @@ class Admission:
             if not known.has_body:
                 self._refuse_below_final(known)
         return known
+
+    def _find(self, block_id: BlockId, header: Header) -> Entry | None:
+        parent = self._index.get(BlockId(header.parent))
+        return self._index.get(block_id) if parent is None else self._index.find_child(block_id, parent)
 
     def get_parent(self, header: Header) -> Entry:
         """Return the header's parent.
@@ -85,9 +89,12 @@ class Admission:
                 hint="send it again later: there is room once blocks arrive or their wait ends",
             )
 
-    def _erase(self, ids: Sequence[BlockId]) -> None:
-        if ids:
-            self._db.write({schema.header_key(block_id): None for block_id in ids}, is_synced=False)
+    def _erase(self, forgotten: Sequence[Entry]) -> None:
+        batch: Batch = {}
+        for entry in forgotten:
+            batch |= make_erase_batch(entry)
+        if batch:
+            self._db.write(batch, is_synced=False)
 
     def _check_new(self, header: Header, now_ms: TimeMs) -> None:
         """Check a new header by itself (stage 1), then against its parent and the clock (stage 2)."""
@@ -95,7 +102,7 @@ class Admission:
         parent = self.get_parent(header)
         refuse_invalid(parent)
         self._refuse_below_final(parent)
-        check_header_context(self._params, header, self._index.make_context(parent))
+        check_header_context(self._params, header, make_context(self._params, parent))
         check_clock(self._params, header, now_ms)
 
     def _refuse_below_final(self, entry: Entry) -> None:

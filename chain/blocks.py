@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from inos.chain import schema
+from inos.chain.entry import Entry
 from inos.chain.errors import ChainError
 from inos.chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid, Undo
-from inos.primitives.blocks import Block, Header
+from inos.primitives.blocks import Block
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import Witness
-from inos.primitives.units import BlockId
+from inos.primitives.units import BlockId, Height
 
 T = TypeVar("T")
 Batch = dict[bytes, bytes | None]
@@ -35,8 +36,9 @@ class BlockStore:
     def __init__(self, records: Records) -> None:
         self._db = records
 
-    def put_header(self, block_id: BlockId, header: Header, arrival: int) -> None:
-        self._db.write(make_header_batch(block_id, header, arrival), is_synced=False)
+    def put_header(self, entry: Entry, root: Height) -> None:
+        """Store a header: see `make_header_batch`."""
+        self._db.write(make_header_batch(entry, root), is_synced=False)
 
     def put_invalid(self, block_id: BlockId, code: str, message: str) -> None:
         self._db.write({schema.invalid_key(block_id): encode(StoredInvalid(code, message))})
@@ -70,13 +72,29 @@ class BlockStore:
             raise self._db.explain(f"the record {key[:1].decode()} {key[1:].hex()}: {error}") from error
 
 
-def make_header_batch(block_id: BlockId, header: Header, arrival: int) -> Batch:
-    return {schema.header_key(block_id): encode(StoredHeader(header, arrival))}
+def make_header_batch(entry: Entry, root: Height) -> Batch:
+    """Return the batch that stores a header off the connected chain.
 
-
-def make_block_batch(block_id: BlockId, block: Block, witness: Witness, arrival: int) -> Batch:
-    """Return the batch that stores header, block and witness, so that either all of them are stored or none."""
-    return make_header_batch(block_id, block.header, arrival) | {
-        schema.block_key(block_id): encode(block),
-        schema.witness_key(block_id): encode(witness),
+    Args:
+        root: the height above which a restart reads all headers: see schema.META_ROOT.
+    """
+    height, weight = schema.encode_height(entry.height), encode_weight(entry.weight)
+    batch: Batch = {
+        schema.header_key(entry.height, entry.id): encode(StoredHeader(entry.header, entry.arrival, weight)),
+        schema.height_key(entry.id): height,
     }
+    if entry.height <= root:
+        batch[schema.stray_key(entry.id)] = height
+    return batch
+
+
+def make_block_batch(entry: Entry, block: Block, witness: Witness, root: Height) -> Batch:
+    """Return the batch that stores header, block and witness, so that either all of them are stored or none."""
+    return make_header_batch(entry, root) | {
+        schema.block_key(entry.id): encode(block),
+        schema.witness_key(entry.id): encode(witness),
+    }
+
+
+def encode_weight(weight: int) -> bytes:
+    return weight.to_bytes((weight.bit_length() + 7) // 8, "big")

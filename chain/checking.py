@@ -25,8 +25,8 @@ class Checked(Struct, frozen=True):
 
 
 def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Checked:
-    """Check every block of the chain that is stored: its id, its parent and its transactions' root; then check the
-    tip's state root.
+    """Check every header of the chain, its id and its parent, and every block that is stored, its transactions' root;
+    then check the tip's state root.
 
     Finally, read every other record, in particular the witnesses, so that damage to them is found. Seals and signatures
     were checked when the blocks arrived and are not checked again.
@@ -45,9 +45,13 @@ def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Che
         block_id = ledger.view.get_block_id(height)
         if block_id is None:
             raise _damaged(height, "is not on record as part of the chain")
-        block = ledger.view.get_block(block_id)
+        header, block = ledger.view.get_header(block_id), ledger.view.get_block(block_id)
+        if header is None:
+            raise _damaged(height, "has no header")
+        _check_links(height, block_id, header.parent == parent, compute_block_id(header) == block_id)
         if block is not None:
-            _check_links(height, block_id, block.header.parent == parent, compute_block_id(block.header) == block_id)
+            if block.header != header:
+                raise _damaged(height, "has another header than the index")
             if compute_tx_root(block.transactions, block.aggregate) != block.header.tx_root:
                 raise _damaged(height, "has other transactions than its header says")
             ledger.view.get_witness(block_id)  # raises if it cannot be read

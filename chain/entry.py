@@ -1,13 +1,16 @@
 """One known block in the tree of headers, and functions that walk along that tree."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
 from msgspec import Struct
 
+from inos.consensus.context import AsertAnchor, HeaderContext
 from inos.consensus.forkchoice import NEVER, Preference, compute_preference
-from inos.primitives.blocks import Header
+from inos.consensus.params import Params
+from inos.primitives.blocks import Header, get_target
 from inos.primitives.units import BlockId, Height, TimeMs, Weight
 
 
@@ -19,19 +22,30 @@ class Tip(Struct, frozen=True):
     weight: Weight
 
 
-@dataclass(eq=False, slots=True)
+class Below(Protocol):
+    """Finds ancestors that are not held in memory: see inos.chain.loader.EntryLoader."""
+
+    def find_parent(self, entry: "Entry") -> "Entry | None": ...
+
+    def find_ancestor(self, entry: "Entry", height: int) -> "Entry | None": ...
+
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Entry:
     """One known block. `invalid` is the code and reason of the rule that the block or an ancestor breaks."""
 
     id: BlockId
     header: Header
-    parent: "Entry | None"
+    link: "Entry | None"
+    """The parent, if this entry keeps it in memory; `parent` returns it in any case."""
     weight: Weight
     arrival: int
+    below: Below | None = None
+    """Finds the parent if `link` does not name it; None for genesis and for entries with a `link`."""
     first: "Entry | None" = None
     """Block 1 of this branch, None for genesis."""
     skip: "Entry | None" = None
-    """An ancestor further down, so that any ancestor is reached in a few dozen steps."""
+    """An ancestor in memory further down, so that any of them is reached in a few dozen steps."""
     has_body: bool = False
     is_linked: bool = False
     """The bodies of this block and of all its ancestors are here."""
@@ -53,9 +67,15 @@ class Entry:
     children: list["Entry"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.parent is not None:
-            self.first = self if self.parent.parent is None else self.parent.first
-            self.skip = get_ancestor(self.parent, compute_skip_height(self.header.height))
+        if self.link is not None:
+            self.first = self if self.link.header.height == 0 else self.link.first
+            self.skip = _get_near(self.link, compute_skip_height(self.header.height))
+
+    @property
+    def parent(self) -> "Entry | None":
+        """The parent, None for genesis. It is read from disk if it is not in memory."""
+        link, below = self.link, self.below
+        return below.find_parent(self) if link is None and below is not None else link
 
     @property
     def height(self) -> Height:
@@ -70,6 +90,16 @@ class Entry:
         return Tip(self.id, self.header, self.weight)
 
 
+def make_context(params: Params, parent: Entry) -> HeaderContext:
+    """Return what the rules need to know about the ancestors of a new header on `parent`."""
+    times = [TimeMs(each.header.time_ms) for each in islice(iterate_back(parent), params.median_time_blocks)]
+    first = parent.first
+    anchor = None
+    if first is not None:
+        anchor = AsertAnchor(first.height, TimeMs(first.header.time_ms), get_target(first.header))
+    return HeaderContext(parent.header, parent.id, tuple(reversed(times)), anchor)
+
+
 def compute_skip_height(height: int) -> int:
     """Return the height to which the skip of a block at `height` leads, as in Bitcoin's skip list."""
     if height < 2:
@@ -81,13 +111,25 @@ def get_ancestor(entry: Entry, height: int) -> Entry:
     """Return the ancestor at `height`, or the entry itself at its own height; 0 <= height <= its own."""
     current = entry
     while current.header.height > height:
-        skip, parent = current.skip, current.parent
+        skip, link, below = current.skip, current.link, current.below
         if skip is not None and skip.header.height >= height:
             current = skip
-        elif parent is not None:
-            current = parent
+        elif link is not None:
+            current = link
         else:
-            break
+            found = None if below is None else below.find_ancestor(current, height)
+            if found is None:
+                break
+            current = found
+    return current
+
+
+def _get_near(entry: Entry, height: int) -> Entry | None:
+    """Return the ancestor at `height` if it is in memory."""
+    current: Entry | None = entry
+    while current is not None and current.header.height > height:
+        skip = current.skip
+        current = skip if skip is not None and skip.header.height >= height else current.link
     return current
 
 
@@ -95,8 +137,11 @@ def find_fork(a: Entry, b: Entry) -> Entry:
     """Return the last common ancestor of two entries."""
     low = min(a.height, b.height)
     a, b = get_ancestor(a, low), get_ancestor(b, low)
-    while a is not b and a.parent is not None and b.parent is not None:
-        a, b = a.parent, b.parent
+    while a is not b:
+        above, beside = a.parent, b.parent
+        if above is None or beside is None:
+            break
+        a, b = above, beside
     return a
 
 
@@ -117,34 +162,6 @@ def iterate_subtree(entry: Entry) -> Iterator[Entry]:
         waiting += current.children
 
 
-def list_missing(best: Entry, limit: int) -> list[BlockId]:
-    """Return at most `limit` ids without bodies on the chain up to `best`, lowest first. The work grows with `limit`
-    and hardly with the chain's length.
-    """
-    missing: list[BlockId] = []
-    height = _find_gap(best)
-    while len(missing) < limit and height <= best.height:
-        top = get_ancestor(best, min(best.height, height + limit - 1))
-        part = list(islice(iterate_back(top), top.height - height + 1))
-        missing += [entry.id for entry in reversed(part) if not entry.has_body]
-        height = top.height + 1
-    return missing[:limit]
-
-
-def _find_gap(best: Entry) -> int:
-    """Return the lowest height on the chain up to `best` that is not linked, by binary search, since all blocks below
-    it are linked.
-    """
-    low, high = 0, best.height + 1
-    while low + 1 < high:
-        middle = (low + high) // 2
-        if get_ancestor(best, middle).is_linked:
-            low = middle
-        else:
-            high = middle
-    return low + 1
-
-
 def make_locator(best: Entry, dense: int) -> tuple[BlockId, ...]:
     """Return ids back from `best`: the first `dense` one by one, then in doubling steps, genesis last."""
     return tuple(get_ancestor(best, height).id for height in _iterate_locator_heights(best.height, dense))
@@ -158,27 +175,6 @@ def _iterate_locator_heights(height: int, dense: int) -> Iterable[int]:
         step = step * 2 if count >= dense else 1
         height -= step
     yield 0
-
-
-def check_entries(entries: Mapping[BlockId, Entry], genesis: Entry) -> None:
-    """Check the invariants between each entry and its parent.
-
-    Raises:
-        AssertionError: names the invariant that does not hold.
-    """
-    for block, entry in entries.items():
-        parent = entry.parent
-        assert entry.id == block, "an entry is indexed under another id"
-        assert all(entries.get(child.id) is child for child in entry.children), "a child is not indexed"
-        if parent is None:
-            assert entry is genesis, "there is a second root"
-            continue
-        assert entries.get(parent.id) is parent, "a parent is not indexed"
-        assert entry in parent.children, "a parent does not list its child"
-        assert entry.weight > parent.weight, "a block has no weight"
-        assert entry.is_linked == (entry.has_body and parent.is_linked), "is_linked does not follow from the bodies"
-        assert entry.invalid is not None or parent.invalid is None, "a child of an invalid block is valid"
-        assert entry.is_held or not (entry.is_linked and parent.is_held), "a child of a held block is not held"
 
 
 def _clear_lowest(number: int) -> int:

@@ -12,7 +12,7 @@ from inos.primitives.units import HASH_BYTES
 FoundKind: TypeAlias = Literal["block", "transaction", "job"]
 TABLES: Final[tuple[tuple[FoundKind, bytes], ...]] = (
     ("job", schema.STATE + bytes([Kind.JOB])),
-    ("block", schema.HEADER),
+    ("block", schema.HEIGHT),
     ("transaction", schema.TRANSACTION),
 )
 """A job has the id of the transaction that posted it; it counts as a job."""

@@ -1,27 +1,24 @@
-"""All known blocks in memory: the tree of headers, which parts of each block are stored, and which branch is best."""
+"""The tree of headers, which parts of each block are stored, and which branch is best.
+
+In memory are all blocks that a choice between branches may concern: the connected ones from `root` on, and all branches
+that no final block excludes. `trim` moves `root` up as the chain grows. The connected blocks below are on disk, from
+where `inos.chain.loader` reads those that are needed; so memory does not grow with the chain.
+"""
 
 from collections.abc import Iterator
-from itertools import islice
 
-from inos.chain.entry import (
-    Entry,
-    Tip,
-    check_entries,
-    find_fork,
-    get_ancestor,
-    iterate_back,
-    iterate_subtree,
-    list_missing,
-)
+from inos.chain.entry import Entry, get_ancestor, iterate_subtree
+from inos.chain.headers import HeaderRecords
+from inos.chain.invariants import check_index
+from inos.chain.loader import EntryLoader
+from inos.chain.missing import list_missing
 from inos.chain.patience import Patience
-from inos.consensus.context import AsertAnchor, HeaderContext
+from inos.chain.trimming import Trim, plan_trim, sever
+from inos.chain.vouching import VouchedWork
 from inos.consensus.forkchoice import NEVER, compute_chain_weight, is_late
 from inos.consensus.params import Params
-from inos.primitives.blocks import Header, get_target
-from inos.primitives.randomness import Randomness
+from inos.primitives.blocks import Header
 from inos.primitives.units import BlockId, TimeMs, Weight
-
-__all__ = ["BlockIndex", "Entry", "Tip"]
 
 
 class BlockIndex:
@@ -45,9 +42,10 @@ class BlockIndex:
     possibly lighter ones. `check_invariants` checks what else always holds.
     """
 
-    def __init__(self, params: Params, genesis_id: BlockId, genesis: Header) -> None:
+    def __init__(self, params: Params, genesis_id: BlockId, genesis: Header, records: HeaderRecords) -> None:
         self._params = params
         self._entries: dict[BlockId, Entry] = {}
+        self.loader = EntryLoader(records, self._entries)
         self.genesis = Entry(genesis_id, genesis, None, Weight(0), 0, has_body=True, is_linked=True)
         self._entries[genesis_id] = self.genesis
         self._arrivals = 0
@@ -55,10 +53,15 @@ class BlockIndex:
         self.genesis.connected = 0
         self.tip = self.genesis
         """The last connected block; the ledger moves it."""
+        self.root = self.genesis
+        """The lowest connected block in memory."""
+        self.recorded_root = self.genesis.height
+        """The height of the root that a restart begins with: see META_ROOT in inos.chain.schema."""
+        self.strays: set[Entry] = set()
+        """The first blocks of the branches in memory that fork off below the root."""
         self.best_header = self.genesis
         """The best of the headers that are not stalled and not known to be invalid."""
-        self._vouched: Entry | None = None
-        """A header whose work was checked by a sample; a restart forgets it."""
+        self.vouched = VouchedWork(params)
         self.heaviest = self.genesis
         """The best of all headers that are not known to be invalid."""
         self.side: set[Entry] = set()
@@ -75,19 +78,40 @@ class BlockIndex:
         """The number of headers that are not condemned and have no body: nothing shows yet that they were mined."""
 
     def get(self, block: BlockId) -> Entry | None:
-        return self._entries.get(block)
+        return self._entries.get(block) or self.loader.find(block)
+
+    def find_child(self, block: BlockId, parent: Entry) -> Entry | None:
+        """Return a known block whose parent is known. All children of a block in memory are in memory too, except those
+        of genesis, so nothing is read from disk for them.
+        """
+        found = self._entries.get(block)
+        has_all_children = parent.id in self._entries and parent is not self.genesis
+        return found if found is not None or has_all_children else self.loader.find(block)
+
+    def holds(self, block: BlockId) -> bool:
+        return block in self._entries
 
     def __len__(self) -> int:
+        """Return the number of blocks in memory."""
         return len(self._entries)
+
+    def restore(self, root: Entry) -> None:
+        """Begin an empty index with a connected block read from disk, as root and tip."""
+        self.root = self.tip = self.best_header = self.heaviest = root
+        self.recorded_root = root.height
+        self._entries[root.id] = root
 
     def add(self, block: BlockId, header: Header, parent: Entry, arrival: int | None = None) -> Entry:
         """Index a header whose parent is known and which passed its checks."""
-        self._arrivals = self._arrivals + 1 if arrival is None else max(self._arrivals, arrival)
-        weight = compute_chain_weight(parent.weight, header)
-        entry = Entry(block, header, parent, weight, self._arrivals if arrival is None else arrival)
+        if arrival is None:  # the parent's may be higher after a restart that did not read the parent
+            arrival = max(self._arrivals, parent.arrival) + 1
+        self._arrivals = max(self._arrivals, arrival)
+        entry = Entry(block, header, parent, compute_chain_weight(parent.weight, header), arrival)
         entry.invalid, entry.is_stalled, entry.late = parent.invalid, parent.is_stalled, parent.late
         parent.children.append(entry)
         self._entries[block] = entry
+        if parent.height < self.root.height and (parent is self.genesis or parent.id not in self._entries):
+            self.strays.add(entry)
         if entry.invalid is None:
             self.unproven += 1
             self._patience.on_header(entry)
@@ -124,34 +148,6 @@ class BlockIndex:
             self.pledged = None
         if self.best_header.invalid is not None or self.heaviest.invalid is not None:
             self._choose_best()
-
-    def vouch(self, entry: Entry) -> None:
-        """Count the work up to `entry` as checked."""
-        self._vouched = entry
-
-    def is_vouched(self, entry: Entry) -> bool:
-        """Return True if the results of a block lie so deep below checked work that they count as checked."""
-        top = self._vouched
-        if top is None or top.invalid is not None or entry.height >= top.height - self._params.result_depth:
-            return False
-        return get_ancestor(top, entry.height) is entry
-
-    def draw_by_weight(self, count: int, rng: Randomness) -> tuple[Entry, ...]:
-        """Draw headers between the tip's branch and the best header, each with a chance by its weight."""
-        best, base = self.best_header, find_fork(self.best_header, self.tip)
-        drawn = []
-        for _ in range(count):
-            # weights fit 64 bits a block; 128 random bits leave no bias that matters
-            goal = base.weight + rng.getrandbits(128) % (best.weight - base.weight)
-            low, high = int(base.height), int(best.height)
-            while low + 1 < high:
-                middle = (low + high) // 2
-                if get_ancestor(best, middle).weight > goal:
-                    high = middle
-                else:
-                    low = middle
-            drawn.append(get_ancestor(best, high))
-        return tuple(drawn)
 
     def set_held(self, entry: Entry, *, lacks_matrices: bool) -> None:
         """Hold a block that cannot be checked yet, and its descendants, so that they are no candidates for now."""
@@ -192,9 +188,41 @@ class BlockIndex:
         self.side.discard(entry)
 
     def set_inactive(self, entry: Entry) -> None:
-        """Note that `entry`, the tip, was disconnected."""
-        self.tip = entry.parent or self.genesis
+        """Note that `entry`, the tip, was disconnected. If it was the root, its parent becomes the root."""
+        parent = entry.parent or self.genesis
+        if entry is self.root:
+            entry.link = parent
+            self.root = parent
+            self._entries[parent.id] = parent
+            self.strays.difference_update(parent.children)
+            parent.children.append(entry)
+        self.tip = parent
         self._consider(entry)
+
+    def plan_trim(self) -> Trim | None:
+        """Return what `trim` would drop, or None if it is not worth while or the last final block is not connected."""
+        if not self.is_connected(self.final):
+            return None
+        return plan_trim(self.root, self.tip, self.final, self.strays)
+
+    def trim(self, plan: Trim) -> None:
+        """Move the root up, and drop what is below it and what the last final block excludes.
+
+        Everything dropped must be on disk, with what `make_trim_batch` returns.
+        """
+        self.loader.remember([*plan.buried, *plan.excluded])
+        sever(plan, self.tip, self.loader)
+        for entry in plan.buried:
+            if entry is not self.genesis:
+                del self._entries[entry.id]
+        for entry in plan.excluded:
+            del self._entries[entry.id]
+            self.unproven -= not entry.has_body and entry.invalid is None
+            self._patience.drop(entry)
+        self.root, self.recorded_root, self.strays = plan.root, plan.root.height, plan.strays
+        self.loader.late = plan.root.late
+        self.side.difference_update(plan.excluded)
+        self._held.difference_update(plan.excluded)
 
     def adopt(self, base: Entry) -> None:
         """Count the chain up to `base` as linked: the state of `base` is stored, and the missing bodies up to it are
@@ -214,12 +242,14 @@ class BlockIndex:
         """Make the chain up to `tip`, as read from the database, the connected one."""
         self._note_connected(tip)
         self.tip = tip
-        self.side.difference_update(iterate_back(tip))
+        self.side = {entry for entry in self.side if not self.is_connected(entry)}
         self.prune_side()
         self._choose_best()
 
     def is_after_final(self, entry: Entry) -> bool:
         """Return True if the block is the last final one or descends from it."""
+        if self.final is self.genesis:
+            return True
         return entry.height >= self.final.height and get_ancestor(entry, self.final.height) is self.final
 
     def set_final(self, entry: Entry) -> None:
@@ -267,11 +297,11 @@ class BlockIndex:
         is.
         """
         self.set_final(final)
-        for each in iterate_subtree(final):
+        for each in self._entries.values():
             if each.is_held:
                 self._hold(each)
             self._consider(each)
-        self.side.difference_update(iterate_back(self.tip))
+        self.side = {each for each in self.side if not self.is_connected(each)}
         self._choose_best()
 
     def is_connected(self, entry: Entry) -> bool:
@@ -292,62 +322,42 @@ class BlockIndex:
         if self.is_after_final(self.tip):
             self.side = {entry for entry in self.side if entry.preference > self.tip.preference}
 
-    def tick(self, now_ms: TimeMs) -> list[BlockId]:
-        """Mark the branches whose bodies are overdue, and return the ids of headers that were forgotten for that
-        reason.
-        """
+    def tick(self, now_ms: TimeMs) -> list[Entry]:
+        """Mark the branches whose bodies are overdue, and return the headers that were forgotten for that reason."""
         return self._forget(self._patience.tick(now_ms))
 
-    def make_room(self, limit: int) -> list[BlockId]:
+    def make_room(self, limit: int) -> list[Entry]:
         """Forget the headers that were waited for longest, a sixteenth of `limit` or more, if `limit` headers are
         unproven.
 
         Old headers give way to new ones: otherwise a peer that fills the room would keep the next block out.
 
         Returns:
-            The ids of the forgotten headers.
+            The forgotten headers.
         """
         if self.unproven < limit:
             return []
         return self._forget(self._patience.give_up(self.unproven - limit + max(1, limit // 16)))
 
-    def _forget(self, roots: list[Entry]) -> list[BlockId]:
+    def _forget(self, roots: list[Entry]) -> list[Entry]:
         lost = [entry for root in roots for entry in iterate_subtree(root)]
-        gone = [entry.id for entry in lost]
         for entry in lost:
             del self._entries[entry.id]
             self.unproven -= entry.invalid is None
             self._held.discard(entry)
+            self.strays.discard(entry)
         if self.pledged is not None and self.pledged.id not in self._entries:
             self.pledged = None
         for parent in {root.parent for root in roots if root.parent is not None}:
             parent.children = [child for child in parent.children if child.id in self._entries]
         if self.best_header.is_stalled or not {self.best_header.id, self.heaviest.id} <= self._entries.keys():
             self._choose_best()
-        return gone
+        return lost
 
     def list_missing(self, limit: int) -> list[BlockId]:
-        """Return at most `limit` ids whose bodies are wanted, each chain from its lowest block: the pledged chain, then
-        the best header's, then the heaviest one if it differs.
-        """
-        missing = [] if self.pledged is None else list_missing(self.pledged, limit)
-        if len(missing) < limit:
-            missing += [block for block in list_missing(self.best_header, limit) if block not in missing]
-            missing = missing[:limit]
-        if self.heaviest is not self.best_header and len(missing) < limit:
-            seen = set(missing)
-            others = [block for block in list_missing(self.heaviest, limit) if block not in seen]
-            missing += others[: limit - len(missing)]
-        return missing
-
-    def make_context(self, parent: Entry) -> HeaderContext:
-        """Return what the rules need to know about the ancestors of a new header on `parent`."""
-        times = [TimeMs(e.header.time_ms) for e in islice(iterate_back(parent), self._params.median_time_blocks)]
-        first = parent.first
-        anchor = None
-        if first is not None:
-            anchor = AsertAnchor(first.height, TimeMs(first.header.time_ms), get_target(first.header))
-        return HeaderContext(parent.header, parent.id, tuple(reversed(times)), anchor)
+        """Return at most `limit` ids of wanted bodies: the pledged chain's, the best header's, the heaviest one's."""
+        ends = dict.fromkeys(end for end in (self.pledged, self.best_header, self.heaviest) if end is not None)
+        return list_missing(ends, self.root, limit)
 
     def check_invariants(self) -> None:
         """Check that all fields follow from the entries. Only tests call this, as it reads every entry.
@@ -355,23 +365,7 @@ class BlockIndex:
         Raises:
             AssertionError: names the field that does not.
         """
-        check_entries(self._entries, self.genesis)
-        entries = set(self._entries.values())
-        valid = {entry for entry in entries if entry.invalid is None}
-        open_ = {entry for entry in valid if self.is_after_final(entry)}
-        assert self.unproven == sum(not entry.has_body for entry in valid), "unproven"
-        assert self._held == {entry for entry in open_ if entry.is_held}, "held"
-        candidates = {
-            entry for entry in open_ if entry.is_linked and not entry.is_held and not self.is_connected(entry)
-        }
-        assert self.side <= candidates, "side has a block that is no candidate"
-        assert self.side >= {entry for entry in candidates if entry.weight > self.tip.weight}, "side lacks a candidate"
-        assert {self.tip, self.final, self.best_header, self.heaviest} <= entries, "a block is not indexed"
-        assert self.tip.is_linked, "the tip is not linked"
-        assert self.heaviest.weight == max(entry.weight for entry in open_), "heaviest"
-        assert self.best_header.weight == max(entry.weight for entry in open_ if not entry.is_stalled), "best header"
-        assert self.pledged is None or (self.pledged in open_ and not self.is_connected(self.pledged)), "pledged"
-        self._patience.check_invariants(open_)
+        self._patience.check_invariants(check_index(self, self._entries, self._held))
 
     def _consider(self, entry: Entry) -> None:
         if entry.is_linked and entry.invalid is None and not entry.is_held and self.is_after_final(entry):

@@ -21,6 +21,7 @@ from inos.chain.movement import BlockOutcome, ConnectedChain, iterate_above
 from inos.chain.opening import load_index, open_database
 from inos.chain.reading import ChainReader, GenesisReader, HistoryEntry
 from inos.chain.snapshot.importer import Importer, abandon
+from inos.chain.trimming import make_trim_batch
 from inos.chain.view import LedgerView
 from inos.consensus.context import HeaderContext
 from inos.consensus.execution import ResultChecker, check_state_root
@@ -42,7 +43,7 @@ from inos.primitives.units import BlockId, StateRoot, Target, TimeMs, TxId
 __all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "LedgerView", "Tip"]
 
 MAX_UNPROVEN: Final = 131_072
-"""The largest number of headers without bodies on all branches, about 1 KB each. Sync requests at most half as many
+"""The largest number of headers without bodies on all branches, about 4 KB each. Sync requests at most half as many
 ahead, so more are a flood.
 """
 
@@ -211,7 +212,7 @@ class Ledger:
         """Take results more than `result_depth` below a valid header as checked."""
         entry = self._index.get(block)
         if entry is not None and entry.invalid is None:
-            self._index.vouch(entry)
+            self._index.vouched.vouch(entry)
 
     def retry_held(self, now_ms: TimeMs) -> BlockOutcome:
         """Try the blocks that waited for matrices or for the checks of their results.
@@ -293,6 +294,7 @@ class Ledger:
         self.importer = None
         self._chain.staging.forget()
         self.view.show(ChainReader(self._db, self._index.tip.to_tip()))
+        self._trim()
 
     def _refuse_blocks(self) -> None:
         if self.importer is not None:
@@ -313,7 +315,7 @@ class Ledger:
                 block_id = compute_block_id(block.header)
                 entry = self._index.get(block_id)
                 entry = entry or self._index.add(block_id, block.header, self._admission.get_parent(block.header))
-                self._blocks.put_header(block_id, block.header, entry.arrival)
+                self._blocks.put_header(entry, self._index.recorded_root)
                 self._chain.condemn(entry, error)
                 self._flush()
             raise
@@ -353,6 +355,14 @@ class Ledger:
         self._chain.flush()
         if self._index.tip.id != self.view.tip.id:
             self.view.show(ChainReader(self._db, self._index.tip.to_tip(), self._chain.staging.get_floors()))
+        self._trim()
+
+    def _trim(self) -> None:
+        """Drop the headers from memory that are needed there no longer. Everything in memory must be on disk."""
+        plan = self._index.plan_trim()
+        if plan is not None:
+            self._db.write(make_trim_batch(plan), is_synced=False)
+            self._index.trim(plan)
 
     def _activate(self) -> BlockOutcome:
         """Move to the best chain, and leave a branch again if it turns out to be invalid or cannot be checked yet.

@@ -60,7 +60,7 @@ class ConnectedChain:
 
     def arrive(self, entry: Entry, block: Block, witness: Witness) -> None:
         """Stage a new block, connected or not."""
-        self.staging.write(make_block_batch(entry.id, block, witness, entry.arrival))
+        self.staging.write(make_block_batch(entry, block, witness, self._index.recorded_root))
         self._arrived[entry.id] = block
         if self.staging.is_full:
             self.flush()
@@ -127,7 +127,9 @@ class ConnectedChain:
         if prepared.violation is not None:
             raise prepared.violation
         try:
-            check_products(prepared.products, TRUSTED_RESULTS if self._index.is_vouched(entry) else self._results)
+            check_products(
+                prepared.products, TRUSTED_RESULTS if self._index.vouched.is_vouched(entry) else self._results
+            )
         except VerdictMissing:
             self.prepared.keep(entry.id, prepared)
             raise
@@ -164,6 +166,9 @@ class ConnectedChain:
             )
         if block.aggregate is not None:
             batch[schema.aggregate_key(BlockId(block.aggregate.link.target.id))] = None
+        if entry.parent.height < self._index.recorded_root:
+            self._index.recorded_root = entry.parent.height
+            batch[schema.META_ROOT] = schema.encode_height(entry.parent.height)
         self.staging.write(batch)
         self._index.set_inactive(entry)
 

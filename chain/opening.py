@@ -8,13 +8,14 @@ from inos.chain.connection import compute_new_root, make_genesis_batch, make_his
 from inos.chain.database import Database
 from inos.chain.entry import Entry
 from inos.chain.errors import ChainError
+from inos.chain.headers import HeaderStore, iterate_headers
 from inos.chain.index import BlockIndex
-from inos.chain.schema import MAX_STORED_BYTES, SCHEMA_VERSION, StoredHeader, StoredInvalid
+from inos.chain.schema import SCHEMA_VERSION
 from inos.consensus.execution import check_state_root
 from inos.consensus.genesis_state import GenesisState
 from inos.consensus.params import Params
 from inos.primitives.blocks import Block, compute_block_id
-from inos.primitives.codec import decode, encode
+from inos.primitives.codec import encode
 from inos.primitives.errors import CodecError
 from inos.primitives.units import BlockId, Height
 
@@ -60,14 +61,17 @@ def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Dat
 
 
 def load_index(database: Database, params: Params, genesis: GenesisState) -> BlockIndex:
-    """Return the tree of headers, with the database's tip.
+    """Return the tree of headers, with the database's tip. The work grows with what is held in memory, and not with the
+    chain's length.
 
     Raises:
         ChainError: "database-damaged" if headers and tip do not match.
     """
-    index = BlockIndex(params, compute_block_id(genesis.header), genesis.header)
+    records = HeaderStore(database)
+    index = BlockIndex(params, compute_block_id(genesis.header), genesis.header, records)
     try:
-        _load_headers(database, index)
+        _load_root(database, index, records)
+        _load_headers(database, index, records)
         index.restore_tip(_find_tip(database, index))
         index.set_final(_find_final(database, index))
     except (CodecError, LookupError) as error:
@@ -115,35 +119,52 @@ def _check_genesis(database: Database, path: Path, genesis_id: BlockId) -> None:
         )
 
 
-def _load_headers(database: Database, index: BlockIndex) -> None:
-    """Read the headers in the order of arrival, so parents come first. A power failure may have lost headers that no
-    block depended on yet; their descendants are left out and fetched again.
+def _load_root(database: Database, index: BlockIndex, records: HeaderStore) -> None:
+    stored = database.get(schema.META_ROOT)
+    height = Height(0) if stored is None else schema.decode_height(stored)
+    if height == 0:
+        return
+    block = records.get_id(height)
+    root = None if block is None else index.get(block)
+    if root is None:
+        raise LookupError(f"the connected chain has no header at height {height}")
+    index.restore(root)
+
+
+def _load_headers(database: Database, index: BlockIndex, records: HeaderStore) -> None:
+    """Read the headers above the root, and the branches that fork off below it, in the order of arrival, so parents
+    come first.
+
+    A power failure may have lost headers that no block depended on yet; their descendants are left out and fetched
+    again.
     """
-    stored = [
-        (BlockId(key[1:]), decode(StoredHeader, value, limit=MAX_STORED_BYTES))
-        for key, value in database.iterate(schema.HEADER)
+    above = Height(index.root.height + 1)
+    found = dict(iterate_headers(database.iterate(schema.HEADER, start=schema.header_floor(above))))
+    for key in database.iterate_keys(schema.STRAY):
+        record = records.get(BlockId(key[1:]))
+        if record is not None and records.get_id(record.header.height) != key[1:]:
+            found[BlockId(key[1:])] = record
+    connected = {value for _, value in database.iterate(schema.ACTIVE, start=schema.active_key(above))}
+    final = _find_final_height(database)
+    loaded = [
+        index.add(block_id, record.header, parent, record.arrival)
+        for block_id, record in sorted(found.items(), key=lambda item: item[1].arrival)
+        if (parent := index.get(BlockId(record.header.parent))) is not None
+        and (index.holds(parent.id) or (parent.height >= final and records.get_id(parent.height) == parent.id))
     ]
-    stored.sort(key=lambda item: item[1].arrival)
-    for block_id, record in stored:
-        parent = index.get(BlockId(record.header.parent))
-        if parent is not None:
-            index.add(block_id, record.header, parent, record.arrival)
-    base = database.get(schema.META_BASE)
-    if base is not None:
-        found = index.get(BlockId(base))
-        if found is None:
-            raise LookupError("the block whose state came from others is not among the headers")
-        index.adopt(found)
-    for key, value in database.iterate(schema.INVALID):
-        reason = decode(StoredInvalid, value, limit=MAX_STORED_BYTES)
-        entry = index.get(BlockId(key[1:]))
-        if entry is not None:
-            index.set_invalid(entry, reason.code, reason.message)
-    bodies = {BlockId(key[1:]) for key in database.iterate_keys(schema.BLOCK)}
-    for block_id, _ in stored:
-        entry = index.get(block_id)
-        if entry is not None and block_id in bodies:
+    for entry in loaded:
+        reason = records.get_invalid(entry.id) if entry.id not in connected else None
+        if reason is not None:
+            index.set_invalid(entry, *reason)
+    for entry in loaded:
+        if entry.id in connected or records.has_body(entry.id):
             index.set_body(entry)
+
+
+def _find_final_height(database: Database) -> Height:
+    stored = database.get(schema.META_FINAL)
+    height = None if stored is None else database.get(schema.height_key(BlockId(stored)))
+    return Height(0) if height is None else schema.decode_height(height)
 
 
 def _find_final(database: Database, index: BlockIndex) -> Entry:
@@ -160,6 +181,8 @@ def _find_tip(database: Database, index: BlockIndex) -> Entry:
         raise LookupError("the tip is not among the stored blocks")
     if database.get(schema.active_key(tip.height)) != tip.id:
         raise LookupError("the tip is not the last block of the connected chain")
+    if tip.id != database.get(schema.META_BASE) and database.get(schema.block_key(tip.id)) is None:
+        raise LookupError("the tip has no block")
     is_whole = database.get(schema.META_IMPORT) is None
     if is_whole and compute_new_root(database.get, {}) != tip.header.state_root:
         raise LookupError("the state tree is not that of the tip")

@@ -9,6 +9,7 @@ from inos.chain import schema
 from inos.chain.connection import compute_new_root
 from inos.chain.database import Database
 from inos.chain.entry import Tip
+from inos.chain.headers import iterate_headers
 from inos.chain.idsearch import FoundKind, find_ids
 from inos.chain.jobindex import iterate_jobs
 from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
@@ -78,6 +79,15 @@ class ChainReader:
         below = schema.active_key(Height(first + limit))
         found = self._snapshot.iterate(schema.ACTIVE, above=schema.active_key(Height(first - 1)), below=below)
         return [BlockId(value) for _, value in found]
+
+    def list_headers(self, first: int, limit: int) -> list[Header]:
+        """Return the headers of at most `limit` connected blocks from height `first` on."""
+        ids = set(self.list_block_ids(first, limit))
+        stored = self._snapshot.iterate(
+            schema.HEADER, start=schema.header_floor(first), below=schema.header_floor(first + limit)
+        )
+        connected = (item for item in stored if schema.get_header_id(item[0]) in ids)
+        return [record.header for _, record in iterate_headers(connected)]
 
     def get_block_stats(self, block: BlockId) -> BlockStats | None:
         """Return what a connected block did."""

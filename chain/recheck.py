@@ -7,7 +7,7 @@ from msgspec import Struct
 from inos.chain import schema
 from inos.chain.ledger import Ledger
 from inos.chain.opening import open_database
-from inos.chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid
+from inos.chain.schema import MAX_STORED_BYTES, StoredInvalid
 from inos.consensus.execution import ResultChecker
 from inos.consensus.genesis_state import GenesisState
 from inos.consensus.params import Params
@@ -54,8 +54,8 @@ def recheck(
         remembered = []
         for key, value in database.iterate(schema.INVALID):
             block_id, why = BlockId(key[1:]), decode(StoredInvalid, value, limit=MAX_STORED_BYTES)
-            header = database.get(schema.header_key(block_id))
-            height = None if header is None else decode(StoredHeader, header, limit=MAX_STORED_BYTES).header.height
+            height_data = database.get(schema.height_key(block_id))
+            height = None if height_data is None else schema.decode_height(height_data)
             remembered.append(Remembered(block_id, height, why.code, why.message))
         if remembered:
             database.write({schema.invalid_key(block.id): None for block in remembered})

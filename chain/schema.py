@@ -3,7 +3,9 @@
 | prefix | key | value |
 |---|---|---|
 | m | name | schema version, genesis id, tip id, id of the last final block, what was or is imported |
-| h | block id | header and arrival number |
+| h | height u64, block id | header, arrival number, and weight of the chain up to it |
+| l | block id | height u64 |
+| o | block id | height u64: a block at or below META_ROOT that is off the connected chain and above the final block |
 | b | block id | block |
 | w | block id | witness |
 | x | block id | code and reason why the block is invalid |
@@ -25,9 +27,9 @@
 Integers in keys are big-endian, so that LevelDB sorts them by value.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.movements import Movement
@@ -37,7 +39,7 @@ from inos.primitives.matrices import U32, Hash32
 from inos.primitives.transactions import U64, AddressBytes
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
-SCHEMA_VERSION: Final = b"4"
+SCHEMA_VERSION: Final = b"5"
 
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
@@ -48,8 +50,12 @@ META_BASE: Final = b"mbase"
 """Id of the block whose state came from peers: no bodies are stored up to it."""
 META_FINAL: Final = b"mfinal"
 """Id of the last final block; missing if only genesis is final."""
+META_ROOT: Final = b"mroot"
+"""Height u64 of a connected block. A start reads the headers above it, and those of the blocks under STRAY."""
 
 HEADER: Final = b"h"
+HEIGHT: Final = b"l"
+STRAY: Final = b"o"
 BLOCK: Final = b"b"
 STATE: Final = b"s"
 STATE_KIND_BYTES: Final = 2
@@ -74,6 +80,8 @@ class StoredHeader(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
     header: Header
     arrival: U64
+    weight: Annotated[bytes, Meta(max_length=32)]
+    """The weight of the chain up to this block, big-endian without leading zeros."""
 
 
 class StoredInvalid(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -105,8 +113,34 @@ class Position(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     index: U64
 
 
-def header_key(block: BlockId) -> bytes:
-    return HEADER + block
+def header_key(height: int, block: BlockId) -> bytes:
+    return HEADER + encode_height(height) + block
+
+
+def header_floor(height: int) -> bytes:
+    """Return a key at or before those of all headers at `height`, and after those of lower ones."""
+    return HEADER + encode_height(height)
+
+
+def get_header_id(key: bytes) -> BlockId:
+    """Return the block id in a header's key."""
+    return BlockId(key[9:])
+
+
+def height_key(block: BlockId) -> bytes:
+    return HEIGHT + block
+
+
+def stray_key(block: BlockId) -> bytes:
+    return STRAY + block
+
+
+def encode_height(height: int) -> bytes:
+    return height.to_bytes(8, "big")
+
+
+def decode_height(data: bytes) -> Height:
+    return Height(int.from_bytes(data, "big"))
 
 
 def block_key(block: BlockId) -> bytes:

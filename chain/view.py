@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from inos.chain.blocks import BlockStore
 from inos.chain.database import Database
-from inos.chain.entry import Tip, get_ancestor, make_locator
+from inos.chain.entry import Tip, get_ancestor, make_context, make_locator
 from inos.chain.index import BlockIndex
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
 from inos.chain.preparation import PreparedBlock
 from inos.chain.reading import ChainReader
+from inos.chain.vouching import draw_by_weight
 from inos.consensus.context import HeaderContext
 from inos.consensus.effects import Effects
 from inos.consensus.execution import ResultChecker
@@ -99,7 +100,7 @@ class LedgerView:
     def _begin_next(self, reader: ChainReader) -> NextBlock:
         tip = self._index.get(reader.tip.id)
         assert tip is not None, "the tip is indexed"
-        context = self._index.make_context(tip)
+        context = make_context(self.params, tip)
         return NextBlock(reader, context, compute_target(self.params, context))
 
     def prepare(self, block: Block) -> PreparedBlock | None:
@@ -205,9 +206,9 @@ class LedgerView:
         best, tip = self._index.best_header, self._index.tip
         if best.height - tip.height <= self.params.result_depth + 1:
             return None
-        if self._index.is_vouched(get_ancestor(best, tip.height + 1)):
+        if self._index.vouched.is_vouched(get_ancestor(best, tip.height + 1)):
             return None
-        return best.id, tuple(entry.id for entry in self._index.draw_by_weight(count, rng))
+        return best.id, tuple(entry.id for entry in draw_by_weight(best, tip, count, rng))
 
     @property
     def best_header(self) -> Tip:
@@ -215,6 +216,7 @@ class LedgerView:
         return self._index.best_header.to_tip()
 
     def get_header(self, block: BlockId) -> Header | None:
+        """Return the header of a known block, or None."""
         entry = self._index.get(block)
         return None if entry is None else entry.header
 
@@ -243,8 +245,7 @@ class LedgerView:
     def get_headers_after(self, locator: Sequence[BlockId], limit: int) -> list[Header]:
         """Return at most `limit` headers of the connected chain after the first of the locator's blocks on it."""
         reader = self._reader
-        headers = map(self.get_header, reader.list_block_ids(self._find_start(reader, locator) + 1, limit))
-        return [header for header in headers if header is not None]
+        return reader.list_headers(self._find_start(reader, locator) + 1, limit)
 
     def get_skeleton(self, locator: Sequence[BlockId], step: int, limit: int) -> tuple[BlockId, list[BlockId]]:
         """Return the first of the locator's blocks that is on the connected chain, and at most `limit` ids after it,

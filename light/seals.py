@@ -52,8 +52,13 @@ class Seals:
 
     def is_vouched(self, entry: Entry) -> bool:
         """Return True if the chain up to this block was checked."""
-        seen = self._seen
+        seen = self._get_seen()
         return find_fork(entry, seen) is entry or entry.height <= self._headers.final.height
+
+    def _get_seen(self) -> Entry:
+        """Return the block up to which the chain was checked; a final block needs no other check."""
+        final = self._headers.final
+        return self._seen if self._seen.height >= final.height else final
 
     async def check(self, top: Entry, sources: Sequence[WitnessSource]) -> None:
         """Check the chain up to `top`, a block whose header `sources[0]` gave.
@@ -65,7 +70,7 @@ class Seals:
         """
         if self.is_vouched(top):
             return
-        below = max(find_fork(top, self._seen).height, self._headers.final.height)
+        below = max(find_fork(top, self._get_seen()).height, self._headers.final.height)
         unseen = [entry for entry in self._headers.list_unproven(top) if entry.height > below]
         older = unseen[LAST:]
         chosen = unseen[:LAST] + (older if len(older) <= SAMPLES else self._rng.sample(older, SAMPLES))

@@ -15,6 +15,7 @@ import numpy as np
 
 from inos import work
 from inos.chain.ledger import BlockOutcome, Ledger
+from inos.chain.schema import META_ROOT
 from inos.consensus.execution import ResultChecker
 from inos.consensus.genesis_state import GenesisState, make_genesis
 from inos.consensus.params import Params
@@ -203,7 +204,7 @@ def dump(ledger: Ledger) -> dict[bytes, bytes]:
 
 def dump_chain(ledger: Ledger) -> dict[bytes, bytes]:
     """Return what depends only on the connected chain: no headers, bodies, witnesses or verdicts."""
-    return {key: value for key, value in dump(ledger).items() if key[:1] not in b"hbwx"}
+    return {key: value for key, value in dump(ledger).items() if key[:1] not in b"hlobwx" and key != META_ROOT}
 
 
 def make_result_ref(job_rows: int = 32, job_cols: int = 48, tag: int = 1) -> MatrixRef:

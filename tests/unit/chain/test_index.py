@@ -8,13 +8,14 @@ from inos.chain.index import BlockIndex
 from inos.primitives.units import BlockId, TimeMs
 from support.chain_maker import EASY
 from support.consensus_lab import Lab
+from support.header_records import MemoryRecords
 
 GENESIS = Lab(EASY).headers[0]
 
 
 @pytest.fixture
 def index() -> BlockIndex:
-    return BlockIndex(EASY, BlockId(bytes(32)), GENESIS)
+    return BlockIndex(EASY, BlockId(bytes(32)), GENESIS, MemoryRecords())
 
 
 def grow(index: BlockIndex, parent: Entry, count: int, *, has_bodies: bool = True) -> list[Entry]:
@@ -76,7 +77,7 @@ def test_headers_above_a_held_block_that_are_forgotten_are_not_the_best(index: B
     above = grow(index, held[0], 3, has_bodies=False)
     index.set_held(held[0], lacks_matrices=True)
     assert index.best_header is above[2]
-    assert index.make_room(1) == [entry.id for entry in above]
+    assert index.make_room(1) == above
     assert index.best_header is held[0]
     assert index.list_missing(10) == []
     index.check_invariants()

@@ -115,8 +115,8 @@ def test_branch_with_an_invalid_block_in_the_middle(branch: Branch, ledger: Ledg
     assert ledger.view.tip.id == branch.tip_id
     assert ledger.view.best_header.id == branch.tip_id
     assert ledger.view.get_missing_blocks(10) == []
-    after = {key: value for key, value in dump(ledger).items() if key[:1] not in b"hbwx"}
-    assert after == {key: value for key, value in before.items() if key[:1] not in b"hbwx"}
+    after = {key: value for key, value in dump(ledger).items() if key[:1] not in b"hlbwx"}
+    assert after == {key: value for key, value in before.items() if key[:1] not in b"hlbwx"}
     ledger.check()
     for _ in range(2):
         assert ledger.view.get_status(good[1].id) == "stored"
@@ -141,8 +141,8 @@ def test_way_to_an_invalid_block_that_is_as_good_as_the_tip(branch: Branch, ledg
     before = dump(ledger)
     assert refuse(ledger, bad) == "bad-state-root"
     assert ledger.view.tip.id == branch.tip_id
-    assert {key: value for key, value in dump(ledger).items() if key[:1] not in b"hbwx"} == {
-        key: value for key, value in before.items() if key[:1] not in b"hbwx"
+    assert {key: value for key, value in dump(ledger).items() if key[:1] not in b"hlbwx"} == {
+        key: value for key, value in before.items() if key[:1] not in b"hlbwx"
     }
 
 

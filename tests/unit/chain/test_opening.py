@@ -68,7 +68,8 @@ def test_other_genesis_is_refused(tmp_path: Path) -> None:
 def test_other_layout_is_refused(tmp_path: Path) -> None:
     branch = Branch()
     branch.open_ledger(tmp_path).close()
-    for layout, code in ((b"1", "old-protocol"), (b"3", "old-protocol"), (b"5", "schema-version")):
+    codes = {b"1": "old-protocol", b"3": "old-protocol", b"4": "schema-version", b"6": "schema-version"}
+    for layout, code in codes.items():
         with plyvel.DB(str(tmp_path)) as database:
             database.put(schema.META_SCHEMA, layout)
         assert get_code(lambda: branch.open_ledger(tmp_path)) == code
@@ -253,7 +254,7 @@ def test_lost_records_are_told(tmp_path: Path) -> None:
     """The files of the database are intact, but its records contradict each other."""
     branch = fill(tmp_path)
     last = branch.blocks[-1]
-    for key in (schema.block_key(last.id), schema.header_key(last.id), schema.active_key(branch.height)):
+    for key in (schema.block_key(last.id), schema.header_key(branch.height, last.id), schema.active_key(branch.height)):
         with plyvel.DB(str(tmp_path)) as database:
             value = database.get(key)
             database.delete(key)
@@ -284,7 +285,7 @@ def test_lost_header_of_another_branch_is_fetched_again(tmp_path: Path) -> None:
         ledger.add_header(made.block.header, NOW)
     ledger.close()
     with plyvel.DB(str(tmp_path)) as database:
-        database.delete(schema.header_key(blocks[1].id))
+        database.delete(schema.header_key(2, blocks[1].id))
     ledger = branch.open_ledger(tmp_path)
     assert [ledger.view.get_status(made.id) for made in blocks] == ["header", "unknown", "unknown", "unknown"]
     feed(ledger, blocks)
