@@ -71,11 +71,19 @@ class AddressService:
         self._has_candidates = asyncio.Event()
         wake = self._has_candidates.set
         self.rotation = OutboundRotation(links, settings, clock, get_tip, wake)
-        self._slots = OutboundSlots(
-            identity.node_id, self.book, links, settings, clock, rng, self.rotation.get_slot_count, self._has_candidates
-        )
         self.exchange = AddressExchange(
             key, self.book, self.reachability, settings, clock, rng, get_port=get_port, on_news=wake
+        )
+        self._slots = OutboundSlots(
+            identity.node_id,
+            self.book,
+            links,
+            settings,
+            clock,
+            rng,
+            self.rotation.get_slot_count,
+            self._has_candidates,
+            self._ask,
         )
         self._dialled_back: ExpiringSet[NodeId] = ExpiringSet(1024)
         self._dial_backs = asyncio.Semaphore(MAX_DIAL_BACKS)
@@ -113,7 +121,9 @@ class AddressService:
         """Do all work that belongs to one peer, until its link ends."""
         self.exchange.enter(peer)
         try:
-            if peer.kind is not LinkKind.INBOUND:
+            if peer.kind is LinkKind.INBOUND:
+                self._slots.note_arrival(peer)
+            else:
                 await self._introduce(peer)
             while True:
                 await self.exchange.wait_dial_me(peer)
@@ -123,11 +133,14 @@ class AddressService:
             if peer.address is not None:
                 self.book.seen(peer.address, self._clock.now_ms())
 
-    async def _introduce(self, peer: Peer) -> None:
+    async def _ask(self, peer: Peer) -> None:
         try:
             await self.exchange.ask(peer)
         except (RequestFailed, LinkError) as error:
             log.debug("no addresses from peer", peer=peer.name, code=error.code)
+
+    async def _introduce(self, peer: Peer) -> None:
+        await self._ask(peer)
         if self._settings.discovery:
             self.exchange.announce_own(peer)
             self.exchange.request_dial_back(peer)

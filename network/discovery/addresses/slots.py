@@ -1,8 +1,9 @@
-"""This module keeps the outbound links: anchors first, then the book, then seeds; each network group has at
-most one."""
+"""This module keeps the outbound links: anchors first, then the book, then nodes that dialled this one, then seeds;
+each network group has at most one."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -26,6 +27,8 @@ PICKS: Final = 40
 PATIENT_PICKS: Final = 30
 """After this many picks, an address that was dialled recently is taken as well."""
 ANCHORS: Final = 2
+MAX_ARRIVALS: Final = 32
+"""The addresses of this many nodes are kept that dialled this node last."""
 
 
 class PeerLinks(Protocol):
@@ -54,6 +57,7 @@ class OutboundSlots:
     Args:
         get_most: returns the number of slots, which is one more than usual while the chain does not grow.
         changed: set when there may be a slot or a candidate more.
+        ask: requests addresses from a peer.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class OutboundSlots:
         rng: Randomness,
         get_slot_count: Callable[[], int],
         changed: asyncio.Event,
+        ask: Callable[[Peer], Coroutine[None, None, None]],
     ) -> None:
         self._own_id = own_id
         self._book = book
@@ -75,7 +80,10 @@ class OutboundSlots:
         self._rng = rng
         self._get_slot_count = get_slot_count
         self._dialling: dict[NodeId, PeerAddress] = {}
+        self._arrivals: OrderedDict[NodeId, PeerAddress] = OrderedDict()
         self._seeded_at: float | None = None
+        self._asked_at: float | None = None
+        self._ask = ask
         self._changed = changed
 
     def pick_anchors(self) -> tuple[PeerAddress, ...]:
@@ -83,6 +91,19 @@ class OutboundSlots:
         peers = [peer for peer in self._list_outbound() if not peer.is_closing]
         oldest = sorted(peers, key=lambda peer: peer.connected_at)[:ANCHORS]
         return tuple(peer.address for peer in oldest if peer.address is not None)
+
+    def note_arrival(self, peer: Peer) -> None:
+        """Remember where a node lives that dialled this one, in case that no other is known.
+
+        Its port is not proven, and it may not want to be dialled, so the address does not go into the book.
+        """
+        address = PeerAddress(peer.id, peer.host, peer.hello.listen_port)
+        if not address.port or not self._book.is_acceptable(address):
+            return
+        self._arrivals[peer.id] = address
+        self._arrivals.move_to_end(peer.id)
+        if len(self._arrivals) > MAX_ARRIVALS:
+            self._arrivals.popitem(last=False)
 
     def _list_outbound(self) -> list[Peer]:
         return [peer for peer in self._links.peers.values() if peer.kind is LinkKind.OUTBOUND]
@@ -99,6 +120,7 @@ class OutboundSlots:
                 while len(self._dialling) < MAX_DIALS and self._count() < self._get_slot_count():
                     address = self._choose()
                     if address is None:
+                        self._ask_around(group)
                         break
                     self._begin(group, address)
                 try:
@@ -127,7 +149,9 @@ class OutboundSlots:
         self._changed.set()
 
     def _choose(self) -> PeerAddress | None:
-        """Return an address of the book from a group that has no slot yet, or else a seed if one is due."""
+        """Return an address from a group that has no slot yet: of the book, or else of a node that dialled this one.
+        Failing both, return a seed if one is due.
+        """
         groups = {peer.group for peer in self._links.list_full() if peer.kind is not LinkKind.INBOUND}
         groups |= {compute_group(address.host, address.port) for address in self._dialling.values()}
         now_ms = self._clock.now_ms()
@@ -140,6 +164,9 @@ class OutboundSlots:
             is_early = entry.attempt_ms > 0 and now_ms - entry.attempt_ms < wait_s * 1000
             if not is_early and self._is_free(address) and compute_group(address.host, address.port) not in groups:
                 return address
+        for address in reversed(self._arrivals.values()):
+            if self._is_free(address) and compute_group(address.host, address.port) not in groups:
+                return self._arrivals.pop(address.id)
         return self._choose_seed()
 
     def _is_free(self, address: PeerAddress) -> bool:
@@ -151,12 +178,26 @@ class OutboundSlots:
         """Return a seed if this node has no peer to talk to and did not try one recently."""
         is_alone = not self._count() and not self._links.count(LinkKind.STATIC)
         now = self._clock.monotonic()
-        is_due = self._seeded_at is None or now - self._seeded_at >= self._settings.seed_interval_s
+        is_due = self._is_due(self._seeded_at)
         seeds = [seed for seed in self._settings.seeds if self._is_free(seed)]
         if not (is_alone and is_due and seeds):
             return None
         self._seeded_at = now
         return seeds[int(self._rng.random() * len(seeds))]
+
+    def _ask_around(self, group: asyncio.TaskGroup) -> None:
+        """Ask a peer that dialled this node for addresses, if there is no outbound peer and no address to dial.
+
+        Otherwise such peers are not asked: anybody can dial, and would fill the book with addresses of its own.
+        """
+        peers = [peer for peer in self._links.list_full() if peer.kind is LinkKind.INBOUND and not peer.is_closing]
+        if self._count() or not peers or not self._is_due(self._asked_at):
+            return
+        self._asked_at = self._clock.monotonic()
+        group.create_task(self._ask(peers[int(self._rng.random() * len(peers))]))
+
+    def _is_due(self, last: float | None) -> bool:
+        return last is None or self._clock.monotonic() - last >= self._settings.seed_interval_s
 
 
 async def dial(book: AddressBook, links: PeerLinks, address: PeerAddress, clock: Clock) -> Peer:
@@ -171,6 +212,8 @@ async def dial(book: AddressBook, links: PeerLinks, address: PeerAddress, clock:
     except LinkError as error:
         end_attempt(book, address, error, clock)
         raise
+    now_ms = clock.now_ms()
+    book.add(address, peer.group, now_ms, now_ms)
     end_attempt(book, address, None, clock)
     return peer
 

@@ -122,6 +122,16 @@ async def test_nodes_that_know_one_seed_find_each_other(day):
         await until(lambda: all(town.nodes[number].ledger.tip.header.height == 1 for number in range(2, 8)), 20)
 
 
+async def test_a_node_that_knows_nobody_asks_a_peer_that_dialled_it():
+    town = Town()
+    third = town.make(3)
+    second = town.make(2, seeds=(place(3),), peers=(place(1),))
+    first = town.make(1, max_outbound=1)
+    async with running(third, second, first):
+        await until(lambda: count_outbound(first) == 1, 10)
+        assert [peer.id for peer in first.peers() if peer.kind is LinkKind.OUTBOUND] == [place(3).id]
+
+
 async def test_slots_are_bounded_and_each_is_in_another_group():
     town = Town()
     crowd = [town.make(number, host=f"20.1.0.{number}") for number in range(1, 6)]
@@ -139,7 +149,8 @@ async def test_slots_are_bounded_and_each_is_in_another_group():
             await asyncio.sleep(0.1)
             assert count_outbound(node) == 3
         assert node.get_status().outbound_groups == 3
-        assert sum(peer.group == "20.1.0.0/16" for peer in node.peers()) == 1
+        outbound = [peer for peer in node.peers() if peer.kind is LinkKind.OUTBOUND]
+        assert sum(peer.group == "20.1.0.0/16" for peer in outbound) == 1
 
 
 def now():
