@@ -10,7 +10,7 @@ from inos.chain.entry import Entry
 from inos.chain.errors import ChainError
 from inos.chain.headers import HeaderStore, iterate_headers
 from inos.chain.index import BlockIndex
-from inos.chain.schema import SCHEMA_VERSION
+from inos.chain.schema import SCHEMA_VERSION, StoredHeader
 from inos.consensus.execution import check_state_root
 from inos.consensus.genesis_state import GenesisState
 from inos.consensus.params import Params
@@ -91,6 +91,8 @@ def begin_database(database: Database, genesis: GenesisState) -> None:
         schema.META_TIP: genesis_id,
         schema.active_key(Height(0)): genesis_id,
         schema.block_key(genesis_id): encode(Block(genesis.header, ())),
+        schema.header_key(0, genesis_id): encode(StoredHeader(genesis.header, 0, b"")),
+        schema.height_key(genesis_id): schema.encode_height(0),
     }
     database.write(batch)
 

@@ -1,5 +1,6 @@
 """The machine that is measured, and the memory of processes on it."""
 
+import os
 import platform
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,15 @@ def read_memory_mb(pid: int, field: str) -> float:
     except OSError:
         return 0.0
     return 0.0
+
+
+def read_cpu_s(pid: int) -> float:
+    """Return the processor time that a process has taken, in seconds; 0 if the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def list_children(pid: int) -> list[int]:

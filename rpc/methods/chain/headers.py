@@ -5,7 +5,6 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from inos.primitives.codec import encode
-from inos.primitives.units import Height
 from inos.rpc.method import Example, method
 from inos.rpc.models.values import BlockHeight, HexBytes, Model
 from inos.rpc.ports import NodePort
@@ -34,7 +33,5 @@ class RawHeadersModel(Model):
 async def chain_get_raw_headers(node: NodePort, params: RawHeadersParams) -> RawHeadersModel:
     """Return headers of the best chain as bytes, for programs that check them themselves."""
     tip = node.ledger.tip.header.height
-    heights = range(params.first, min(tip, params.first + params.limit - 1) + 1)
-    found = [node.ledger.get_block_id(Height(each)) for each in heights]
-    headers = [node.ledger.get_header(block_id) for block_id in found if block_id is not None]
-    return RawHeadersModel(headers=[encode(header).hex() for header in headers if header is not None], height=tip)
+    headers = node.ledger.reader.list_headers(params.first, params.limit)
+    return RawHeadersModel(headers=[encode(header).hex() for header in headers], height=tip)
