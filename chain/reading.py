@@ -76,8 +76,11 @@ class ChainReader:
 
     def list_block_ids(self, first: int, limit: int) -> list[BlockId]:
         """Return the ids of at most `limit` connected blocks from height `first` on."""
-        below = schema.active_key(Height(first + limit))
-        found = self._snapshot.iterate(schema.ACTIVE, above=schema.active_key(Height(first - 1)), below=below)
+        end = min(first + limit, self.tip.header.height + 1)
+        if first >= end:
+            return []
+        start, below = schema.active_key(Height(first)), schema.active_key(Height(end))
+        found = self._snapshot.iterate(schema.ACTIVE, start=start, below=below)
         return [BlockId(value) for _, value in found]
 
     def list_headers(self, first: int, limit: int) -> list[Header]:
