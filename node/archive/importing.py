@@ -18,7 +18,8 @@ from inos.primitives.blocks import compute_block_id
 from inos.primitives.clock import Clock
 from inos.primitives.codec import decode
 from inos.primitives.errors import CodecError, InosError, ParentMissing, RuleViolation, VerdictMissing
-from inos.primitives.units import BlockId
+from inos.primitives.units import HASH_BYTES, BlockId
+from inos.work.matrices import matrix_ref
 
 BATCH: Final = 64
 """This many blocks go to disk together; a killed import loses no more."""
@@ -88,12 +89,18 @@ class _Importer:
         self._path = path
         self._clock = clock
         self._waiting: list[SealedBlock] = []
+        self._head: Head | None = None
+        self._tip: BlockId | None = None
+        """The last block that was read."""
+        self._matrix_count = 0
         self.found = Imported()
         self.is_whole = False
 
     def take(self, frame: Frame, pool: ThreadPoolExecutor) -> None:
         if self.is_whole:
             self._refuse("data follows the end frame")
+        if (self._head is None) != (frame.kind is Kind.HEAD):
+            self._refuse("it does not say once, and at its beginning, whose chain it is")
         try:
             match frame.kind:
                 case Kind.HEAD:
@@ -103,8 +110,7 @@ class _Importer:
                 case Kind.BLOCK:
                     self._take_block(decode(SealedBlock, frame.payload, limit=MAX_FRAME), pool)
                 case Kind.END:
-                    end = decode(End, frame.payload, limit=MAX_FRAME)
-                    self.is_whole = end.blocks == self.found.blocks
+                    self._take_end(decode(End, frame.payload, limit=MAX_FRAME))
                 case _:
                     assert_never(frame.kind)
         except CodecError as error:
@@ -112,19 +118,31 @@ class _Importer:
 
     def _take_head(self, head: Head) -> None:
         _check_genesis(self._path, head, self._ledger.view.get_locator()[-1])
+        self._head = head
         self.found.first = head.first
 
+    def _take_end(self, end: End) -> None:
+        if end != End(self.found.blocks, self._matrix_count, self._tip or bytes(HASH_BYTES)):
+            self._refuse("it holds other blocks or matrices than its end frame says")
+        self.is_whole = True
+
     def _take_matrix(self, payload: bytes) -> None:
+        self._matrix_count += 1
         matrix, array = decode_matrix(payload)
         if self._store.has(matrix):
             return
-        if self._store.put(array, is_own=False).id != matrix:
+        if matrix_ref(array).id != matrix:
             self._refuse(f"the matrix {matrix.hex()} does not match its id")
+        self._store.put(array, is_own=False)
         self.found.matrices += 1
 
     def _take_block(self, sealed: SealedBlock, pool: ThreadPoolExecutor) -> None:
+        height, expected = sealed.block.header.height, self.found.first + self.found.blocks
+        if height != expected:
+            self._refuse(f"it has block {height} where block {expected} belongs")
         self.found.blocks += 1
-        status = self._ledger.view.get_status(compute_block_id(sealed.block.header))
+        self._tip = compute_block_id(sealed.block.header)
+        status = self._ledger.view.get_status(self._tip)
         if status in ("connected", "stored"):
             self.found.known += 1
             return

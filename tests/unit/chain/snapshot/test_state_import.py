@@ -15,9 +15,11 @@ from inos.consensus.records import account_key
 from inos.consensus.stateranges import ROOT, Halves, Place, Records, StateRange, check_range
 from inos.primitives.blocks import compute_block_id
 from inos.primitives.bls import get_bls
-from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError, NotYet, RuleViolation
 from inos.primitives.units import Address, Nano
 from support.chain_maker import ALICE, EASY, NOW, Branch, feed, make_post
+from support.field_changes import change_fields
 
 CROWD = {Address(n.to_bytes(20, "big")): Nano(n + 1) for n in range(9000)}
 
@@ -186,6 +188,32 @@ def test_wrong_range_is_refused_and_leaves_nothing(lie: object, branch: Branch, 
     fill(ledger, state, past)
     ledger.finish_import()
     ledger.check()
+    ledger.close()
+
+
+def test_each_field_of_a_range_counts(branch: Branch, source: Ledger, tmp_path: Path) -> None:
+    """Each is changed alone, in a range of halves and in one of records: it is refused, and nothing is written."""
+    past, kinds = get_past(source, 8), set()
+    ledger = open_empty(branch, tmp_path / "new")
+    state = begin(ledger, branch, 8)
+    while Records not in kinds:
+        place = state.list_missing(1)[0]
+        found = past.read_range(place)
+        assert found is not None
+        before = dict(ledger._db.iterate(b""))
+        if type(found.content) not in kinds:
+            for path, data in change_fields(encode(found)):
+                if path.startswith("[1][1][") and not path.startswith("[1][1][0]"):
+                    continue  # One record stands for the thousands that follow it.
+                with pytest.raises((CodecError, RuleViolation)) as refused:
+                    state.add(place, decode(StateRange, data, limit=1 << 24))
+                assert refused.value.message, path
+            assert dict(ledger._db.iterate(b"")) == before
+            kinds.add(type(found.content))
+        state.add(place, found)
+    assert kinds == {Halves, Records}
+    fill(ledger, state, past)
+    ledger.finish_import()
     ledger.close()
 
 

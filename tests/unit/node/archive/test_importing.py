@@ -1,11 +1,12 @@
 """Tests a chain in a file: exported from one node, imported into another, interrupted anywhere, damaged anywhere."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,12 +20,25 @@ from inos.core.verification.results import StoredResults
 from inos.genesis import Network, load_network
 from inos.mesh.store import MatrixStore
 from inos.node.archive import export_chain, import_chain
-from inos.node.archive.frames import MAGIC, FrameReader, FrameWriter, Head, Kind
+from inos.node.archive.frames import (
+    MAGIC,
+    MAX_FRAME,
+    End,
+    FrameReader,
+    FrameWriter,
+    Head,
+    Kind,
+    SealedBlock,
+    encode_matrix_head,
+)
+from inos.primitives.blocks import compute_block_id
 from inos.primitives.bls import get_bls
 from inos.primitives.clock import SystemClock
-from inos.primitives.codec import encode
+from inos.primitives.codec import decode, encode
 from inos.primitives.errors import InosError, RuleViolation
-from inos.primitives.units import Height, TimeMs
+from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.units import BlockId, Height, MatrixId, TimeMs
+from support.field_changes import change_fields
 
 BLOCKS = 9
 
@@ -140,6 +154,76 @@ def test_a_file_of_protocol_1_says_what_it_is_and_makes_nothing(made: Any, tmp_p
         done.output.split()
     )
     assert not (tmp_path / "node").exists()
+
+
+def test_each_field_of_a_file_counts(made: Any, tmp_path: Path) -> None:
+    """Each is changed alone, with checksums that fit: nothing of the block is kept, and the error is readable."""
+    folder, net, _ = made
+    with FrameReader(folder / "chain") as frames:
+        whole = list(frames)
+    first = next(at for at, frame in enumerate(whole) if frame.kind is Kind.BLOCK)
+    kept = [frame.payload for frame in whole[: first + 1]]
+    end = End(1, sum(frame.kind is Kind.MATRIX for frame in whole[:first]), decode_tip(kept[first]))
+    plain = [*zip((frame.kind for frame in whole), kept, strict=False), (Kind.END, encode(end))]
+    file, count = tmp_path / "chain", 0
+    with open_stores(tmp_path / "node", net) as (ledger, store):
+        for at, (kind, payload) in enumerate(plain):
+            for path, changed in change_fields(payload):
+                write_frames(file, [*plain[:at], (kind, changed), *plain[at + 1 :]])
+                what = f"{kind.name} {path}"
+                with pytest.raises(InosError) as refused:
+                    import_chain(ledger, store, file, SystemClock(), be_quiet)
+                assert refused.value.message, what
+                count += 1
+                if kind is not Kind.END:
+                    assert ledger.view.tip.header.height == 0, f"{what} was stored"
+        assert store.list_ids() == []
+        ledger.check()
+        write_frames(file, plain)
+        assert import_chain(ledger, store, file, SystemClock(), be_quiet).height == 1
+    assert count > 100
+
+
+def decode_tip(payload: bytes) -> BlockId:
+    return compute_block_id(decode(SealedBlock, payload, limit=MAX_FRAME).block.header)
+
+
+def write_frames(path: Path, frames: Sequence[tuple[Kind, bytes]]) -> None:
+    with path.open("wb") as file:
+        file.write(MAGIC)
+        writer = FrameWriter(file)
+        for kind, payload in frames:
+            writer.write(kind, payload)
+
+
+def test_a_matrix_under_another_id_is_refused_and_not_kept(made: Any, tmp_path: Path) -> None:
+    _, net, _ = made
+    array = np.ones((16, 1024), np.int8)
+    payload = encode_matrix_head(MatrixId(bytes(32)), DTYPE_INT7, 16, 1024) + array.tobytes()
+    write_frames(tmp_path / "chain", [(Kind.HEAD, encode(Head(net.genesis_id, 1))), (Kind.MATRIX, payload)])
+    with open_stores(tmp_path / "node", net) as (ledger, store):
+        with pytest.raises(NodeError, match="does not match its id"):
+            import_chain(ledger, store, tmp_path / "chain", SystemClock(), be_quiet)
+        assert store.list_ids() == []
+
+
+@pytest.mark.parametrize("order", ["no head", "two heads", "head later", "no block", "nothing"])
+def test_frames_in_another_order_are_refused(made: Any, tmp_path: Path, order: str) -> None:
+    folder, net, _ = made
+    with FrameReader(folder / "chain") as frames:
+        head, *blocks, end = [(frame.kind, frame.payload) for frame in frames]
+    orders = {
+        "no head": [*blocks, end],
+        "two heads": [head, head, *blocks, end],
+        "head later": [blocks[0], head, *blocks[1:], end],
+        "no block": [head, end],
+        "nothing": [],
+    }
+    write_frames(tmp_path / "chain", orders[order])
+    with open_stores(tmp_path / "node", net) as (ledger, store):
+        with pytest.raises(NodeError) as refused:
+            import_chain(ledger, store, tmp_path / "chain", SystemClock(), be_quiet)
+        assert refused.value.code in ("archive-damaged", "archive-truncated")
 
 
 def test_an_invalid_block_stops_it_and_what_came_before_stays(made: Any, tmp_path: Path) -> None:
