@@ -333,7 +333,6 @@ class Ledger:
         entry = self._admission.admit(block, now_ms)
         if entry is not None and entry.has_body:
             return entry
-        self._check_body(block, lambda tx: True)
         return self._take(entry, block, witness, now_ms)
 
     # The connected chain
@@ -354,7 +353,9 @@ class Ledger:
         """Write the changes to disk, and only then show them to readers."""
         self._chain.flush()
         if self._index.tip.id != self.view.tip.id:
-            self.view.show(ChainReader(self._db, self._index.tip.to_tip(), self._chain.staging.get_floors()))
+            staging = self._chain.staging
+            recent = self.view.reader.recall(staging.take_written())
+            self.view.show(ChainReader(self._db, self._index.tip.to_tip(), staging.get_floors(), recent))
         self._trim()
 
     def _trim(self) -> None:

@@ -4,6 +4,7 @@ The state at a block's parent is always the same, so what is computed on it hold
 the verdicts on delivered products are looked up when the block is connected.
 """
 
+import threading
 from collections import OrderedDict
 from typing import Final
 
@@ -11,7 +12,8 @@ from msgspec import Struct
 
 from inos.chain.blocks import Batch
 from inos.chain.connection import Read, make_connect_batch
-from inos.consensus.execution import check_state_root, execute_block
+from inos.consensus.effects import Effects
+from inos.consensus.execution import begin_block, check_state_root, execute_block
 from inos.consensus.params import Params
 from inos.consensus.records import FINALITY_KEY, StateReader
 from inos.consensus.results import TRUSTED_RESULTS
@@ -19,7 +21,7 @@ from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Product
-from inos.primitives.units import BlockId
+from inos.primitives.units import BlockId, Height
 
 MAX_PREPARED: Final = 4
 """The changes of a full block take some 10 MB."""
@@ -52,16 +54,42 @@ class PreparedBlocks:
             self.blocks.popitem(last=False)
 
 
+class BlockStarts:
+    """Remembers what the start of a block does on the last tip on which one was begun.
+
+    All templates and blocks on a tip have the same start, which may take a quarter of a block's cost. Several threads
+    may call it at once: one computes, and the others wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: tuple[StateReader, int, Effects] | None = None
+
+    def get(self, params: Params, parent: StateReader, height: Height, target: int, parent_id: BlockId) -> Effects:
+        """Return what inos.consensus.execution.begin_block does on the state `parent`."""
+        with self._lock:
+            if self._last is None or self._last[0] is not parent or self._last[1] != target:
+                self._last = parent, target, begin_block(params, parent, height, target, parent_id)
+            return self._last[2]
+
+
 def prepare_block(
-    params: Params, state: StateReader, read: Read, block_id: BlockId, block: Block, bls: Bls
+    params: Params,
+    state: StateReader,
+    read: Read,
+    block_id: BlockId,
+    block: Block,
+    bls: Bls,
+    start: Effects | None = None,
 ) -> PreparedBlock:
     """Execute a block, and compute all changes to the database.
 
     Args:
         state: the parent's. read: reads the database as it is at the parent.
+        start: see inos.consensus.execution.Execution.
     """
     try:
-        executed = execute_block(params, state, block, TRUSTED_RESULTS, bls)
+        executed = execute_block(params, state, block, TRUSTED_RESULTS, bls, start)
         root, batch = make_connect_batch(read, block_id, block, executed)
         check_state_root(block.header, root)
     except RuleViolation as error:

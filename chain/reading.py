@@ -16,7 +16,9 @@ from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
 from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone, iterate_state
 from inos.chain.preparation import PreparedBlock, prepare_block
 from inos.chain.schema import MAX_STORED_BYTES, HistoryRecord, Position
+from inos.chain.staging import CACHED, RECENT_KEYS, Recent
 from inos.chain.state_tree import make_tree_proof
+from inos.consensus.effects import Effects
 from inos.consensus.execution import BlockStats
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.movements import Movement
@@ -46,16 +48,46 @@ class ChainReader:
     is_whole = True
     """True if the database has the complete state of the tip."""
 
-    def __init__(self, database: Database, tip: Tip, floors: Mapping[StateKey, StateKey] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        tip: Tip,
+        floors: Mapping[StateKey, StateKey] | None = None,
+        recent: Recent | None = None,
+    ) -> None:
         self._snapshot = database.snapshot()
         self._explain = database.explain
         self._floors = floors or {}
+        self._recent = {} if recent is None else recent
+        """State records and tree nodes that were read or written lately, as they are at the tip. Several blocks and
+        templates on one tip read the same ones.
+        """
         self.tip = tip
         self.state = StateView(self)
 
     def get(self, key: StateKey) -> bytes | None:
         """Return a state record, as inos.consensus.records.StateReader requires."""
-        return self._snapshot.get(schema.state_key(key))
+        return self._read(schema.state_key(key))
+
+    def recall(self, written: Recent | None) -> Recent:
+        """Return what is known of the state after some changes, for the reader of the next tip.
+
+        Args:
+            written: all of the changes between the tips; None if they are too many.
+        """
+        known = self._recent.copy()
+        if written is None or len(known) + len(written) > RECENT_KEYS:
+            return written or {}
+        return known | written
+
+    def _read(self, key: bytes) -> bytes | None:
+        """Read the database, and remember state records and tree nodes."""
+        if key in self._recent:
+            return self._recent[key]
+        value = self._snapshot.get(key)
+        if key[:1] in CACHED and len(self._recent) < RECENT_KEYS:
+            self._recent[key] = value
+        return value
 
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
         """Yield state records, as inos.consensus.records.StateReader requires."""
@@ -63,11 +95,17 @@ class ChainReader:
 
     def compute_root(self, changes: Mapping[StateKey, bytes | None]) -> StateRoot:
         """Return the state root after `changes` on the tip's state."""
-        return compute_new_root(self._snapshot.get, changes)
+        return compute_new_root(self._read, changes)
 
-    def prepare(self, params: Params, block_id: BlockId, block: Block, bls: Bls) -> PreparedBlock:
-        """Return what connecting a child of the tip changes."""
-        return prepare_block(params, self, self._snapshot.get, block_id, block, bls)
+    def prepare(
+        self, params: Params, block_id: BlockId, block: Block, bls: Bls, start: Effects | None = None
+    ) -> PreparedBlock:
+        """Return what connecting a child of the tip changes.
+
+        Args:
+            start: see inos.consensus.execution.Execution.
+        """
+        return prepare_block(params, self, self._read, block_id, block, bls, start)
 
     def get_block_id(self, height: int) -> BlockId | None:
         """Return the id of the connected block at a height, or None."""

@@ -16,7 +16,8 @@ from inos.consensus.state import overlay, select_range
 FULL_BYTES: Final = 8 << 20
 """Staged changes of this size are written before more are added, which limits memory and the work that a kill loses."""
 
-
+Recent = dict[bytes, bytes | None]
+"""Records of the database; None for those that it lacks."""
 RECENT_KEYS: Final = 65_536
 """The largest number of remembered keys, some 20 MB. Beyond it all are forgotten, as the next block soon reads again
 what it needs.
@@ -30,8 +31,10 @@ class Staging:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._recent: dict[bytes, bytes | None] = {}
+        self._recent: Recent = {}
         """State records and tree nodes as they are in the database, if they were read or written lately."""
+        self._written: Recent | None = {}
+        """Those that were written since `take_written`; None if there are too many."""
         self._changes: dict[bytes, bytes | None] = {}
         self._kinds: dict[bytes, dict[bytes, bytes | None]] = {}
         """The state records among the changes by the kind of record, so that a run of keys is found quickly."""
@@ -93,13 +96,27 @@ class Staging:
             self._db.write(self._changes)
             if len(self._recent) > RECENT_KEYS:
                 self._recent.clear()
-            self._recent.update(item for item in self._changes.items() if item[0][:1] in CACHED)
+            written = {key: value for key, value in self._changes.items() if key[:1] in CACHED}
+            self._recent.update(written)
+            self._note_written(written)
             self._changes, self._kinds, self._bytes = {}, {}, 0
+
+    def take_written(self) -> Recent | None:
+        """Return the state records and tree nodes written since the last call; None if they are too many to keep."""
+        written, self._written = self._written, {}
+        return written
+
+    def _note_written(self, written: Recent) -> None:
+        if self._written is not None:
+            self._written |= written
+            if len(self._written) > RECENT_KEYS:
+                self._written = None
 
     def forget(self) -> None:
         """Forget all remembered records, because they were written in the database by other means."""
         self._recent.clear()
         self._floors.clear()
+        self._written = None
 
     def explain(self, error: object) -> ChainError:
         """Return the ChainError for an error: see Database.explain."""

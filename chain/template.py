@@ -71,6 +71,7 @@ def make_template(
         parent=tip.id,
         bls=ledger.bls,
         aggregate=aggregate,
+        start=ledger.begin_block(following),
     )
     room = params.max_block_bytes - MAX_HEADER_BYTES
     transactions, refusals = _fill(execution, mempool.select(parent.state), room, is_ready)

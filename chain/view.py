@@ -15,7 +15,7 @@ from inos.chain.entry import Tip, get_ancestor, make_context, make_locator
 from inos.chain.index import BlockIndex
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
-from inos.chain.preparation import PreparedBlock
+from inos.chain.preparation import BlockStarts, PreparedBlock
 from inos.chain.reading import ChainReader
 from inos.chain.vouching import draw_by_weight
 from inos.consensus.context import HeaderContext
@@ -26,7 +26,7 @@ from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.consensus.target import compute_target
-from inos.primitives.blocks import Block, Header, compute_block_id, compute_difficulty
+from inos.primitives.blocks import Block, Header, compute_block_id, compute_difficulty, encode_target
 from inos.primitives.bls import Bls
 from inos.primitives.errors import NotYet
 from inos.primitives.matrices import Witness
@@ -64,6 +64,7 @@ class LedgerView:
         self._index = index
         self._blocks = BlockStore(database)
         self._reader = ChainReader(database, index.tip.to_tip())
+        self._starts = BlockStarts()
 
     def show(self, reader: ChainReader) -> None:
         """Read another tip and its state from now on."""
@@ -111,7 +112,16 @@ class LedgerView:
         reader, header = self._reader, block.header
         if not reader.is_whole or reader.tip.id != header.parent:
             return None
-        return reader.prepare(self.params, compute_block_id(header), block, self.bls)
+        following = self._begin_next(reader)
+        is_next = header.height == reader.tip.header.height + 1 and header.target == encode_target(following.target)
+        start = self.begin_block(following) if is_next else None
+        return reader.prepare(self.params, compute_block_id(header), block, self.bls, start)
+
+    def begin_block(self, following: NextBlock) -> Effects:
+        """Return what the start of every block on a tip does. It is computed once for each tip."""
+        tip = following.parent.tip
+        height = Height(tip.header.height + 1)
+        return self._starts.get(self.params, following.parent, height, following.target, tip.id)
 
     @property
     def final(self) -> Tip:

@@ -5,6 +5,8 @@ effect. The first block above a checkpoint records it. The transactions are exec
 into the epoch's pot, the beneficiary gets the rest and the fees, and the subsidy counts as mined by the beneficiary.
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from inos.consensus import amounts
@@ -17,7 +19,7 @@ from inos.consensus.finality.checkpoints import process_epoch_start
 from inos.consensus.finality.mined import add_mined
 from inos.consensus.finality.pots import add_to_pot, compute_pot_part
 from inos.consensus.jobevents import JobEvent
-from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry, Reason
+from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry, Movement, Reason
 from inos.consensus.params import Params, compute_subsidy
 from inos.consensus.queues import process_queues
 from inos.consensus.records import Market, StateKey, StateReader
@@ -32,7 +34,7 @@ from inos.primitives.transactions import Transaction, compute_tx_id
 from inos.primitives.units import Address, BlockId, Height, JobId, Nano, StateRoot
 from inos.primitives.votes import Aggregate
 
-__all__ = ["BlockStats", "Executed", "Execution", "ResultChecker", "check_state_root", "execute_block"]
+__all__ = ["BlockStats", "Executed", "Execution", "ResultChecker", "begin_block", "check_state_root", "execute_block"]
 
 
 class BlockStats(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -86,6 +88,7 @@ class Execution:
         parent: the parent's id, which the first block above a checkpoint records.
         aggregate: the votes that the block carries.
         bls: checks their signature.
+        start: what `begin_block` returned for this parent, height and target; None to compute it.
 
     Raises:
         RuleViolation: for the same reasons as `finality.process_aggregate`.
@@ -103,6 +106,7 @@ class Execution:
         parent: BlockId,
         bls: Bls,
         aggregate: Aggregate | None = None,
+        start: Effects | None = None,
     ) -> None:
         self._params = params
         self._height = height
@@ -126,7 +130,7 @@ class Execution:
         self._added = 0
         self._history: list[AccountEntry] = []
         self._job_events: list[JobEvent] = []
-        self._process_start(parent, aggregate, bls)
+        self._process_start(start or begin_block(params, reader, height, target, parent), parent, aggregate, bls)
 
     def add(self, tx: Transaction) -> None:
         """Execute one more transaction.
@@ -150,7 +154,7 @@ class Execution:
         self._matrix_bytes += sum(matrices.values())
         self._products += effects.products
         self._added += 1
-        self._history += _list_entries(effects, self._added)
+        self._history += _list_entries(effects.history, self._added)
 
     def finish(self) -> Executed:
         """Pay the beneficiary, fill the pot, count the block as mined, and return what changed.
@@ -169,20 +173,22 @@ class Execution:
         whole.merge(self._state)
         whole.merge(end.state)
         stats = self._make_stats(whole.get_market(), subsidy)
-        history = (*self._history, *_list_entries(end, PLACE_END))
+        history = (*self._history, *_list_entries(end.history, PLACE_END))
         return Executed(whole.compute_changes(), stats, history, tuple(self._job_events), tuple(self._products))
 
-    def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
-        start = self._begin()
-        process_queues(start)
-        process_juries(start, parent)
-        if aggregate is not None:
-            start.charge(compute_aggregate_cost(aggregate))
-            self._check_cost(start)
-            process_aggregate(start, aggregate, bls, self._beneficiary)
-        process_epoch_start(start, parent)
+    def _process_start(self, start: Effects, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
         self._take(start)
-        self._history += _list_entries(start, PLACE_START)
+        votes = self._begin()
+        if aggregate is not None:
+            votes.charge(compute_aggregate_cost(aggregate))
+            self._check_cost(votes)
+            process_aggregate(votes, aggregate, bls, self._beneficiary)
+        process_epoch_start(votes, parent)
+        self._take(votes)
+        history = {address: list(movements) for address, movements in start.history.items()}
+        for address, movements in votes.history.items():
+            history.setdefault(address, []).extend(movements)
+        self._history += _list_entries(history, PLACE_START)
 
     def _check_cost(self, effects: Effects) -> None:
         total = self._cost_us + effects.cost_us
@@ -238,15 +244,29 @@ class Execution:
         )
 
 
-def _list_entries(effects: Effects, place: int) -> list[AccountEntry]:
-    return [AccountEntry(place, address, tuple(movements)) for address, movements in effects.history.items()]
+def _list_entries(history: Mapping[Address, list[Movement]], place: int) -> list[AccountEntry]:
+    return [AccountEntry(place, address, tuple(movements)) for address, movements in history.items()]
 
 
-def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls) -> Executed:
+def begin_block(params: Params, reader: StateReader, height: Height, target: int, parent: BlockId) -> Effects:
+    """Return what the start of a block does before its votes: queues, and juries that are drawn and counted.
+
+    It is the same for all blocks on one parent, so it may be computed once for all of them. Nothing changes it later.
+    """
+    start = Effects(params, height, compute_difficulty(target), reader)
+    process_queues(start)
+    process_juries(start, parent)
+    return start
+
+
+def execute_block(
+    params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls, start: Effects | None = None
+) -> Executed:
     """Execute a block that passed the first two stages (stage 3). Verdicts on products are looked up after all else.
 
     Args:
         results: the verdicts; `TRUSTED_RESULTS` for a block so deep that its results count as checked.
+        start: see `Execution`.
 
     Raises:
         RuleViolation: a rule is broken, "wrong-result" included, even if other verdicts are missing.
@@ -263,6 +283,7 @@ def execute_block(params: Params, reader: StateReader, block: Block, results: Re
         parent=BlockId(header.parent),
         aggregate=block.aggregate,
         bls=bls,
+        start=start,
     )
     for index, tx in enumerate(block.transactions):
         try:

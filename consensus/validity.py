@@ -22,7 +22,7 @@ from inos.primitives.blocks import (
     Block,
     Header,
     compute_anchor,
-    compute_tx_root,
+    compute_root_of_ids,
     encode_target,
     get_target,
 )
@@ -30,7 +30,7 @@ from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, InvalidCertificate, RuleViolation
 from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, Seal, Witness
-from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.transactions import compute_tx_id
 from inos.primitives.units import TxId
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "BodyMismatch",
     "HeaderContext",
     "check_block_sanity",
+    "check_body_sanity",
     "check_clock",
     "check_header_context",
     "check_header_sanity",
@@ -105,7 +106,24 @@ def check_block_sanity(
             those of `check_transaction_sanity`, naming the transaction.
     """
     check_header_sanity(params, block.header)
-    root = compute_tx_root(block.transactions, block.aggregate)
+    ids = check_body_sanity(params, block)
+    for index, (tx, tx_id) in enumerate(zip(block.transactions, ids, strict=True)):
+        if is_verified is not None and is_verified(tx_id):
+            continue
+        try:
+            check_transaction_sanity(params, tx, bls)
+        except RuleViolation as error:
+            raise RuleViolation(error.code, f"transaction {index} ({tx_id.hex()}): {error.message}") from error
+
+
+def check_body_sanity(params: Params, block: Block) -> list[TxId]:
+    """Check transaction root, size, and that no transaction is there twice; return the transactions' ids.
+
+    Raises:
+        RuleViolation: for the same reasons as `check_block_sanity`, but for those of the header and of a transaction.
+    """
+    ids = [compute_tx_id(tx) for tx in block.transactions]
+    root = compute_root_of_ids(ids, block.aggregate)
     if root != block.header.tx_root:
         raise BodyMismatch(Code.BAD_TX_ROOT, "transaction root", expected=block.header.tx_root.hex(), got=root.hex())
     size = len(encode(block))
@@ -113,7 +131,8 @@ def check_block_sanity(
         raise RuleViolation(
             Code.BLOCK_TOO_LARGE, "bytes of the block", expected=f"<= {params.max_block_bytes}", got=size
         )
-    _check_transactions(params, block.transactions, bls, is_verified)
+    _check_duplicates(ids)
+    return ids
 
 
 def check_seal(params: Params, header: Header, witness: Witness) -> None:
@@ -163,18 +182,9 @@ def _check_seal_sanity(seal: Seal, target: int) -> None:
         )
 
 
-def _check_transactions(
-    params: Params, transactions: Sequence[Transaction], bls: Bls, is_verified: Callable[[TxId], bool] | None
-) -> None:
+def _check_duplicates(ids: Sequence[TxId]) -> None:
     seen: set[TxId] = set()
-    for index, tx in enumerate(transactions):
-        tx_id = compute_tx_id(tx)
+    for index, tx_id in enumerate(ids):
         if tx_id in seen:
             raise RuleViolation(Code.DUPLICATE_TRANSACTION, f"transaction {index} is in the block twice: {tx_id.hex()}")
         seen.add(tx_id)
-        if is_verified is not None and is_verified(tx_id):
-            continue
-        try:
-            check_transaction_sanity(params, tx, bls)
-        except RuleViolation as error:
-            raise RuleViolation(error.code, f"transaction {index} ({tx_id.hex()}): {error.message}") from error

@@ -60,7 +60,7 @@ class ChainWriter:
         """
         self._keep(block, prepared)
         outcome = self._ledger.add_block(block, witness, self._clock.now_ms(), is_verified=self._mempool.has)
-        self._follow(outcome)
+        self._follow(outcome, [block])
         return outcome
 
     def add_checked_blocks(
@@ -75,7 +75,7 @@ class ChainWriter:
             self._keep(first.block, prepared)
         began, wrote = self._clock.monotonic(), self._ledger.view.database.writing_s
         outcome, errors = self._ledger.add_checked_blocks(blocks, self._clock.now_ms())
-        self._follow(outcome)
+        self._follow(outcome, [checked.block for checked in blocks])
         disk_s = self._ledger.view.database.writing_s - wrote
         return outcome, AddedBlocks(errors, max(0.0, self._clock.monotonic() - began - disk_s), disk_s)
 
@@ -125,8 +125,12 @@ class ChainWriter:
         if prepared is not None:
             self._ledger.prepared.keep(compute_block_id(block.header), prepared)
 
-    def _follow(self, outcome: BlockOutcome) -> None:
-        """Adjust the pool to the chain: transactions of undone blocks come back, included ones go."""
+    def _follow(self, outcome: BlockOutcome, added: Sequence[Block] = ()) -> None:
+        """Adjust the pool to the chain: transactions of undone blocks come back, included ones go.
+
+        Args:
+            added: blocks that need not be read from the database.
+        """
         for block_id in outcome.disconnected:
             block = self._ledger.view.get_block(block_id)
             if block is not None:
@@ -134,7 +138,8 @@ class ChainWriter:
         self._votes.forget_below(self._ledger.view.tip.header.height)
         if not len(self._mempool):
             return
+        known = {compute_block_id(block.header): block for block in added}
         for block_id in outcome.connected:
-            block = self._ledger.view.get_block(block_id)
+            block = known.get(block_id) or self._ledger.view.get_block(block_id)
             if block is not None:
                 self._mempool.on_connected(block)

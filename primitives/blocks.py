@@ -10,7 +10,7 @@ from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import U32, Hash32, Seal
 from inos.primitives.merkle import compute_root
 from inos.primitives.transactions import U64, AddressBytes, Transaction, compute_tx_id
-from inos.primitives.units import U256_MAX, Anchor, BlockId, Hash, Target, Tickets, Weight
+from inos.primitives.units import U256_MAX, Anchor, BlockId, Hash, Target, Tickets, TxId, Weight
 from inos.primitives.votes import Aggregate, compute_aggregate_leaf
 
 HEADER_VERSION: Final = 2
@@ -74,7 +74,12 @@ def compute_tx_root(transactions: Sequence[Transaction], aggregate: Aggregate | 
 
     It is 32 zero bytes if there is neither.
     """
-    leaves: list[bytes] = [compute_tx_id(tx) for tx in transactions]
+    return compute_root_of_ids([compute_tx_id(tx) for tx in transactions], aggregate)
+
+
+def compute_root_of_ids(ids: Sequence[TxId], aggregate: Aggregate | None = None) -> Hash:
+    """Return the same root from the transactions' ids."""
+    leaves: list[bytes] = list(ids)
     if aggregate is not None:
         leaves.append(compute_aggregate_leaf(aggregate))
     return compute_root(Context.TRANSACTION_NODE, leaves)

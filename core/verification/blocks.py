@@ -14,13 +14,13 @@ from inos.chain.checked import CheckedBlock
 from inos.consensus.codes import Code
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
-from inos.consensus.validity import BodyMismatch, check_block_sanity, check_seal
+from inos.consensus.validity import BodyMismatch, check_block_sanity, check_body_sanity, check_seal
 from inos.core.verification.backends import MIN_PART, VerificationBackend
-from inos.primitives.blocks import Block, Header, compute_tx_root
+from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Witness
-from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.transactions import Transaction
 from inos.primitives.units import TxId
 
 
@@ -88,15 +88,16 @@ class BlockVerifier:
         return CheckedBlock(block, seal.witness)
 
     def _find_unknown(self, seal: CheckedSeal, block: Block) -> list[Transaction]:
-        """Return the transactions that are not in the pool.
+        """Check all of a body but its transactions, and return those that are not in the pool.
 
         Raises:
             BodyMismatch: these are not the transactions that the header names.
+            RuleViolation: for the same reasons as `check_body_sanity`.
         """
-        root = compute_tx_root(block.transactions, block.aggregate)
-        if block.header != seal.header or root != seal.header.tx_root:
-            raise BodyMismatch(Code.BAD_TX_ROOT, "transaction root", expected=seal.header.tx_root.hex(), got=root.hex())
-        return [tx for tx in block.transactions if not self._pool.has(compute_tx_id(tx))]
+        if block.header != seal.header:
+            raise BodyMismatch(Code.BAD_TX_ROOT, f"the body of block {block.header.height} came with another header")
+        ids = check_body_sanity(self._params, block)
+        return [tx for tx, tx_id in zip(block.transactions, ids, strict=True) if not self._pool.has(tx_id)]
 
     async def check(self, block: Block, witness: Witness) -> CheckedBlock:
         """Check seal and body. It raises the errors of `check_seal` and `check_body`."""

@@ -288,7 +288,7 @@ class FakeNode:
     """Satisfies inos.network.ports.NodePort; keeps what it was given in `seen`."""
 
     def __init__(self) -> None:
-        self.params = SimpleNamespace(chain_id=CHAIN_ID, epoch_blocks=8)
+        self.params = SimpleNamespace(chain_id=CHAIN_ID, epoch_blocks=8, max_block_bytes=1 << 20)
         self.votes = FakeVotes(self)
         self.genesis_id = GENESIS_ID
         self.ledger = FakeLedger()

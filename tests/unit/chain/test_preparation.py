@@ -10,7 +10,9 @@ import pytest
 from inos.chain import movement
 from inos.chain.mempool import Mempool
 from inos.chain.preparation import MAX_PREPARED
+from inos.chain.template import make_template
 from inos.chain.waiting import WaitingSet
+from inos.consensus.execution import begin_block
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
 from inos.primitives.transactions import ClaimJob, SubmitResult
 from inos.primitives.units import Height, JobId
@@ -51,6 +53,20 @@ def test_prepared_blocks_lead_where_others_lead(tmp_path: Path) -> None:
     assert prepared.view.prepare(branch.blocks[1].block) is None, "its parent is not the tip"
     plain.close()
     prepared.close()
+
+
+def test_all_blocks_and_templates_on_a_tip_share_one_start(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    with patch("inos.chain.preparation.begin_block", wraps=begin_block) as begin:
+        for number in range(3):
+            made = branch.grow(branch.pay(ALICE, BOB.address))
+            for miner in (ALICE, BOB):
+                make_template(ledger.view, Mempool(branch.params), beneficiary=miner.address, now_ms=NOW)
+            assert ledger.view.prepare(made.block) is not None
+            assert begin.call_count == number + 1
+            feed(ledger, [made])
+    ledger.close()
 
 
 def test_a_prepared_violation_condemns_the_block(tmp_path: Path) -> None:

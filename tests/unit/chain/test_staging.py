@@ -142,14 +142,27 @@ def test_each_block_of_a_batch_is_told_its_fate(tmp_path: Path):
     ledger.close()
 
 
-def test_a_spoiled_body_in_a_batch_condemns_nothing(tmp_path: Path):
-    branch = make_branch(2)
-    spoiled = type(branch.blocks[0].block)(branch.blocks[0].block.header, (branch.pay(ALICE, BOB.address),))
-    ledger = branch.open_ledger(tmp_path / "a")
-    _, errors = ledger.add_checked_blocks([CheckedBlock(spoiled, branch.blocks[0].witness)], NOW)
-    assert isinstance(errors[0], RuleViolation)
-    assert errors[0].code == "bad-tx-root"
-    assert give(ledger, branch.blocks)[1] == (None, None)
+@pytest.mark.parametrize("most", [1 << 16, 40])
+def test_readers_remember_what_is_stored_at_their_tip(tmp_path: Path, most: int):
+    """Records are read at each tip, changed by the next blocks, and undone by a longer branch."""
+    branch = make_branch(6)
+    longer = branch.fork(4)
+    for number in range(7):
+        longer.grow(longer.pay(BOB, ALICE.address, 1 + number))
+    ledger = branch.open_ledger(tmp_path)
+    with patch("inos.chain.staging.RECENT_KEYS", most), patch("inos.chain.reading.RECENT_KEYS", most):
+        for made in (*branch.blocks, *longer.blocks[2:]):
+            reader = ledger.view.reader
+            assert all(reader.get(key) == value for key, value in reader.iterate_records())
+            assert reader.get(StateKey(b"nothing")) is None
+            reader.compute_root({StateKey(b"nothing"): b"some"})
+            feed(ledger, [made])
+            stored = dump(ledger)
+            remembered = ledger.view.reader._recent
+            assert remembered == {key: stored.get(key) for key in remembered}
+            assert len(remembered) <= most
+            assert remembered or most == 40
+    assert ledger.view.tip.id == longer.tip_id
     ledger.close()
 
 
