@@ -19,7 +19,7 @@ from inos.primitives.blocks import (
 )
 from inos.primitives.codec import encode
 from inos.primitives.errors import NotYet, RuleViolation
-from inos.primitives.transactions import SubmitResult, Transaction, compute_tx_id
+from inos.primitives.transactions import ClaimJob, PostJob, SubmitResult, Transaction, compute_tx_id
 from inos.primitives.units import Address, Height, Target, TimeMs, TxId
 from inos.primitives.votes import Aggregate
 
@@ -97,9 +97,12 @@ def _fill(
 ) -> tuple[tuple[Transaction, ...], tuple[Refusal, ...]]:
     """Return the transactions that are valid in turn, and the refused ones; the rest of a refused one's queue is passed
     over.
+
+    A claim may pay more than the transaction that posts its job, so it is tried again after that one.
     """
     chosen: list[Transaction] = []
-    refusals: list[Refusal] = []
+    refusals: dict[TxId, Refusal] = {}
+    early: dict[bytes, list[Transaction]] = {}
     passed_over: set[bytes] = set()
     for tx in waiting:
         if tx.sender in passed_over:
@@ -107,24 +110,31 @@ def _fill(
         if isinstance(tx.payload, SubmitResult) and not is_ready(compute_tx_id(tx)):
             passed_over.add(tx.sender)
             continue
-        size = len(encode(tx))
-        if size <= room and _add(execution, tx, refusals):
-            chosen.append(tx)
-            room -= size
-            continue
-        passed_over.add(tx.sender)
+        tried = [tx]
+        for each in tried:  # The list grows by the claims of a job that was posted.
+            size = len(encode(each))
+            if size <= room and _add(execution, each, refusals):
+                chosen.append(each)
+                room -= size
+                if isinstance(each.payload, PostJob):
+                    tried += early.pop(compute_tx_id(each), [])
+                continue
+            passed_over.add(each.sender)
+            if isinstance(each.payload, ClaimJob):
+                early.setdefault(each.payload.job, []).append(each)
         if len(passed_over) >= MAX_FAILURES:
             break
-    return tuple(chosen), tuple(refusals)
+    return tuple(chosen), tuple(refusals.values())
 
 
-def _add(execution: Execution, tx: Transaction, refusals: list[Refusal]) -> bool:
+def _add(execution: Execution, tx: Transaction, refusals: dict[TxId, Refusal]) -> bool:
     try:
         execution.add(tx)
     except RuleViolation as error:
         if error.code not in NO_ROOM:
-            refusals.append(Refusal(compute_tx_id(tx), error.code))
+            refusals[compute_tx_id(tx)] = Refusal(compute_tx_id(tx), error.code)
         return False
     except NotYet:
         return False
+    refusals.pop(compute_tx_id(tx), None)
     return True

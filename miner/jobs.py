@@ -1,13 +1,14 @@
 """The job manager takes jobs on, fetches and claims them, gives them to the engine, delivers and watches them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 import structlog
 
-from inos.consensus.records import JobState
+from inos.consensus.records import Job, JobState
 from inos.consensus.reputation import compute_open_claim_limit
 from inos.consensus.state import compute_reputation
 from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
@@ -19,16 +20,26 @@ from inos.miner.stats import MinerStats
 from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.errors import InosError, MatrixMissing
 from inos.primitives.matrices import MatrixRef
-from inos.primitives.transactions import ClaimJob, JobMode, SubmitResult
-from inos.primitives.units import Height, JobId, MatrixId, Nano, Tickets
+from inos.primitives.transactions import (
+    ClaimJob,
+    JobMode,
+    PostJob,
+    SubmitResult,
+    Transaction,
+    compute_tx_id,
+    get_sender,
+)
+from inos.primitives.units import Height, JobId, MatrixId, Nano, Tickets, TxId
 from inos.work import Operand
 
 log: Final = structlog.get_logger("miner")
 
 ADVANCE_S: Final = 0.5
 """The manager looks at its jobs at least this often."""
-LOOK_S: Final = 0.3
-"""The manager waits this long between two looks at the open jobs."""
+LOOK_S: Final = 1.0
+"""The manager looks at the open jobs at least this often, and whenever the tip moves or a template was made."""
+EARLY_BYTES: Final = 64 << 20
+"""A job is taken on before a block has it only up to this size: its posting may be replaced, which costs nothing."""
 MAX_OFFERS: Final = 4096
 """The manager looks at this many open jobs, enough that cheap ones cannot hide better ones."""
 FETCH_BYTES_PER_S: Final = 32 << 20
@@ -41,7 +52,7 @@ MAX_AVOIDED: Final = 1024
 class JobRun:
     """Follows one job that was taken on: its offer, and how far its product is."""
 
-    def __init__(self, offer: Offer, product: Product, height: Height, *, claims_sent: int = 0) -> None:
+    def __init__(self, offer: Offer, product: Product, height: Height | None, *, claims_sent: int = 0) -> None:
         self.offer = offer
         self.product = product
         self.y: MatrixRef | None = None
@@ -53,6 +64,11 @@ class JobRun:
     @property
     def id(self) -> JobId:
         return self.offer.id
+
+    @property
+    def is_posting_pending(self) -> bool:
+        """Return True if no block had the job yet."""
+        return self.last_seen is None
 
     @property
     def claim_key(self) -> str:
@@ -77,7 +93,10 @@ class JobManager:
         self._queue = queue
         self._stats = stats
         self._avoid: dict[JobId, Height] = {}
+        self._early: tuple[Offer, ...] = ()
+        self._not_early_until = Height(0)
         self._wake = asyncio.Event()
+        self._wake_offers = asyncio.Event()
         self.work_ready = asyncio.Event()
         self.after_advance: Callable[[], Awaitable[None]] | None = None
         """The manager calls this after each look, so that other transactions of the account are sent too."""
@@ -91,16 +110,36 @@ class JobManager:
         """Manage jobs until cancelled. Fetching waits for other nodes, so it has a loop of its own."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._repeat(self.advance, self._wake, ADVANCE_S))
-            group.create_task(self._repeat(self.take_on, None, LOOK_S))
+            group.create_task(self._repeat(self.take_on, self._wake_offers, LOOK_S))
 
     def wake(self) -> None:
         """Look at the jobs now, because something changed."""
         self._wake.set()
 
+    def on_tip(self) -> None:
+        """Look at the jobs and the offers, because the tip moved."""
+        self._early = ()
+        self.wake()
+        self._wake_offers.set()
+
+    def on_template(self, transactions: Sequence[Transaction]) -> None:
+        """Note which jobs the next block posts, if this miner finds it: a claim can stand in the same block."""
+        height = Height(self._get_height() + 1)
+        self._early = tuple(
+            _make_early_offer(tx, tx.payload, height) for tx in transactions if isinstance(tx.payload, PostJob)
+        )
+        if self._early:
+            self._wake_offers.set()
+
     def get_work(self) -> JobRun | None:
-        """Return the claimed product to continue with, which is the one whose claim expires first."""
-        ready = [run for run in self.runs.values() if run.step is Step.MINE and not run.product.is_complete]
-        return min(ready, key=self._get_expiry) if ready else None
+        """Return the product to continue with: the claimed one whose claim expires first, else one in memory whose
+        claim waits for a block.
+        """
+        unfinished = [run for run in self.runs.values() if not run.product.is_complete]
+        claimed = [run for run in unfinished if run.step is Step.MINE]
+        if claimed:
+            return min(claimed, key=self._get_expiry)
+        return next((run for run in unfinished if run.step is Step.AHEAD and run.product.file is None), None)
 
     @property
     def held(self) -> int:
@@ -139,28 +178,26 @@ class JobManager:
             self._stats.last_error = f"job {offer.id.hex()[:16]}: [{error.code}] {error.message}"
             log.info("job cannot be taken on", job=offer.id.hex(), code=error.code, error=error.message)
             return
-        self.runs[offer.id] = JobRun(offer, product, self._get_height(), claims_sent=int(held is not None))
+        is_early = self._node.ledger.state.get_job(offer.id) is None
+        height = None if is_early else self._get_height()
+        self.runs[offer.id] = JobRun(offer, product, height, claims_sent=int(held is not None))
         log.info("job taken on", job=offer.id.hex(), tickets=offer.tickets, reward=offer.job.reward)
         self.wake()
+        self._wake_offers.set()  # There may be room for one more.
 
     def _get_height(self) -> Height:
         return Height(self._node.ledger.tip.header.height)
 
-    async def _repeat(self, act: Callable[[], Any], wake: asyncio.Event | None, pause_s: float) -> None:
+    async def _repeat(self, act: Callable[[], Any], wake: asyncio.Event, pause_s: float) -> None:
         while True:
+            wake.clear()
             try:
                 await act()
             except InosError as error:
                 self._record_error(error)
-            if wake is None:
-                await asyncio.sleep(pause_s)
-                continue
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await wake.wait()
-            except TimeoutError:
-                continue
-            wake.clear()
 
     async def _advance(self, run: JobRun) -> None:
         decision = decide(self._queue.address, *self._observe(run))
@@ -174,7 +211,7 @@ class JobManager:
             log.info("job claimed", job=run.id.hex(), times=run.claims_sent)
         elif decision.step is Step.SUBMIT:
             await self._submit(run)
-        elif decision.step is Step.MINE:
+        elif decision.step in (Step.MINE, Step.AHEAD):
             self.work_ready.set()
         elif decision.step in (Step.DROP, Step.FINISHED):
             await self._drop(run, decision)
@@ -187,6 +224,7 @@ class JobManager:
         observed = Observation(
             height=height,
             job=job,
+            is_posting_pending=self._node.mempool.has(TxId(run.id)),
             claim=self._node.ledger.state.get_claim(run.id),
             is_claim_pending=self._queue.is_pending(run.claim_key),
             is_result_pending=self._queue.is_pending(run.result_key),
@@ -214,6 +252,8 @@ class JobManager:
 
     async def _drop(self, run: JobRun, decision: Decision) -> None:
         del self.runs[run.id]
+        if run.is_posting_pending:
+            self._not_early_until = Height(self._get_height() + AVOID_BLOCKS)
         if run.product.file is not None:
             await asyncio.to_thread(run.product.file.drop)
         self._queue.forget(run.claim_key)
@@ -227,6 +267,7 @@ class JobManager:
         height = self._get_height()
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
         offers = [Offer(*item) for item in self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)]
+        offers += self._list_early()
         avoid = self._avoid.keys() | self.runs.keys()
         capacity = self._compute_capacity()
         chosen = choose_job(self._node.params, self._settings, self._queue.address, offers, capacity, avoid)
@@ -236,6 +277,17 @@ class JobManager:
             if offer.id not in avoid
         )
         return chosen
+
+    def _list_early(self) -> list[Offer]:
+        """Return jobs that the next block will post, or none while such a job is held already.
+
+        One at a time is held, because its claim has to wait with all later transactions of the account if the posting
+        is replaced. After that, no more are taken for some blocks.
+        """
+        is_allowed = self._get_height() >= self._not_early_until
+        if not is_allowed or any(run.is_posting_pending for run in self.runs.values()):
+            return []
+        return [offer for offer in self._early if offer.size <= EARLY_BYTES and self._node.mempool.has(TxId(offer.id))]
 
     def _find_held(self) -> Offer | None:
         """Return a job claimed by this account that was not taken on here: after a restart, or if another program
@@ -289,3 +341,24 @@ class JobManager:
     def _record_error(self, error: InosError, run: JobRun | None = None) -> None:
         self._stats.last_error = f"[{error.code}] {error.message}"
         log.warning("step of a job failed", code=error.code, error=error.message, job=run.id.hex() if run else "")
+
+
+def _make_early_offer(tx: Transaction, payload: PostJob, height: Height) -> Offer:
+    """Return the job as it will be once a block at `height` posts it; what it burns does not matter here."""
+    job = Job(
+        poster=get_sender(tx),
+        x=payload.x,
+        w=payload.w,
+        reward=payload.reward,
+        bond=payload.bond,
+        claim_window=payload.claim_window,
+        deadline=payload.deadline,
+        mode=payload.mode,
+        posted_at=height,
+        burned=0,
+        state=JobState.OPEN,
+        worker=None,
+        y=None,
+        closed_at=0,
+    )
+    return Offer(JobId(compute_tx_id(tx)), job)

@@ -23,6 +23,8 @@ GONE_BLOCKS: Final = 16
 class Step(StrEnum):
     WAIT = "wait"
     CLAIM = "claim"
+    AHEAD = "ahead"
+    """The claim waits for a block. The product is multiplied already: its tickets win as much as those of filler."""
     MINE = "mine"
     SUBMIT = "submit"
     SETTLED = "settled"
@@ -43,8 +45,8 @@ class Progress(Struct, frozen=True, kw_only=True):
     claims_sent: int
     is_complete: bool
     """The product is complete."""
-    last_seen: Height
-    """The chain had the job at this height last."""
+    last_seen: Height | None
+    """The chain had the job at this height last; None: it was never on the chain, and only its posting is known."""
 
 
 class Observation(Struct, frozen=True, kw_only=True):
@@ -53,6 +55,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     height: Height
     job: Job | None
     claim: Claim | None
+    is_posting_pending: bool
+    """The transaction that posts the job waits in the pool."""
     is_claim_pending: bool
     is_result_pending: bool
     is_finishable: bool
@@ -62,8 +66,7 @@ class Observation(Struct, frozen=True, kw_only=True):
 def decide(me: Address, progress: Progress, observed: Observation) -> Decision:
     """Return the next step for a job that this miner has taken on."""
     if observed.job is None:
-        gone = observed.height - progress.last_seen
-        return Decision(Step.DROP, "job-gone") if gone > GONE_BLOCKS else Decision(Step.WAIT, "job-missing")
+        return _decide_missing(progress, observed)
     if observed.job.state is JobState.SETTLED:
         return _decide_settled(me, observed.job, observed.height)
     if observed.job.state is JobState.CANCELLED:
@@ -74,6 +77,16 @@ def decide(me: Address, progress: Progress, observed: Observation) -> Decision:
         is_mine = observed.job.worker == me
         return Decision(Step.WAIT, "challenge-window") if is_mine else Decision(Step.DROP, "delivered-by-another")
     return _decide_open(progress, observed)
+
+
+def _decide_missing(progress: Progress, observed: Observation) -> Decision:
+    """Decide for a job that the chain does not have: its posting waits for a block, was replaced, or was undone."""
+    if observed.is_posting_pending:
+        return _decide_open(progress, observed)
+    if progress.last_seen is None:
+        return Decision(Step.DROP, "posting-gone")
+    gone = observed.height - progress.last_seen
+    return Decision(Step.DROP, "job-gone") if gone > GONE_BLOCKS else Decision(Step.WAIT, "job-missing")
 
 
 def _decide_settled(me: Address, job: Job, height: Height) -> Decision:
@@ -91,9 +104,9 @@ def _decide_claimed(me: Address, progress: Progress, observed: Observation, job:
 
 
 def _decide_open(progress: Progress, observed: Observation) -> Decision:
-    """Decide for a job that is open: the claim still waits, lapsed, or was undone by a reorganisation."""
+    """Decide for a job that is open or will be: the claim still waits, lapsed, or was undone by a reorganisation."""
     if observed.is_claim_pending:
-        return Decision(Step.WAIT, "claim-pending")
+        return Decision(Step.WAIT, "claim-pending") if progress.is_complete else Decision(Step.AHEAD, "claim-pending")
     if progress.claims_sent >= MAX_CLAIMS_SENT:
         return Decision(Step.DROP, "claimed-too-often")
     if not observed.is_finishable:

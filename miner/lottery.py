@@ -1,5 +1,6 @@
 """The lottery turns templates into anchors, and winning tickets into blocks."""
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -13,6 +14,7 @@ from inos.miner.settings import MinerSettings
 from inos.miner.stats import MinerStats
 from inos.primitives.blocks import Block, Header, compute_anchor, compute_block_id
 from inos.primitives.errors import InosError
+from inos.primitives.transactions import Transaction
 from inos.primitives.units import Anchor, BlockId, Target
 from inos.work import Win
 
@@ -38,14 +40,24 @@ class Lottery:
     Args:
         payout: chooses the beneficiary of each block.
         nonce: the nonces of this run start here.
+        on_template: is called with the transactions of each new template.
     """
 
-    def __init__(self, node: NodePort, settings: MinerSettings, payout: Payout, stats: MinerStats, nonce: int) -> None:
+    def __init__(
+        self,
+        node: NodePort,
+        settings: MinerSettings,
+        payout: Payout,
+        stats: MinerStats,
+        nonce: int,
+        on_template: Callable[[Sequence[Transaction]], None],
+    ) -> None:
         self._node = node
         self._payout = payout
         self._settings = settings
         self._stats = stats
         self._nonce = nonce
+        self._on_template = on_template
         self._template: Template | None = None
         self._made_at = self._making_s = 0.0
         self._logged_at: float | None = None
@@ -64,6 +76,7 @@ class Lottery:
             template = await self._payout.get_template()
             self._template, self._made_at = template, self._node.clock.monotonic()
             self._making_s = self._made_at - began
+            self._on_template(template.transactions)
         self._nonce += 1
         header = replace(template.header, nonce=self._nonce)
         return Draw(header, template, compute_anchor(header), Target(template.allowed_target))

@@ -1,6 +1,7 @@
 """The miner works on one slice after another: of a paid product if there is one, else of filler."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from inos.miner.settings import MinerSettings, Purpose, check_settings
 from inos.miner.stats import MinerState, MinerStats, MinerStatus
 from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.errors import InosError
+from inos.primitives.transactions import Transaction
 from inos.primitives.units import JobId, Tickets
 
 log: Final = structlog.get_logger("miner")
@@ -66,7 +68,8 @@ class Miner:
         payout = Payout(node, settings, self._jobs, self._queue)
         if self._jobs is not None:
             self._jobs.after_advance = payout.advance
-        self._lottery = Lottery(node, settings, payout, self._stats, int(random.integers(2**32)) << 16)
+        first_nonce = int(random.integers(2**32)) << 16
+        self._lottery = Lottery(node, settings, payout, self._stats, first_nonce, self._note_template)
 
     def start(self) -> None:
         """Start, or resume."""
@@ -132,7 +135,11 @@ class Miner:
                 if is_stale and not self._is_slice_large:
                     self._engine.interrupt()
                 if self._jobs is not None:
-                    self._jobs.wake()
+                    self._jobs.on_tip()
+
+    def _note_template(self, transactions: Sequence[Transaction]) -> None:
+        if self._jobs is not None:
+            self._jobs.on_template(transactions)
 
     async def _mine(self) -> None:
         while True:

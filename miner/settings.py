@@ -51,8 +51,8 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     filler_depth: int = 1024
     slice_ms: DurationMs = DurationMs(250)
     """One slice should take this long, because a win waits for the end of its slice."""
-    template_ms: DurationMs = DurationMs(1000)
-    """A template is made again at this age."""
+    template_ms: DurationMs = DurationMs(250)
+    """A template is made again at this age, so that a transaction need not wait for the block after the next."""
     fetch_timeout_s: float = 20.0
     backend: str = "auto"
     threads: int | None = None

@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def _bench() -> None:
-    """Measure this machine: products, blocks, sync, matrices, links between nodes, signatures."""
+    """Measure this machine: products, blocks, jobs, sync, matrices, links between nodes, signatures."""
 
 
 @app.command()
@@ -253,6 +253,29 @@ def blocks(
         _print_json({"network": network, "measured": msgspec.to_builtins(found)})
         return
     _print_lines(describe_blocks(found))
+
+
+@app.command()
+def jobs(
+    small: Annotated[
+        int, typer.Option("--small", min=1, metavar="N", help="How many jobs of 512 x 256 x 1024 to post.")
+    ] = 30,
+    large: Annotated[
+        int, typer.Option("--large", min=1, metavar="N", help="How many jobs of 2048 x 2048 x 2048 to post.")
+    ] = 10,
+    json_: JsonOption = False,
+) -> None:
+    """Time a customer's wait: jobs posted by the command line on a network of three real nodes, one after another.
+
+    The blocks are those of the devnet, one every two seconds. All of it takes about six minutes.
+    """
+    from inos.bench.jobs import SHAPES, describe_jobs, measure_jobs, to_json
+
+    found = measure_jobs(dict(zip(SHAPES, (small, large), strict=True)), print_progress)
+    if json_:
+        _print_json(to_json(found))
+        return
+    _print_lines(describe_jobs(found))
 
 
 @app.command()

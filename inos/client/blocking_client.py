@@ -4,7 +4,8 @@ with inos.BlockingClient("http://127.0.0.1:8645") as client:
     print(client.head().height)
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -86,3 +87,14 @@ class BlockingClient(BlockingMethods):
         finally:
             if not self._thread.is_closed:
                 self._thread.run(notification.aclose())
+
+    @contextmanager
+    def follow_tip(self) -> Iterator[Callable[[float], None]]:
+        """Yield a function that returns when a block came since its last call, after so many seconds at the latest."""
+        manager = self.async_client.follow_tip()
+        tip = self._thread.run(manager.__aenter__())
+        try:
+            yield lambda limit_s: self._thread.run(tip.wait(limit_s))
+        finally:
+            if not self._thread.is_closed:
+                self._thread.run(manager.__aexit__(None, None, None))

@@ -1,20 +1,22 @@
-"""Waiting for a job: the node is asked again and again, and every way a job can end is told apart."""
+"""Waiting for a job: the node is asked after every block, and every way a job can end is told apart."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from inos.client import models
 from inos.client.errors import JobFailed, RemoteError
+from inos.client.tip import Tip
 
-FIRST_PAUSE_S: Final = 0.1
-LAST_PAUSE_S: Final = 1.0
-GROWTH: Final = 1.4
+LOOK_S: Final = 1.0
+"""The node is asked at least this often, also while no block comes."""
 PENDING: Final = "pending"
-LOST_AFTER: Final = 5
-"""Times in a row that neither the state nor the pool has the job before it counts as lost.
+LOST_S: Final = 3.0
+"""A job counts as lost if neither the state nor the pool has it for so long.
 
 After a reorganisation it takes a moment until transactions are back in the pool.
 """
@@ -50,6 +52,8 @@ class JobSource(Protocol):
 
     async def transaction(self, tx: str) -> models.FoundTransaction: ...
 
+    def follow_tip(self) -> AbstractAsyncContextManager[Tip]: ...
+
 
 class JobWatcher:
     """Waits for jobs of one node."""
@@ -66,25 +70,23 @@ class JobWatcher:
         state, first, last = PENDING, -1, -1
         watch.on_state(state)
         try:
-            async with asyncio.timeout(watch.timeout_s):
-                pause, lost = FIRST_PAUSE_S, 0
+            async with asyncio.timeout(watch.timeout_s), self._source.follow_tip() as tip:
+                seen_at = time.monotonic()
                 while True:
                     # The head comes first: a job that is open after a head at its deadline was seen stays open.
                     head = await self._source.head()
                     first, last = head.height if first < 0 else first, head.height
                     job = await self._find(watch.job)
-                    if job is None:
-                        lost = 0 if await self._is_pending(watch.job) else lost + 1
-                        _check_not_lost(watch.job, lost)
-                    else:
-                        lost = 0
+                    if job is not None or await self._is_pending(watch.job):
+                        seen_at = time.monotonic()
+                    _check_not_lost(watch.job, time.monotonic() - seen_at)
+                    if job is not None:
                         if state != job.state:
                             state = str(job.state)
                             watch.on_state(state)
                         if _is_done(job, head, watch):
                             return job
-                    await asyncio.sleep(pause)
-                    pause = min(pause * GROWTH, LAST_PAUSE_S)
+                    await tip.wait(LOOK_S)
         except TimeoutError as error:
             raise JobFailed(
                 "job-timeout",
@@ -149,8 +151,8 @@ def _is_done(job: models.Job, head: models.Head, watch: JobWatch) -> bool:
     return False
 
 
-def _check_not_lost(job: str, times: int) -> None:
-    if times >= LOST_AFTER:
+def _check_not_lost(job: str, missing_s: float) -> None:
+    if missing_s >= LOST_S:
         raise JobFailed(
             "job-lost",
             job,

@@ -1,6 +1,7 @@
 """The reading methods of `inos.Client`: plain calls, and a typed method for everything a node tells about the chain."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -8,6 +9,7 @@ from inos.client import models
 from inos.client.answers import convert
 from inos.client.network_info import NetworkInfo, read_params
 from inos.client.subscription import Subscription, Topic
+from inos.client.tip import Tip, TipFollower
 from inos.client.transport import Transport
 
 T = TypeVar("T")
@@ -25,6 +27,7 @@ class Reader:
     def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
         self._transport = Transport(url, token, timeout_s)
         self._network: NetworkInfo | None = None
+        self._tip = TipFollower(lambda: self.subscribe("heads"))
 
     async def __aenter__(self) -> Self:
         return self
@@ -181,6 +184,10 @@ class Reader:
         given = {"from_height": from_height, "after": after, "address": address, "job": job}
         params = {name: value for name, value in given.items() if value is not None}
         return Subscription(self._transport, topic, params)
+
+    def follow_tip(self) -> AbstractAsyncContextManager[Tip]:
+        """Return a context manager that gives a `Tip`, whose `wait` returns when a block came."""
+        return self._tip.follow()
 
     async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
         return convert(kind, await self.call(method, params), method)

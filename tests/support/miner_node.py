@@ -29,11 +29,13 @@ from inos.primitives.matrices import MatrixRef, Witness
 from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
+    PostJob,
     SubmitResult,
     Transaction,
     Transfer,
     compute_tx_id,
     get_sender,
+    sign_transaction,
 )
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, TimeMs, TxId, Weight
 
@@ -99,6 +101,15 @@ class FakeNode:
         )
         return job
 
+    def announce(self, x: NDArray[Any], w: NDArray[Any]) -> JobId:
+        """Put a job's posting into the pool and into the templates from now on."""
+        refs = [work.matrix_ref(a) for a in (x, w)]
+        self.matrices.update({refs[0].matrix_id: x, refs[1].matrix_id: w})
+        payload = PostJob(refs[0], refs[1], 10**9, 1000, 50, 10_000, JobMode.CHECKED, 10**9)
+        tx = sign_transaction(bytes([9]) * 32, self.params.chain_id, len(self.jobs), FEE, payload)
+        self.pool[compute_tx_id(tx)] = tx
+        return JobId(compute_tx_id(tx))
+
     def make_block(self) -> None:
         """Include what can be included, move the tip, and tell the miner."""
         self.height = Height(self.height + 1)
@@ -131,6 +142,10 @@ class FakeNode:
                 return False
             self.jobs[JobId(payload.job)] = replace(job, state=JobState.CLAIMED, worker=sender)
             self.claims[JobId(payload.job)] = Claim(sender, job.bond, self.height, self.height + 50)
+        elif isinstance(payload, PostJob):
+            terms = (payload.x, payload.w, payload.reward, payload.bond, payload.claim_window, payload.deadline)
+            job = Job(sender, *terms, payload.mode, self.height, 1, JobState.OPEN, None, None, 0)
+            self.jobs[JobId(compute_tx_id(tx))] = job
         elif isinstance(payload, SubmitResult):
             job = self.jobs.get(JobId(payload.job))
             if job is None or job.worker != sender or job.state is not JobState.CLAIMED:
@@ -188,7 +203,8 @@ class FakeNode:
             height=self.height + 1,
             beneficiary=beneficiary,
         )
-        return Template(header=header, transactions=(), allowed_target=self.target)
+        posts = tuple(tx for tx in self.pool.values() if isinstance(tx.payload, PostJob))
+        return Template(header=header, transactions=posts, allowed_target=self.target)
 
     async def _add_block(self, block: Block, witness: Witness) -> BlockOutcome:
         self.won.append(block)

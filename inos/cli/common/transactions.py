@@ -24,7 +24,8 @@ from inos.wallet.keys import Key
 
 MAX_TX_FILE_BYTES: Final = 64 << 10
 WAIT_S: Final = 600.0
-POLL_S: Final = 0.3
+LOOK_S: Final = 2.0
+"""The node is asked after every block, and at least this often."""
 
 
 class Payment(NamedTuple):
@@ -86,12 +87,15 @@ def wait_included(rpc: str, tx: Transaction, limit_s: float = WAIT_S) -> int:
     Raises:
         CommandError: "not-included" after `limit_s` seconds.
     """
+    from inos.client.blocking_client import BlockingClient
+
     tx_id, until = compute_tx_id(tx).hex(), time.monotonic() + limit_s
-    while time.monotonic() < until:
-        found = call_rpc(rpc, "chain_getTransaction", {"id": tx_id})
-        if found.get("height") is not None:
-            return int(found["height"])
-        time.sleep(POLL_S)
+    with BlockingClient(rpc) as client, client.follow_tip() as wait_tip:
+        while time.monotonic() < until:
+            found = call_rpc(rpc, "chain_getTransaction", {"id": tx_id})
+            if found.get("height") is not None:
+                return int(found["height"])
+            wait_tip(LOOK_S)
     fail("not-included", f"{tx_id} still waits after {limit_s:.0f} s", f"see later: inos wallet transaction {tx_id}")
 
 

@@ -9,9 +9,10 @@ from inos.cli.common.output import fail, print_json, print_text
 from inos.client.blocking_client import BlockingClient
 from inos.client.errors import RemoteError
 
-POLL_S: Final = 0.5
-LOST_AFTER: Final = 6
-"""Times in a row that neither chain nor pool has the job; after a reorganisation it takes a moment to be back."""
+LOOK_S: Final = 1.0
+"""The node is asked after every block, and at least this often: it may tell how far its own miner is."""
+LOST_S: Final = 3.0
+"""Neither chain nor pool has the job for so long; after a reorganisation it takes a moment to be back."""
 PERCENT_STEP: Final = 5
 """The share of rows that is made is shown in such steps, so that a large job is not a line every half second."""
 CLOSED: Final = frozenset({"settled", "cancelled", "undecided"})
@@ -25,12 +26,13 @@ def watch(
 ) -> None:
     """Follow a job until it is closed, that is settled, cancelled or undecided, and print what happens to it."""
     job = find_id(rpc, job, "job")
-    until, last, unknown = time.monotonic() + timeout, "", 0
-    with BlockingClient(rpc) as client:
+    until, last, seen_at = time.monotonic() + timeout, "", time.monotonic()
+    with BlockingClient(rpc) as client, client.follow_tip() as wait_tip:
         while True:
             found = _find(client, job)
-            unknown = 0 if found is not None or _is_pending(client, job) else unknown + 1
-            if unknown >= LOST_AFTER:
+            if found is not None or _is_pending(client, job):
+                seen_at = time.monotonic()
+            elif time.monotonic() - seen_at >= LOST_S:
                 hint = "an id is what inos job post printed; inos job list shows the jobs on the chain"
                 fail("job-unknown", f"neither the chain nor this node's pool has job {job}", hint)
             state = "waiting to be mined" if found is None else str(found["state"])
@@ -44,7 +46,7 @@ def watch(
                 return
             if time.monotonic() > until:
                 fail("timeout", f"job {job} is still {state} after {timeout:g} s")
-            time.sleep(POLL_S)
+            wait_tip(LOOK_S)
 
 
 def _find(client: BlockingClient, job: str) -> dict[str, Any] | None:

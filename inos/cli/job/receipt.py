@@ -23,7 +23,8 @@ from inos.primitives.blocks import MAX_HEADER_BYTES, Header, compute_block_id
 from inos.primitives.codec import decode
 from inos.primitives.units import JobId
 
-POLL_S: Final = 0.5
+LOOK_S: Final = 2.0
+"""The node is asked after every block, and at least this often: votes make a block final between two blocks."""
 DEPTH: Final = 6
 WITNESSES_AT_ONCE: Final = 8
 STEPS_AT_ONCE: Final = 16
@@ -56,8 +57,8 @@ def receipt(
     """
     path = check_writable(output)
     job = find_id(rpc, job, "job")
-    with BlockingClient(rpc) as client:
-        maker = _Maker(client, job, time.monotonic() + timeout, (lambda text: None) if json_ else print)
+    with BlockingClient(rpc) as client, client.follow_tip() as wait_tip:
+        maker = _Maker(client, wait_tip, job, time.monotonic() + timeout, (lambda text: None) if json_ else print)
         made = maker.make_final() if depth is None and client.finality().final_height else maker.make_deep(depth)
     try:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
@@ -76,8 +77,16 @@ def receipt(
 class _Maker:
     """Gathers a receipt's parts from a node, and begins again after a reorganisation."""
 
-    def __init__(self, client: BlockingClient, job: str, until: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: BlockingClient,
+        wait_tip: Callable[[float], None],
+        job: str,
+        until: float,
+        say: Callable[[str], None],
+    ) -> None:
         self._client = client
+        self._wait_tip = wait_tip
         self._job = job
         self._until = until
         self._say = say
@@ -164,7 +173,7 @@ class _Maker:
     def _wait(self, why: str) -> None:
         if time.monotonic() > self._until:
             fail("timeout", f"{why} in time", "give a longer --timeout, or --depth to go by work alone")
-        time.sleep(POLL_S)
+        self._wait_tip(LOOK_S)
 
 
 def _compute_id(block: ReceiptBlock) -> str:

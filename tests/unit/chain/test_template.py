@@ -9,6 +9,7 @@ import pytest
 from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
 from inos.chain.template import Template, make_template
+from inos.consensus.records import JobState
 from inos.consensus.times import compute_median_time
 from inos.consensus.validity import check_block_sanity, check_header_context, check_seal
 from inos.primitives.blocks import Block
@@ -173,15 +174,16 @@ def test_hopeless_leaves_after_a_few_blocks(branch: Branch, ledger: Ledger) -> N
     assert pool.list_best_first() == [compute_tx_id(after)]
 
 
-def test_claim_that_pays_more_than_its_post_is_taken_a_block_later(branch: Branch, ledger: Ledger) -> None:
+def test_claim_that_pays_more_than_its_post_follows_it_in_the_same_block(branch: Branch, ledger: Ledger) -> None:
     post = branch.sign(ALICE, make_post(1), fee=600)
     claim = branch.sign(BOB, ClaimJob(compute_tx_id(post)), fee=5000)
-    pool = fill(ledger, post, claim)
-    first = finish(make(ledger, pool))
-    assert first.block.transactions == (post,)
-    feed(ledger, [first])
-    pool.on_connected(first.block)
-    assert make(ledger, pool).transactions == (claim,)
+    late = branch.sign(ALICE, ClaimJob(compute_tx_id(post)), ahead=1, fee=400)
+    pool = fill(ledger, post, claim, late)
+    template = make(ledger, pool)
+    assert template.transactions == (post, claim)
+    assert [(refusal.id, refusal.code) for refusal in template.refusals] == [(compute_tx_id(late), "job-not-open")]
+    feed(ledger, [finish(template)])
+    assert ledger.view.state.get_job(JobId(compute_tx_id(post))).state is JobState.CLAIMED
 
 
 def grow_claimed_job(branch: Branch) -> JobId:

@@ -16,7 +16,6 @@ async def test_a_job_is_fetched_claimed_multiplied_and_delivered(node: Any) -> N
     job, kernel = node.post(x, w), Kernel()
     async with mining(node, kernel) as miner:
         await node.until(find(node, ClaimJob, job))
-        assert kernel.get_slices(work.matrix_id(x)) == []
         assert len(node.matrices.fetches) == 2
         node.make_block()
         await node.until(find(node, SubmitResult, job))
@@ -28,6 +27,37 @@ async def test_a_job_is_fetched_claimed_multiplied_and_delivered(node: Any) -> N
     assert status.job_tickets == 4
     assert status.filler_tickets > 0
     assert (status.jobs_lost, status.last_error) == (0, "")
+
+
+async def test_a_job_is_claimed_and_multiplied_before_a_block_has_it(node: Any) -> None:
+    x, w = make_operands()
+    job, kernel = node.announce(x, w), Kernel()
+    async with mining(node, kernel) as miner:
+        await node.until(find(node, ClaimJob, job))
+        await node.until(lambda: len(kernel.get_slices(work.matrix_id(x))) == 4)
+        assert not any(isinstance(tx.payload, SubmitResult) for tx in node.sent)
+        node.make_block()
+        await node.until(find(node, SubmitResult, job))
+        node.make_block()
+        await node.until(lambda: miner.get_status().jobs_settled == 1)
+    assert node.jobs[job].closed_at == 102
+
+
+async def test_a_posting_that_is_replaced_costs_one_claim_and_then_only_blocks_are_believed(node: Any) -> None:
+    jobs = [node.announce(*make_operands(seed)) for seed in (1, 2)]
+    async with mining(node, Kernel()) as miner:
+        await node.until(lambda: len(node.sent) == 1)
+        early = node.sent[0].payload.job
+        assert miner.get_status().jobs_in_progress == 1  # The other posting has to wait.
+        del node.pool[early]
+        await node.until(lambda: miner.get_status().jobs_lost == 1)
+        made = node.made
+        await node.until(lambda: node.made > made + 1)
+        assert len(node.sent) == 1
+        other = next(job for job in jobs if job != early)
+        node.make_block()
+        await node.until(find(node, ClaimJob, other))
+    assert node.sent[1].nonce == node.sent[0].nonce
 
 
 async def test_a_job_whose_operands_cannot_be_had_is_not_claimed(node: Any) -> None:

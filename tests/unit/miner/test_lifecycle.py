@@ -19,16 +19,17 @@ def make_job(state: JobState, worker: Address | None = None, closed_at: int = 0)
     return Job(OTHER, REF, REF, 10, 1, 20, 500, JobMode.CHECKED, 1, 1, state, worker, None, closed_at)
 
 
-def look(job: Job | None, *, done: bool = False, sent: int = 1, seen: int = 100, **fields: Any) -> Decision:
+def look(job: Job | None, *, done: bool = False, sent: int = 1, seen: int | None = 100, **fields: Any) -> Decision:
     values: dict[str, Any] = {
         "height": Height(100),
         "job": job,
         "claim": Claim(ME, 1, 90, 120) if job is not None and job.state is JobState.CLAIMED else None,
+        "is_posting_pending": False,
         "is_claim_pending": False,
         "is_result_pending": False,
         "is_finishable": True,
     }
-    progress = Progress(claims_sent=sent, is_complete=done, last_seen=Height(seen))
+    progress = Progress(claims_sent=sent, is_complete=done, last_seen=None if seen is None else Height(seen))
     return decide(ME, progress, Observation(**(values | fields)))
 
 
@@ -39,10 +40,17 @@ MINE = make_job(JobState.CLAIMED, ME)
 @pytest.mark.parametrize("done", [False, True])
 def test_an_open_job_is_claimed_once_and_then_waited_for(done: bool) -> None:
     assert look(OPEN, sent=0, done=done).step is Step.CLAIM
-    assert look(OPEN, sent=1, done=done, is_claim_pending=True) == Decision(Step.WAIT, "claim-pending")
+    waits = Step.WAIT if done else Step.AHEAD
+    assert look(OPEN, sent=1, done=done, is_claim_pending=True) == Decision(waits, "claim-pending")
 
 
-def test_a_claim_on_chain_starts_the_work_and_a_product_is_submitted() -> None:
+def test_a_job_that_no_block_has_yet_is_claimed_while_its_posting_waits() -> None:
+    assert look(None, seen=None, sent=0, is_posting_pending=True).step is Step.CLAIM
+    assert look(None, seen=None, is_posting_pending=True, is_claim_pending=True).step is Step.AHEAD
+    assert look(None, seen=None, is_claim_pending=True) == Decision(Step.DROP, "posting-gone")
+
+
+def test_a_claim_on_chain_is_worked_for_and_a_product_is_submitted() -> None:
     assert look(MINE).step is Step.MINE
     assert look(MINE, done=True).step is Step.SUBMIT
     assert look(MINE, done=True, is_result_pending=True) == Decision(Step.WAIT, "result-pending")

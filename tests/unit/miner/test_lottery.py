@@ -56,7 +56,7 @@ async def test_a_win_becomes_a_block_under_its_own_anchor(node: Any) -> None:
 def test_many_blocks_in_a_second_are_one_line() -> None:
     now = 100.0
     node: Any = SimpleNamespace(clock=SimpleNamespace(monotonic=lambda: now))
-    lottery = Lottery(node, SETTINGS, SimpleNamespace(), MinerStats(), 0)  # type: ignore[arg-type]
+    lottery = Lottery(node, SETTINGS, SimpleNamespace(), MinerStats(), 0, list)  # type: ignore[arg-type]
     with capture_logs() as lines:
         for time_s, height in ((100.0, 1), (100.1, 2), (109.0, 3), (110.5, 4), (130.0, 5)):
             now = time_s

@@ -1,6 +1,7 @@
 """Products are multiplied through a node in memory: the complete way, and every way in which it can fail."""
 
 import asyncio
+import contextlib
 import errno
 import os
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from inos.client.costs import MAX_ADVISED_TICKET_REWARD, choose_reward
 from inos.client.errors import ClientError, JobFailed, RemoteError
 from inos.client.job_watcher import JobWatch, JobWatcher
 from inos.client.operands import BadOperand, make_ref, read_credits, to_operand
+from inos.client.tip import Tip
 from inos.client.uploads import upload_rows
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import ClaimJob, compute_tx_id
@@ -524,6 +526,12 @@ async def test_a_job_settled_between_two_questions_has_not_expired() -> None:
 
         async def transaction(self, tx: str) -> models.FoundTransaction:
             raise AssertionError("the job is known")
+
+        @contextlib.asynccontextmanager
+        async def follow_tip(self) -> AsyncIterator[Tip]:
+            tip = Tip()
+            tip.note()
+            yield tip
 
     settled = await JobWatcher(Source()).wait(JobWatch("j", 10, 1))
     assert settled.state == "settled"
