@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import statistics
 import sys
 import tempfile
@@ -16,8 +17,12 @@ from msgspec import Struct
 
 from inos.bench.errors import BenchError
 from inos.client.client import Client
-from inos.devnet.intro import DEV_PHRASE
+from inos.genesis.loading import derive_devnet
 from inos.node.process import NodeSpec, make_child_environment, run_nodes
+from inos.primitives.clock import SystemClock
+from inos.primitives.units import Nano
+from inos.wallet.keys import derive_key
+from inos.wallet.phrase import make_phrase
 
 SHAPES: Final = {(512, 256, 1024): (3, 1.0), (2048, 2048, 2048): (4, 3.0)}
 """The goal for each m x n x k: so many block intervals, and so many seconds more."""
@@ -25,9 +30,9 @@ FIRST_BLOCKS: Final = 20
 """The network makes this many blocks before the first job, so that their interval has settled."""
 TICKETS_PER_S: Final = 5000.0
 """The rate of each of two miners while there is no job: a block every two seconds."""
-COMMON: Final = ("--network", "devnet", "--p2p-port", "0", "--rpc-port", "0", "--no-discovery")
-MINES: Final = (*COMMON, "--mine", "auto", "--threads", "1", "--filler-rate", f"{TICKETS_PER_S:g}")
-PASSWORD: Final = "bench"
+COMMON: Final = ("--p2p-port", "0", "--rpc-port", "0", "--no-discovery")
+MINES: Final = ("--mine", "auto", "--threads", "1", "--filler-rate", f"{TICKETS_PER_S:g}")
+FUNDS: Final = Nano(10**15)
 LIMIT_S: Final = 120.0
 
 
@@ -65,12 +70,17 @@ def measure_jobs(
 async def _measure(
     folder: Path, rounds: dict[tuple[int, int, int], int], announce: Callable[[str], None]
 ) -> list[JobWaits]:
-    (folder / "phrase").write_text(DEV_PHRASE)
-    (folder / "password").write_text(PASSWORD)
-    wallet = ("--wallet-dir", str(folder / "wallets"), "--password-file", str(folder / "password"))
+    phrase, genesis = make_phrase(12), folder / "devnet.json"
+    genesis.write_text(derive_devnet("devnet", SystemClock().now_ms(), {derive_key(phrase).address: FUNDS}))
+    for name, text in (("phrase", phrase), ("password", secrets.token_hex(16))):
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(text)
+    paths = {"--wallet-dir": folder / "wallets", "--password-file": folder / "password", "--network": genesis}
+    wallet = [word for name, path in paths.items() for word in (name, str(path))]
     await _run("wallet", "restore", "--phrase-file", str(folder / "phrase"), *wallet)
-    specs = [NodeSpec(f"miner-{number}", folder / f"miner-{number}", MINES) for number in (1, 2)]
-    specs.append(NodeSpec("follower", folder / "follower", COMMON))
+    common = ("--network", str(genesis), *COMMON)
+    specs = [NodeSpec(f"miner-{number}", folder / f"miner-{number}", (*common, *MINES)) for number in (1, 2)]
+    specs.append(NodeSpec("follower", folder / "follower", common))
     found = []
     async with run_nodes(specs) as nodes, Client(nodes[-1].rpc_url) as client:
         announce(f"three nodes are up; waiting for {FIRST_BLOCKS} blocks")
