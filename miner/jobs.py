@@ -132,14 +132,9 @@ class JobManager:
             self._wake_offers.set()
 
     def get_work(self) -> JobRun | None:
-        """Return the product to continue with: the claimed one whose claim expires first, else one in memory whose
-        claim waits for a block.
-        """
-        unfinished = [run for run in self.runs.values() if not run.product.is_complete]
-        claimed = [run for run in unfinished if run.step is Step.MINE]
-        if claimed:
-            return min(claimed, key=self._get_expiry)
-        return next((run for run in unfinished if run.step is Step.AHEAD and run.product.file is None), None)
+        """Return the claimed product to continue with, which is the one whose claim expires first."""
+        ready = [run for run in self.runs.values() if run.step is Step.MINE and not run.product.is_complete]
+        return min(ready, key=self._get_expiry) if ready else None
 
     @property
     def held(self) -> int:
@@ -211,7 +206,7 @@ class JobManager:
             log.info("job claimed", job=run.id.hex(), times=run.claims_sent)
         elif decision.step is Step.SUBMIT:
             await self._submit(run)
-        elif decision.step in (Step.MINE, Step.AHEAD):
+        elif decision.step is Step.MINE:
             self.work_ready.set()
         elif decision.step in (Step.DROP, Step.FINISHED):
             await self._drop(run, decision)

@@ -23,8 +23,6 @@ GONE_BLOCKS: Final = 16
 class Step(StrEnum):
     WAIT = "wait"
     CLAIM = "claim"
-    AHEAD = "ahead"
-    """The claim waits for a block. The product is multiplied already: its tickets win as much as those of filler."""
     MINE = "mine"
     SUBMIT = "submit"
     SETTLED = "settled"
@@ -106,7 +104,7 @@ def _decide_claimed(me: Address, progress: Progress, observed: Observation, job:
 def _decide_open(progress: Progress, observed: Observation) -> Decision:
     """Decide for a job that is open or will be: the claim still waits, lapsed, or was undone by a reorganisation."""
     if observed.is_claim_pending:
-        return Decision(Step.WAIT, "claim-pending") if progress.is_complete else Decision(Step.AHEAD, "claim-pending")
+        return Decision(Step.WAIT, "claim-pending")
     if progress.claims_sent >= MAX_CLAIMS_SENT:
         return Decision(Step.DROP, "claimed-too-often")
     if not observed.is_finishable:

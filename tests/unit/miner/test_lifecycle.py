@@ -40,17 +40,16 @@ MINE = make_job(JobState.CLAIMED, ME)
 @pytest.mark.parametrize("done", [False, True])
 def test_an_open_job_is_claimed_once_and_then_waited_for(done: bool) -> None:
     assert look(OPEN, sent=0, done=done).step is Step.CLAIM
-    waits = Step.WAIT if done else Step.AHEAD
-    assert look(OPEN, sent=1, done=done, is_claim_pending=True) == Decision(waits, "claim-pending")
+    assert look(OPEN, sent=1, done=done, is_claim_pending=True) == Decision(Step.WAIT, "claim-pending")
 
 
 def test_a_job_that_no_block_has_yet_is_claimed_while_its_posting_waits() -> None:
     assert look(None, seen=None, sent=0, is_posting_pending=True).step is Step.CLAIM
-    assert look(None, seen=None, is_posting_pending=True, is_claim_pending=True).step is Step.AHEAD
+    assert look(None, seen=None, is_posting_pending=True, is_claim_pending=True) == Decision(Step.WAIT, "claim-pending")
     assert look(None, seen=None, is_claim_pending=True) == Decision(Step.DROP, "posting-gone")
 
 
-def test_a_claim_on_chain_is_worked_for_and_a_product_is_submitted() -> None:
+def test_a_claim_on_chain_starts_the_work_and_a_product_is_submitted() -> None:
     assert look(MINE).step is Step.MINE
     assert look(MINE, done=True).step is Step.SUBMIT
     assert look(MINE, done=True, is_result_pending=True) == Decision(Step.WAIT, "result-pending")
