@@ -17,7 +17,7 @@ CC ?= cc
 ARM_CC ?= aarch64-linux-gnu-gcc
 CSRC := work/backends/native/csrc
 SMALL_CSRC := primitives/native/csrc
-SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
+SELFCHECK := tests/native/selfcheck.c tests/native/floats.c $(wildcard $(CSRC)/*.c)
 SMALL_SELFCHECK := tests/native/selfcheck_primitives.c $(wildcard $(SMALL_CSRC)/*.c)
 SANITIZE := $(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZED := build/selfcheck-sanitized
@@ -79,7 +79,7 @@ typescript: ## install what the test of a generated TypeScript client needs (npm
 
 sanitize: ## run all C code on small inputs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
-	$(SANITIZE) -I$(CSRC) $(SELFCHECK) -o $(SANITIZED)
+	$(SANITIZE) -I$(CSRC) $(SELFCHECK) -lm -o $(SANITIZED)
 	$(SANITIZED)
 	$(SANITIZE) -I$(SMALL_CSRC) $(SMALL_SELFCHECK) -o $(SANITIZED)-primitives
 	$(SANITIZED)-primitives
@@ -87,7 +87,7 @@ sanitize: ## run all C code on small inputs under AddressSanitizer and Undefined
 cross: ## compile the Arm kernels if there is a cross compiler, and run them if there is qemu
 	@mkdir -p build
 	@command -v $(ARM_CC) >/dev/null || { echo "skipped: no $(ARM_CC) (Debian: gcc-aarch64-linux-gnu)"; exit 0; }; \
-	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(CSRC) $(SELFCHECK) -o $(ARM) || exit 1; \
+	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(CSRC) $(SELFCHECK) -lm -o $(ARM) || exit 1; \
 	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(SMALL_CSRC) $(SMALL_SELFCHECK) -o $(ARM)-primitives || exit 1; \
 	command -v qemu-aarch64 >/dev/null || { echo "compiled; not run: no qemu-aarch64 (Debian: qemu-user)"; exit 0; }; \
 	qemu-aarch64 -cpu max $(ARM) && qemu-aarch64 -cpu max $(ARM)-primitives

@@ -1,4 +1,4 @@
-"""An engine for `inos.work.ozaki` whose products are paid jobs, planned before the first one is posted."""
+"""An engine for `inos.work.floats` whose products are paid jobs, planned before the first one is posted."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from inos.primitives.errors import InosError
 from inos.primitives.matrices import STRIP_ROWS, compute_tickets
 from inos.primitives.units import Nano, format_credits
 from inos.wallet import build
-from inos.work.ozaki import Pair
+from inos.work.floats import Pair
 
 MAX_JOBS: Final = 8
 """Jobs that are under way at one time."""

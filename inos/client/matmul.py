@@ -1,19 +1,18 @@
 """`inos.matmul`: numpy's product of real numbers, on the certified engine of this machine or by paid jobs."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inos import work
 from inos.client.arrays import check_out, is_torch, to_array
 from inos.client.costs import Status, print_status, read_max_cost
 from inos.client.errors import ClientError
 from inos.client.operands import BadOperand, Credits, read_credits
-from inos.primitives.errors import InosError
-from inos.work.ozaki import Engine, Pair, multiply_floats, multiply_integers
+from inos.work.floats import Engine, multiply_floats, multiply_integers
+from inos.work.floats.local import multiply_here
 
 if TYPE_CHECKING:
     from inos.client.blocking_client import BlockingClient
@@ -26,7 +25,6 @@ DEFAULT_ACCURACY: Final = {np.dtype(np.float32): 2.0**-25, np.dtype(np.float64):
 FINEST: Final = 2.0**-100
 """Results are summed in two float64, which hold no finer accuracy."""
 DEFAULT_TIMEOUT_S: Final = 600.0
-NO_ANCHOR: Final = bytes(32)
 BLOCK: Final = 4096
 """Rows of either operand multiplied at a time, so that the digits of large operands are never all in memory."""
 
@@ -47,7 +45,7 @@ def matmul(
 
     Integers (any type whose product fits 64 bits) are split into int7 limbs; the result is int64 and exact. Booleans
     count as 0 and 1; the product of two boolean matrices is boolean, as numpy's is.
-    Floats are split by the Ozaki scheme into as many int7 slices as the data and `accuracy` need:
+    Floats are scaled to integers and multiplied modulo as many small numbers as the data and `accuracy` need:
 
         |C - A B| <= accuracy * (|A| |B|) + u * |C|   for every entry,
 
@@ -55,12 +53,12 @@ def matmul(
     normal number round to the type's spacing there, as numpy's do. By default `accuracy` is u / 2, which measures at
     least as good as numpy's own product in that type. Small products (at most 2^20 multiplications, or at most 16
     terms) lose nothing but the last rounding, unless one row spans more than 2^30. Scales may differ from row to row
-    and entry to entry; the further they differ within one row, the more slices are needed.
+    and entry to entry; the further they differ within one row, the more products are needed.
 
     Args:
         a, b: float32, float64 or integer, shapes as numpy.matmul takes them. float16 counts as float32.
         out: an array of the product's shape and type that it is written to, as in numpy.
-        client: if given, every product of slices is a paid job on the chain, and checked here by Freivalds.
+        client: if given, every int7 product is a paid job on the chain, and checked here by Freivalds.
             A node's address pays with the wallet "default" of this machine, whose password is asked for.
             The call blocks; in asyncio code use `await asyncio.to_thread(inos.matmul, ...)`.
         accuracy: 2^-100 to 1, for floats only.
@@ -95,7 +93,7 @@ def matmul(
     if out is not None:
         check_out(out, _compute_shape(left, right), kind)
     if client is None:
-        product = _multiply_stacks(rows, cols, wanted, _multiply_here)
+        product = _multiply_stacks(rows, cols, wanted, multiply_here)
     else:
         from inos.client.job_engine import JobEngine, Terms
 
@@ -132,14 +130,6 @@ def _to_client(client: "Client | BlockingClient | str") -> "Client":
             hint='give inos.connect("http://127.0.0.1:8645", wallet="default"), or the address alone',
         )
     return client
-
-
-def _multiply_here(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
-    for x, w in pairs:
-        product = work.mine(x, w, NO_ANCHOR, 0).product
-        if product is None:
-            raise InosError("stopped", "the product was stopped")
-        yield product
 
 
 def _multiply_stacks(a: NDArray[Any], b: NDArray[Any], accuracy: float | None, engine: Engine) -> NDArray[Any]:
@@ -199,11 +189,8 @@ def _multiply_blocks(
             if accuracy is None:
                 block[...] = multiply_integers(x, w, engine)
             else:
-                hi, lo = multiply_floats(
-                    x.astype(np.float64), w.astype(np.float64), engine, accuracy=accuracy, scout=_multiply_here
-                )
-                with np.errstate(over="ignore"):
-                    block[...] = hi + lo
+                x, w = (side if side.dtype.kind == "f" else side.astype(np.float64) for side in (x, w))
+                multiply_floats(x, w, engine, accuracy=accuracy, scout=multiply_here, out=block)
 
 
 def _check_accuracy(accuracy: float | None, a: NDArray[Any], b: NDArray[Any]) -> float | None:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "floats.h"
 #include "inos_native.h"
 
 static uint32_t random_state = 1;
@@ -207,6 +208,12 @@ int main(void)
                                         {33, 97, 2049}, {5, 130, 17000}, {129, 31, 64}};
     const int plain = inos_count() - 1;
     int failed = 0;
+    for (int kernel = 0; kernel < inos_count(); kernel++)
+        if (inos_is_supported(kernel)) {
+            const int is_right = checks_floats(kernel);
+            printf("%-10s floats              %s\n", inos_name(kernel), is_right ? "ok" : "WRONG");
+            failed |= !is_right;
+        }
     for (size_t at = 0; at < sizeof shapes / sizeof shapes[0]; at++) {
         operands o = {.m = shapes[at][0], .n = shapes[at][1], .k = shapes[at][2]};
         o.x = (int8_t *)draw_bytes((size_t)(o.m * o.k), -64, 128);

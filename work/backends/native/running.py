@@ -3,10 +3,11 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from inos.work.backends.native.library import load
 from inos.work.stopping import Stopped
@@ -22,6 +23,18 @@ MAX_THREADS: Final = 256
 def get_default_threads() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Local(threading.local):
+    is_one_of_many = False
+    """True in a thread of `run_each`: the others have work of their own, so it shares its own with none."""
+
+
+_local = _Local()
 
 
 class Flag:
@@ -72,13 +85,15 @@ def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None
     Raises:
         Stopped: `stop` was set; the flag too, so that kernels returned early.
     """
-    if threads == 1 and stop is None:
+    if stop is None and (threads == 1 or _local.is_one_of_many):
         work()  # Handing it to another thread takes longer than a small matrix.
         flag.check()
         return
     pool = _get_pool(gives_way=stop is not None)
-    futures = {pool.submit(work) for _ in range(threads)}
+    futures = {pool.submit(work) for _ in range(threads if stop is not None else threads - 1)}
     try:
+        if stop is None:
+            work()  # The calling thread is one of them: waking another one takes as long as hashing a megabyte.
         waiting = futures
         while waiting:
             if stop is not None and stop.is_set():
@@ -92,3 +107,24 @@ def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None
     finally:
         wait(futures)  # they write into the caller's memory
     flag.check()
+
+
+def run_each(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Yield the results of a function that shares its work by `run_all`, in order, with one thread for each item."""
+
+    def run(item: Item) -> Result:
+        _local.is_one_of_many = True
+        return function(item)
+
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="product") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(run, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

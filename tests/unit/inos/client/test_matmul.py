@@ -66,7 +66,7 @@ def test_what_meets_the_same_matrix_is_one_product(
         return real(x, w, *args, **options)
 
     real = work.mine
-    monkeypatch.setattr(work, "mine", mine)
+    monkeypatch.setattr("inos.work.floats.local.mine", mine)
     a, b = rng.standard_normal(left, np.float32), rng.standard_normal(right, np.float32)
     assert np.allclose(inos.matmul(a, b), a @ b, rtol=1e-4, atol=1e-5)
     assert len(multiplied) == products

@@ -96,6 +96,56 @@ typedef struct {
     int32_t is_wrong;
 } inos_check;
 
+/* A matrix of floats, and what is made of it row by row. */
+typedef struct {
+    const void *entries;    /* float if is_single, else double; finite */
+    int32_t is_single;
+    int64_t rows, cols, row_step, col_step; /* steps in entries */
+    double *measured;       /* 4 per row: the largest magnitude, their sum, that of their squares, the lowest bit set */
+    int8_t *leading;        /* rows x cols: the integer part of magnitude / 2^e * 64, where all of a row are below 2^e */
+    const int32_t *shifts;  /* a row is multiplied by 2^shift and rounded to integers below 2^62 */
+    int64_t digits;         /* so many digits to base 2^16 hold each of these integers, 1 .. 4 */
+    const int32_t *moduli;  /* 2 .. 128 */
+    int64_t count;          /* number of moduli */
+    int8_t *residues;       /* count x rows x cols, -64 .. 63 */
+    int64_t next;           /* 0 before each function */
+} inos_floats;
+
+/* The least of product * weight + extra along both sides of a product. */
+typedef struct {
+    const int32_t *product;
+    int64_t rows, cols;
+    const float *row_weights, *row_extra, *col_weights, *col_extra;
+    float *least_of_rows;   /* over the columns, by their weights */
+    float *least_of_cols;   /* over 64 rows each, by their weights: ceil(rows / 64) x cols */
+    int64_t next;
+} inos_least;
+
+/* A product that is reduced modulo a number. */
+typedef struct {
+    const int32_t *product;
+    int64_t count;
+    int32_t modulus;        /* 37 .. 128 */
+    int32_t adds;           /* `out` holds the residues of an earlier piece of the depth */
+    int8_t *out;
+    int64_t next;
+} inos_reduced;
+
+/* Residues that become one number each, between -M/2 and M/2, times a power of two for its row and its column. */
+typedef struct {
+    const int8_t *residues; /* count x rows x cols */
+    int64_t rows, cols, count;
+    int64_t limbs;          /* 2 .. 4; a number is the sum of limb * 2^(42 * its place), and limbs are signed */
+    const double *weights;  /* 4 limbs for each modulus */
+    double product[4];      /* the limbs of M */
+    double inverse;         /* 2^(42 * (limbs - 1)) / M */
+    const double *row_scales, *col_scales;
+    void *out;              /* float if is_single, else double */
+    int32_t is_single;
+    int64_t out_step;       /* entries from one row of `out` to the next */
+    int64_t next;
+} inos_joined;
+
 /* The kernels that were compiled, best first. The other functions take their index. */
 int inos_count(void);
 const char *inos_name(int kernel);
@@ -123,3 +173,10 @@ void inos_run_compare(int kernel, inos_check *job);   /* in each thread */
 
 /* Returns whether a certificate is valid. */
 int inos_run_verify(int kernel, const inos_proof *proof);
+
+/* Products of floats by residues; each function is called in each thread. */
+void inos_run_measure_rows(int kernel, inos_floats *job);
+void inos_run_split_rows(int kernel, inos_floats *job);
+void inos_run_find_least(int kernel, inos_least *job);
+void inos_run_reduce_product(int kernel, inos_reduced *job);
+void inos_run_join_rows(int kernel, inos_joined *job);

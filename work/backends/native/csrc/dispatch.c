@@ -95,3 +95,28 @@ int inos_run_verify(int kernel, const inos_proof *proof)
 {
     return kernels[kernel]->verify(proof);
 }
+
+void inos_run_measure_rows(int kernel, inos_floats *job)
+{
+    kernels[kernel]->measure_rows(job);
+}
+
+void inos_run_split_rows(int kernel, inos_floats *job)
+{
+    kernels[kernel]->split_rows(job);
+}
+
+void inos_run_find_least(int kernel, inos_least *job)
+{
+    kernels[kernel]->find_least(job);
+}
+
+void inos_run_reduce_product(int kernel, inos_reduced *job)
+{
+    kernels[kernel]->reduce_product(job);
+}
+
+void inos_run_join_rows(int kernel, inos_joined *job)
+{
+    kernels[kernel]->join_rows(job);
+}

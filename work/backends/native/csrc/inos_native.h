@@ -5,6 +5,7 @@
 #ifndef INOS_NATIVE_H
 #define INOS_NATIVE_H
 
+#include <math.h>
 #include <stdint.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -35,6 +36,7 @@
 /* This many strips are hashed, or rows compared, before a thread takes the next piece. */
 #define HASHED_STRIPS 4
 #define COMPARED_ROWS 64
+#define REDUCED_ENTRIES 65536
 
 #include "api.h"
 #include "vectors.h"
@@ -67,6 +69,11 @@ typedef struct {
     void (*form_p)(inos_check *job);
     void (*compare)(inos_check *job);
     int (*verify)(const inos_proof *proof);
+    void (*measure_rows)(inos_floats *job);
+    void (*split_rows)(inos_floats *job);
+    void (*find_least)(inos_least *job);
+    void (*reduce_product)(inos_reduced *job);
+    void (*join_rows)(inos_joined *job);
 } inos_kernels;
 
 extern const inos_kernels inos_portable;

@@ -1,4 +1,4 @@
-"""Products of wider numbers on the int7 engine: of integers by limbs, of floats by the Ozaki scheme.
+"""Floats as slices of int7 digits, by the Ozaki scheme.
 
 A row of A is written as 2^w (d0 + d1/128 + d2/128^2 + ...) with int7 digits and an exponent w of its own, and so is a
 row of B.
@@ -10,14 +10,13 @@ matrix multiplication unit" (2024).
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inos.primitives.matrices import MAX_DEPTH
-from inos.work.strips import InvalidMatrix
+from inos.work.floats.engines import Engine, cut_depth, multiply_deep, sum_pieces
 
 DIGIT_BITS: Final = 7
 LEAD: Final = 62
@@ -41,20 +40,16 @@ EXACT_DEPTH: Final = 16
 EXACT_SLICES: Final = 12
 """A product that would need more slices than this is not kept exact."""
 
-Pair: TypeAlias = tuple[NDArray[np.int8], NDArray[np.int8]]
-"""A pair is X, int8 m x k, and W, int8 n x k, with entries -64..63 and k at most 65,536."""
-Engine: TypeAlias = Callable[[Iterable[Pair]], Iterable[NDArray[Any]]]
-"""It turns pairs into their exact products X * W^T, in order, one by one or many at a time."""
-
 
 class Split:
     """The digits of one matrix, as many slices as were requested so far.
 
     Args:
-        array: float64, rows x k, finite.
+        array: float32 or float64, rows x k, finite.
     """
 
-    def __init__(self, array: NDArray[np.float64]) -> None:
+    def __init__(self, array: NDArray[Any]) -> None:
+        array = array.astype(np.float64, copy=False)
         self._magnitudes = np.abs(array)
         _, exponents = np.frexp(self._magnitudes.max(axis=1, initial=0.0))
         self.exponents = exponents.astype(np.int64) - (DIGIT_BITS - 1)
@@ -123,65 +118,59 @@ class Split:
         return float(total.max(initial=0.0))
 
 
-def multiply_floats(
-    a: NDArray[np.float64], b: NDArray[np.float64], engine: Engine, *, accuracy: float, scout: Engine | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return A * B^T of finite float64 matrices, m x k by n x k, as hi + lo, each float64 m x n.
+def multiply_exactly(
+    a: NDArray[Any], b: NDArray[Any], engine: Engine
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return A * B^T as hi + lo without any error before the rounding to hi + lo (106 bits).
 
-    The error before the rounding to hi + lo (106 bits) is at most accuracy * (|A| * |B|^T), entry by entry;
-    it is zero for small products whose entries EXACT_SLICES slices hold (EXACT_WORK, EXACT_DEPTH).
+    It returns None if the product is not small (EXACT_WORK, EXACT_DEPTH), or EXACT_SLICES slices do not hold it.
+    """
+    (m, k), n = a.shape, len(b)
+    if k > EXACT_DEPTH and m * n * k > EXACT_WORK:
+        return None
+    left, right = Split(a), Split(b)
+    for side in (left, right):
+        side.extend(EXACT_SLICES)
+    if not (left.is_exact and right.is_exact):
+        return None
+    return _multiply_split(left, right, left.count + right.count - 1, engine)
+
+
+def multiply_slices(
+    a: NDArray[Any], b: NDArray[Any], engine: Engine, accuracy: float, scout: Engine
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return A * B^T of finite matrices, m x k by n x k, as hi + lo, each float64 m x n.
+
+    The error before the rounding to hi + lo (106 bits) is at most accuracy * (|A| * |B|^T), entry by entry, however far
+    the entries lie apart.
 
     Args:
-        engine: makes the products of digits, one per diagonal.
-        scout: makes the one or two products that show how many slices are needed; the engine by default.
+        engine: makes the products of digits: one per diagonal, or one of all if they are small.
+        scout: makes the one or two products that show how many slices are needed.
     """
     left, right = Split(a), Split(b)
-    kept = _choose_kept(left, right, scout or engine, accuracy)
-    multiply = _multiply_stacked if _is_small(left, right) else _multiply_diagonals
-    diagonals = multiply(left.make_slices(), right.make_slices(), kept, engine)
+    return _multiply_split(left, right, _choose_kept(left, right, scout, accuracy), engine)
+
+
+def _multiply_split(
+    left: Split, right: Split, kept: int, engine: Engine
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    diagonals = multiply_pairs(left.make_slices(), right.make_slices(), kept, engine)
     weights = left.exponents[:, None] + right.exponents[None, :]
     if kept * DIGIT_BITS > LONG_BITS:
         return _sum_long(diagonals, weights)
     hi, lo = np.zeros(weights.shape), np.zeros(weights.shape)
-    for d, part in _join(diagonals, a.shape[1] * min(left.count, right.count)):
+    for d, part in _join(diagonals, left.scaled.shape[1] * min(left.count, right.count)):
         _accumulate(hi, lo, part, 2.0 ** (-DIGIT_BITS * d))
     with np.errstate(over="ignore", under="ignore"):
         hi, lo = np.ldexp(hi, weights), np.ldexp(lo, weights)
     return hi, np.where(np.isfinite(hi), lo, 0.0)
 
 
-def multiply_integers(a: NDArray[Any], b: NDArray[Any], engine: Engine) -> NDArray[np.int64]:
-    """Return A * B^T of integer matrices, m x k by n x k, exactly, int64 m x n.
-
-    Raises:
-        InvalidMatrix: "product-too-large" if an entry might not fit 64 bits.
-    """
-    if not a.size or not b.size:
-        return np.zeros((len(a), len(b)), np.int64)
-    most = _sum_magnitudes(a) * max(abs(int(b.min())), abs(int(b.max())))
-    if most >= 1 << 63:
-        raise InvalidMatrix(
-            "product-too-large",
-            f"entries of the product may reach {float(most):.3g}, beyond 64-bit integers",
-            hint="scale an operand down, or pass float64",
-        )
-    left, right = _split_integers(a), _split_integers(b)
-    total = np.zeros((len(a), len(b)), np.int64)
-    for d, part in _multiply_diagonals(left, right, len(left) + len(right) - 1, engine):
-        total += part << DIGIT_BITS * d  # Partial sums may wrap; the sum is right modulo 2^64, and fits.
-    return total
-
-
 def _choose_kept(left: Split, right: Split, scout: Engine, accuracy: float) -> int:
     """Split both sides as far as needed, and return the number of diagonals to multiply: those of pairs of digits (p,
     q) with p + q below it.
     """
-    m, k, n = len(left.exponents), left.scaled.shape[1], len(right.exponents)
-    if k <= EXACT_DEPTH or m * n * k <= EXACT_WORK:
-        for side in (left, right):
-            side.extend(EXACT_SLICES)
-        if left.is_exact and right.is_exact:
-            return left.count + right.count - 1
     least_bits = _find_least_bits(left, right, scout)
     kept = 1
     while True:
@@ -208,7 +197,7 @@ def _compute_loss_bits(left: Split, right: Split, kept: int) -> float:
 def _find_least_bits(left: Split, right: Split, engine: Engine) -> float:
     """Return log2 of a lower bound of the smallest entry of |A| * |B|^T that is not zero, in units of 2^(w_i + v_j)."""
     whole_left, whole_right = (np.floor(np.abs(side.scaled)).astype(np.int8) for side in (left, right))
-    floors = _multiply_deep(whole_left, whole_right, engine)
+    floors = multiply_deep(whole_left, whole_right, engine)
     if floors.all():
         return float(np.log2(floors.min()))
     bits = np.full(floors.shape, -np.inf)
@@ -221,13 +210,22 @@ def _find_least_bits(left: Split, right: Split, engine: Engine) -> float:
     return float(bits[is_met].min()) - 2.0**-20  # The product's own rounding error is far below that.
 
 
-def _multiply_diagonals(
+def multiply_pairs(
     left: list[NDArray[np.int8]], right: list[NDArray[np.int8]], kept: int, engine: Engine
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Yield (d, the sum of the products of slices p and q with p + q = d), from the last d below `kept` to 0.
 
-    The slices of a diagonal are put beside each other, so that each diagonal is one deep product.
+    A small product is made in one piece, since an engine may take longer to begin than to multiply.
     """
+    m, n, k = len(left[0]), len(right[0]), left[0].shape[1]
+    is_small = m * len(left) * n * len(right) <= STACKED_ENTRIES and m * n * k <= EXACT_WORK
+    return (_multiply_stacked if is_small else _multiply_diagonals)(left, right, kept, engine)
+
+
+def _multiply_diagonals(
+    left: list[NDArray[np.int8]], right: list[NDArray[np.int8]], kept: int, engine: Engine
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield what `multiply_pairs` does; the slices of a diagonal lie beside each other, as one deep product."""
     k = left[0].shape[1]
     x, w = np.hstack(left), np.hstack(right[::-1])
 
@@ -237,24 +235,16 @@ def _multiply_diagonals(
             start = len(right) - 1 - d
             yield d, x[:, first * k : (last + 1) * k], w[:, (start + first) * k : (start + last + 1) * k]
 
-    products = iter(engine(piece for _, x, w in list_pairs() for piece in _cut(x, w)))
+    products = iter(engine(piece for _, x, w in list_pairs() for piece in cut_depth(x, w)))
     for d, pair_x, _ in list_pairs():
-        yield d, _sum_pieces(products, pair_x.shape[1])
-
-
-def _is_small(left: Split, right: Split) -> bool:
-    """Return True if all pairs of slices may be one product: an engine may take longer to begin than to multiply."""
-    return (
-        len(left.exponents) * left.count * len(right.exponents) * right.count <= STACKED_ENTRIES
-        and len(left.exponents) * left.scaled.shape[1] * len(right.exponents) <= EXACT_WORK
-    )
+        yield d, sum_pieces(products, pair_x.shape[1])
 
 
 def _multiply_stacked(
     left: list[NDArray[np.int8]], right: list[NDArray[np.int8]], kept: int, engine: Engine
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield the same as `_multiply_diagonals` from one product, in which the slices lie below each other."""
-    product = _multiply_deep(np.vstack(left), np.vstack(right), engine)
+    """Yield what `multiply_pairs` does, from one product in which the slices lie below each other."""
+    product = multiply_deep(np.vstack(left), np.vstack(right), engine)
     pairs = product.reshape(len(left), len(left[0]), len(right), len(right[0]))
     for d in range(min(kept, len(left) + len(right) - 1) - 1, -1, -1):
         first, last = max(0, d - len(right) + 1), min(d, len(left) - 1)
@@ -274,43 +264,6 @@ def _join(diagonals: Iterable[tuple[int, NDArray[np.int64]]], terms: int) -> Ite
         if count == most or d == 0:
             yield lowest, total
             total = None
-
-
-def _multiply_deep(x: NDArray[np.int8], w: NDArray[np.int8], engine: Engine) -> NDArray[np.int64]:
-    """Return X * W^T of any depth, in pieces that the engine takes."""
-    return _sum_pieces(iter(engine(_cut(x, w))), x.shape[1])
-
-
-def _cut(x: NDArray[np.int8], w: NDArray[np.int8]) -> Iterator[Pair]:
-    for start in range(0, x.shape[1], MAX_DEPTH):
-        piece = slice(start, start + MAX_DEPTH)
-        yield np.ascontiguousarray(x[:, piece]), np.ascontiguousarray(w[:, piece])
-
-
-def _sum_pieces(products: Iterator[NDArray[Any]], depth: int) -> NDArray[np.int64]:
-    total = next(products).astype(np.int64)
-    for _ in range(MAX_DEPTH, depth, MAX_DEPTH):
-        total += next(products)
-    return total
-
-
-def _split_integers(array: NDArray[Any]) -> list[NDArray[np.int8]]:
-    """Return signed digits -64..63 to base 128, lowest first, as many as the largest entry needs."""
-    rest = array.astype(np.int64)
-    slices: list[NDArray[np.int8]] = []
-    while not slices or rest.any():
-        digits = ((rest + 64) & 127) - 64
-        rest = (rest - digits) >> DIGIT_BITS
-        slices.append(digits.astype(np.int8))
-    return slices
-
-
-def _sum_magnitudes(array: NDArray[Any]) -> int:
-    """Return the largest sum of magnitudes of one row, without rounding."""
-    magnitudes = np.abs(array.astype(np.int64)).astype(np.uint64)  # -2^63 included, which abs keeps
-    high, low = magnitudes >> np.uint64(32), magnitudes & np.uint64(0xFFFF_FFFF)
-    sums = high.sum(axis=1).astype(object) * (1 << 32) + low.sum(axis=1).astype(object)
-    return int(sums.max())
 
 
 def _accumulate(hi: NDArray[np.float64], lo: NDArray[np.float64], part: NDArray[np.int64], unit: float) -> None:

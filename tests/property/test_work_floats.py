@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
+from inos.work.floats import Pair, multiply_floats, multiply_integers
+from inos.work.floats.residues import multiply_residues
+from inos.work.floats.slices import Split
 from inos.work.limbs import multiply_int7
-from inos.work.ozaki import Pair, Split, multiply_floats, multiply_integers
 
 U32, U64 = 2.0**-24, 2.0**-53
 
@@ -48,8 +50,7 @@ def measure(found: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> float:
 
 
 def multiply(a: NDArray[Any], b: NDArray[Any], accuracy: float) -> NDArray[np.float64]:
-    hi, lo = multiply_floats(a.astype(np.float64), b.astype(np.float64), engine, accuracy=accuracy)
-    return hi + lo
+    return multiply_floats(a, b, engine, accuracy=accuracy)
 
 
 KINDS = ("plain", "wide", "rows", "columns", "positive", "sparse", "cancelling", "few bits", "denormal")
@@ -98,6 +99,52 @@ def test_what_is_left_out_keeps_the_bound(kind: str, accuracy: float, rng: np.ra
     found = multiply(a, b, accuracy)
     some = slice(0, 5)
     assert measure(found[some, some], a[some], b[some]) <= accuracy + U64
+
+
+@pytest.mark.parametrize("is_native", [True, False])
+@pytest.mark.parametrize("kind", ["plain", "rows", "positive", "cancelling", "few bits"])
+def test_residues_take_few_products_and_keep_the_bound(
+    kind: str, is_native: bool, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_native:
+        monkeypatch.setattr("inos.work.floats.residues.find_native_steps", lambda: None)
+    made: list[Pair] = []
+
+    def count(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
+        made.extend(given := list(pairs))
+        return engine(given)
+
+    a, b = np.asfortranarray(make(kind, rng, 70, 1000)), make(kind, rng, 80, 1000)
+    for accuracy, most in ((U64 / 2, 19), (U32 / 2, 10)):
+        made.clear()
+        out = np.empty((70, 80))
+        assert multiply_residues(a, b, count, accuracy, engine, out)
+        assert len(made) <= most
+        assert measure(out[:9, :9], a[:9], b[:9]) <= accuracy + U64
+    out32 = np.empty((70, 90), np.float32)[:, 10:]
+    a32, b32 = (np.float32(v / np.abs(v).max(axis=1, keepdims=True)) for v in (a, b))  # rows may be beyond float32
+    assert multiply_residues(a32, b32, count, U32 / 2, engine, out32)
+    assert measure(out32[:9, :9], a32[:9], b32[:9]) <= 1.5 * U32
+
+
+@pytest.mark.parametrize("kind", ["wide", "sparse", "columns", "denormal"])
+def test_rows_that_residues_do_not_serve_are_left_alone_or_kept_in_bounds(kind: str, rng: np.random.Generator) -> None:
+    for accuracy in (U64 / 2, 2.0**-100, 1.0):
+        a, b = make(kind, rng, 30, 300), make(kind, rng, 40, 300)
+        a[3] = b[5] = 0
+        out = np.full((30, 40), np.nan)
+        if multiply_residues(a, b, engine, accuracy, engine, out):
+            assert measure(out[:9, :9], a[:9], b[:9]) <= accuracy + U64
+            assert not out[3].any()
+        else:
+            assert np.isnan(out).all()
+
+
+def test_residues_of_deeper_rows_than_one_product_has(rng: np.random.Generator) -> None:
+    a, b = make("plain", rng, 3, 70_000), make("plain", rng, 4, 70_000)
+    out = np.empty((3, 4))
+    assert multiply_residues(a, b, engine, U64 / 2, engine, out)
+    assert measure(out, a, b) <= 1.5 * U64
 
 
 @pytest.mark.parametrize("kind", ["plain", "wide", "positive", "columns"])

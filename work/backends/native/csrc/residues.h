@@ -1,0 +1,302 @@
+/* Floats as residues: rows are measured, scaled to integers and reduced modulo small numbers, and products of residues
+ * are put together again. Loops are plain C over cache-sized pieces, which the compiler vectorizes for the including
+ * file's processor. All sums below are exact integers in float or double, so every processor gets the same residues up
+ * to a multiple of the modulus. */
+
+#define PIECE_COLS 256
+#define JOINED_COLS 512
+/* Adding and subtracting these rounds a float or a double to an integer. */
+#define ROUND_FLOAT 12582912.0f
+#define ROUND_DOUBLE 6755399441055744.0
+
+/* Loads columns [left, left + count) of a row as doubles. Transposed matrices are read a line of 16 rows at a time. */
+static inline void load_piece(const inos_floats *job, int64_t top, int64_t rows, int64_t left, int64_t count,
+                              double piece[ROWS][PIECE_COLS])
+{
+    const int64_t down = job->row_step, along = job->col_step, start = top * down + left * along;
+    if (job->is_single) {
+        const float *from = (const float *)job->entries + start;
+        if (along == 1)
+            for (int64_t r = 0; r < rows; r++)
+                for (int64_t c = 0; c < count; c++)
+                    piece[r][c] = from[r * down + c];
+        else
+            for (int64_t c = 0; c < count; c++)
+                for (int64_t r = 0; r < rows; r++)
+                    piece[r][c] = from[r * down + c * along];
+    } else {
+        const double *from = (const double *)job->entries + start;
+        if (along == 1)
+            for (int64_t r = 0; r < rows; r++)
+                memcpy(piece[r], from + r * down, (size_t)count * sizeof(double));
+        else
+            for (int64_t c = 0; c < count; c++)
+                for (int64_t r = 0; r < rows; r++)
+                    piece[r][c] = from[r * down + c * along];
+    }
+}
+
+/* Adds a piece of a row, which ends in zeros, to what is known of the row. Magnitudes compare like their bits. */
+static inline void measure_piece(const double *piece, int64_t count, double *row)
+{
+    doubles sum = {0}, squares = {0};
+    longs most, lowest;
+    for (int lane = 0; lane < 8; lane++) {
+        memcpy((char *)&most + 8 * lane, row, 8);
+        memcpy((char *)&lowest + 8 * lane, row + 3, 8);
+    }
+    for (int64_t c = 0; c < count; c += 8) {
+        longs bits;
+        memcpy(&bits, piece + c, sizeof bits);
+        bits &= INT64_MAX;
+        const doubles size = (doubles)bits;
+        const longs cleared = bits & (bits - 1) & ((bits << 12) != 0), is_more = bits > most;
+        /* The lowest bit that is set, and for zero an infinite number. */
+        const longs low = (longs)(size - (doubles)cleared) | ((bits == 0) & 0x7ff0000000000000);
+        const longs is_less = low < lowest;
+        most = (bits & is_more) | (most & ~is_more);
+        lowest = (low & is_less) | (lowest & ~is_less);
+        sum += size;
+        squares += size * size;
+    }
+    for (int lane = 0; lane < 8; lane++) {
+        const int64_t high = most[lane], low = lowest[lane];
+        double value;
+        memcpy(&value, &high, 8);
+        row[0] = value > row[0] ? value : row[0];
+        memcpy(&value, &low, 8);
+        row[3] = value < row[3] ? value : row[3];
+        row[1] += sum[lane];
+        row[2] += squares[lane];
+    }
+}
+
+/* Returns 2^n as a double, for n in -1022 .. 1023. */
+static inline double power_of_two(int64_t n)
+{
+    const uint64_t bits = (uint64_t)(n + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, 8);
+    return power;
+}
+
+/* Measures rows, and writes the leading six bits of each magnitude. */
+static void measure_rows(inos_floats *job)
+{
+    double piece[ROWS][PIECE_COLS];
+    for (int64_t top; (top = __atomic_fetch_add(&job->next, ROWS, __ATOMIC_RELAXED)) < job->rows;) {
+        const int64_t rows = inos_min(ROWS, job->rows - top);
+        double scale[ROWS];
+        for (int64_t r = 0; r < rows; r++) {
+            double *row = job->measured + 4 * (top + r);
+            row[0] = row[1] = row[2] = 0, row[3] = HUGE_VAL;
+        }
+        for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
+            const int64_t count = inos_min(PIECE_COLS, job->cols - left);
+            memset(piece, 0, sizeof piece);
+            load_piece(job, top, rows, left, count, piece);
+            for (int64_t r = 0; r < rows; r++)
+                measure_piece(piece[r], count, job->measured + 4 * (top + r));
+        }
+        for (int64_t r = 0; r < rows; r++) {
+            uint64_t bits;
+            memcpy(&bits, job->measured + 4 * (top + r), 8);
+            const int64_t exponent = (int64_t)(bits >> 52) - 1022; /* the largest magnitude is below 2^exponent */
+            scale[r] = exponent > -900 && exponent < 900 ? power_of_two(6 - exponent) : 0;
+        }
+        for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
+            const int64_t count = inos_min(PIECE_COLS, job->cols - left);
+            load_piece(job, top, rows, left, count, piece);
+            for (int64_t r = 0; r < rows; r++) {
+                int8_t *out = job->leading + (top + r) * job->cols + left;
+                for (int64_t c = 0; c < count; c++) {
+                    const double size = piece[r][c] * scale[r];
+                    out[c] = (int8_t)(int32_t)(size < 0 ? -size : size);
+                }
+            }
+        }
+    }
+}
+
+/* Scales one piece of a row by 2^shift, rounds it, and writes it as signed digits to base 2^16. */
+static inline __attribute__((always_inline)) void make_digits(
+    const double *piece, int64_t count, int64_t shift, const int digits, float digit[4][PIECE_COLS])
+{
+    int64_t whole[PIECE_COLS];
+    const double first = power_of_two(shift / 2), second = power_of_two(shift - shift / 2);
+    for (int64_t c = 0; c < count; c++) {
+        /* Beyond 2^52 all doubles are whole. */
+        const double scaled = piece[c] * first * second, size = scaled < 0 ? -scaled : scaled;
+        const double rounded = scaled + ROUND_DOUBLE - ROUND_DOUBLE;
+        whole[c] = (int64_t)(size < 2251799813685248.0 ? rounded : scaled);
+    }
+    for (int d = 0; d < digits; d++)
+        for (int64_t c = 0; c < count; c++) {
+            const int64_t low = (int64_t)((uint64_t)whole[c] << 48) >> 48;
+            whole[c] = (whole[c] - low) >> 16;
+            digit[d][c] = (float)(int32_t)low;
+        }
+}
+
+static inline __attribute__((always_inline)) void reduce_digits(
+    float digit[4][PIECE_COLS], const int digits, int64_t count, int32_t modulus, int8_t *restrict out)
+{
+    const float m = (float)modulus, inverse = 1.0f / m;
+    float power[4] = {1, 0, 0, 0};
+    for (int64_t d = 1, value = 1; d < digits; d++) {
+        value = (value << 16) % modulus;
+        power[d] = (float)(2 * value > modulus ? value - modulus : value);
+    }
+    for (int64_t c = 0; c < count; c++) {
+        float sum = digit[0][c];
+        if (digits > 1)
+            sum += power[1] * digit[1][c];
+        if (digits > 2)
+            sum += power[2] * digit[2][c];
+        if (digits > 3)
+            sum += power[3] * digit[3][c];
+        const float times = sum * inverse + ROUND_FLOAT - ROUND_FLOAT;
+        const int32_t rest = (int32_t)(sum - times * m);
+        out[c] = (int8_t)(rest - (rest > 63 ? modulus : 0));
+    }
+}
+
+static inline __attribute__((always_inline)) void split_piece(
+    const inos_floats *job, int64_t row, int64_t left, int64_t count, const double *piece, const int digits)
+{
+    float digit[4][PIECE_COLS];
+    make_digits(piece, count, job->shifts[row], digits, digit);
+    for (int64_t at = 0; at < job->count; at++)
+        reduce_digits(digit, digits, count, job->moduli[at],
+                      job->residues + (at * job->rows + row) * job->cols + left);
+}
+
+/* Writes the residues of the scaled rows, -64 .. 63, modulus by modulus. */
+static void split_rows(inos_floats *job)
+{
+    double piece[ROWS][PIECE_COLS];
+    for (int64_t top; (top = __atomic_fetch_add(&job->next, ROWS, __ATOMIC_RELAXED)) < job->rows;) {
+        const int64_t rows = inos_min(ROWS, job->rows - top);
+        for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
+            const int64_t count = inos_min(PIECE_COLS, job->cols - left);
+            load_piece(job, top, rows, left, count, piece);
+            for (int64_t r = 0; r < rows; r++)
+                switch (job->digits) {
+                case 1: split_piece(job, top + r, left, count, piece[r], 1); break;
+                case 2: split_piece(job, top + r, left, count, piece[r], 2); break;
+                case 3: split_piece(job, top + r, left, count, piece[r], 3); break;
+                default: split_piece(job, top + r, left, count, piece[r], 4);
+                }
+        }
+    }
+}
+
+/* Finds the least of product * weight in each row and, for every block of rows, in each column. */
+static void find_least(inos_least *job)
+{
+    for (int64_t top; (top = __atomic_fetch_add(&job->next, COMPARED_ROWS, __ATOMIC_RELAXED)) < job->rows;) {
+        const int64_t last = inos_min(top + COMPARED_ROWS, job->rows), n = job->cols;
+        float *of_cols = job->least_of_cols + top / COMPARED_ROWS * n;
+        for (int64_t c = 0; c < n; c++)
+            of_cols[c] = HUGE_VALF;
+        for (int64_t r = top; r < last; r++) {
+            const int32_t *product = job->product + r * n;
+            const float weight = job->row_weights[r], extra = job->row_extra[r];
+            float least[16];
+            for (int lane = 0; lane < 16; lane++)
+                least[lane] = HUGE_VALF;
+            for (int64_t c = 0; c < n; c++) {
+                const float by_row = (float)product[c] * weight + extra;
+                of_cols[c] = by_row < of_cols[c] ? by_row : of_cols[c];
+            }
+            for (int64_t first = 0; first < n; first += 16)
+                for (int lane = 0; lane < 16 && first + lane < n; lane++) {
+                    const int64_t c = first + lane;
+                    const float by_col = (float)product[c] * job->col_weights[c] + job->col_extra[c];
+                    least[lane] = by_col < least[lane] ? by_col : least[lane];
+                }
+            for (int lane = 1; lane < 16; lane++)
+                least[0] = least[lane] < least[0] ? least[lane] : least[0];
+            job->least_of_rows[r] = least[0];
+        }
+    }
+}
+
+/* Reduces a product of residues to bytes, and adds what an earlier piece of the depth left there if `adds` is set. A
+ * float rounds the quotient, so bytes lie within -112 .. 112: half of 128, and 3 * 2^-24 of the 2^28 that a product may
+ * reach. */
+static void reduce_product(inos_reduced *job)
+{
+    const float inverse = 1.0f / (float)job->modulus;
+    for (int64_t first; (first = __atomic_fetch_add(&job->next, REDUCED_ENTRIES, __ATOMIC_RELAXED)) < job->count;) {
+        const int64_t count = inos_min(REDUCED_ENTRIES, job->count - first);
+        const int32_t *product = job->product + first, modulus = job->modulus;
+        int8_t *out = job->out + first;
+        if (job->adds)
+            for (int64_t c = 0; c < count; c++) {
+                const int32_t sum = product[c] + out[c];
+                const float times = (float)sum * inverse + ROUND_FLOAT - ROUND_FLOAT;
+                out[c] = (int8_t)(sum - (int32_t)times * modulus);
+            }
+        else
+            for (int64_t c = 0; c < count; c++) {
+                const float times = (float)product[c] * inverse + ROUND_FLOAT - ROUND_FLOAT;
+                out[c] = (int8_t)(product[c] - (int32_t)times * modulus);
+            }
+    }
+}
+
+/* Adds up residues times weights, whose limbs have 42 bits, subtracts the multiple of M that is nearest, and scales. */
+static inline __attribute__((always_inline)) void join_piece(
+    const inos_joined *job, int64_t row, int64_t left, int64_t count, const int limbs)
+{
+    double sum[4][JOINED_COLS], value[JOINED_COLS];
+    const double unit = 4398046511104.0, step[4] = {1, unit, unit * unit, unit * unit * unit};
+    memset(sum, 0, sizeof sum);
+    for (int64_t at = 0; at < job->count; at++) {
+        const int8_t *residues = job->residues + (at * job->rows + row) * job->cols + left;
+        const double *weights = job->weights + 4 * at;
+        for (int64_t c = 0; c < count; c++) {
+            const double residue = residues[c];
+            sum[0][c] += residue * weights[0];
+            sum[1][c] += residue * weights[1];
+            if (limbs > 2)
+                sum[2][c] += residue * weights[2];
+            if (limbs > 3)
+                sum[3][c] += residue * weights[3];
+        }
+    }
+    const int top = limbs - 1;
+    for (int64_t c = 0; c < count; c++) {
+        const double nearly = sum[top][c] + sum[top - 1][c] / unit;
+        const double times = nearly * job->inverse + ROUND_DOUBLE - ROUND_DOUBLE;
+        double high = (sum[top][c] - times * job->product[top]) * step[top], low = 0;
+        for (int limb = top - 1; limb > 0; limb--) { /* D. E. Knuth's two-sum */
+            const double next = (sum[limb][c] - times * job->product[limb]) * step[limb];
+            const double total = high + next, back = total - high;
+            low += (high - (total - back)) + (next - back);
+            high = total;
+        }
+        low += sum[0][c] - times * job->product[0];
+        value[c] = (high + low) * job->row_scales[row] * job->col_scales[left + c];
+    }
+    if (job->is_single)
+        for (int64_t c = 0; c < count; c++)
+            ((float *)job->out)[row * job->out_step + left + c] = (float)value[c];
+    else
+        memcpy((double *)job->out + row * job->out_step + left, value, (size_t)count * sizeof(double));
+}
+
+static void join_rows(inos_joined *job)
+{
+    for (int64_t row; (row = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED)) < job->rows;)
+        for (int64_t left = 0; left < job->cols; left += JOINED_COLS) {
+            const int64_t count = inos_min(JOINED_COLS, job->cols - left);
+            if (job->limbs == 2)
+                join_piece(job, row, left, count, 2);
+            else if (job->limbs == 3)
+                join_piece(job, row, left, count, 3);
+            else
+                join_piece(job, row, left, count, 4);
+        }
+}

@@ -1,0 +1,34 @@
+"""What multiplies: an engine takes pairs of int7 matrices and returns their exact products."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inos.primitives.matrices import MAX_DEPTH
+
+Pair: TypeAlias = tuple[NDArray[np.int8], NDArray[np.int8]]
+"""A pair is X, int8 m x k, and W, int8 n x k, with entries -64..63 and k at most 65,536."""
+Engine: TypeAlias = Callable[[Iterable[Pair]], Iterable[NDArray[Any]]]
+"""It turns pairs into their exact products X * W^T, in order, one by one or many at a time."""
+
+
+def cut_depth(x: NDArray[np.int8], w: NDArray[np.int8]) -> Iterator[Pair]:
+    """Yield pairs that an engine takes, whose products add up to X * W^T of any depth."""
+    for start in range(0, x.shape[1], MAX_DEPTH):
+        piece = slice(start, start + MAX_DEPTH)
+        yield np.ascontiguousarray(x[:, piece]), np.ascontiguousarray(w[:, piece])
+
+
+def multiply_deep(x: NDArray[np.int8], w: NDArray[np.int8], engine: Engine) -> NDArray[np.int64]:
+    """Return X * W^T of any depth."""
+    return sum_pieces(iter(engine(cut_depth(x, w))), x.shape[1])
+
+
+def sum_pieces(products: Iterator[NDArray[Any]], depth: int) -> NDArray[np.int64]:
+    """Return the sum of as many products as `cut_depth` makes of this depth."""
+    total = next(products).astype(np.int64)
+    for _ in range(MAX_DEPTH, depth, MAX_DEPTH):
+        total += next(products)
+    return total
