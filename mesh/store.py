@@ -192,7 +192,7 @@ class MatrixStore:
 
     def copy_file(self, matrix: MatrixId, folder: Path) -> int:
         """Copy a complete matrix into another store's folder, and return how many bytes; 0 if it is not here any
-        more.
+        more, or its file is cut off.
 
         Raises:
             OSError: the disk refuses.
@@ -201,10 +201,15 @@ class MatrixStore:
             info = self.info(matrix)
             if info is None:
                 return 0
-            target = folder / self._inventory.get_path(matrix).relative_to(self._inventory.path)
+            path = self._inventory.get_path(matrix)
+            target = folder / path.relative_to(self._inventory.path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            copy_file(self._inventory.get_path(matrix), target)
-            return info.file_bytes
+            copy_file(path, target)
+            if target.stat().st_size == info.file_bytes:
+                return info.file_bytes
+            target.unlink()
+            self.set_damaged(matrix)
+            return 0
 
     def close(self) -> None:
         """Save pins, quota and demand, and close files. The store may be used again."""

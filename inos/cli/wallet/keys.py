@@ -147,11 +147,19 @@ def _scan(net: Network, path: Path, secret: keystore.Secret | keystore.RawKey, r
         return bool(account["nonce"] or int(account["balance"]) or int(account.get("bonded") or 0))
 
     found = find_used(get_address, is_used, 0 if isinstance(secret, keystore.RawKey) else MAX_SEARCHED)
-    add_used(path, net.hrp, found)
+    _remember(path, net.hrp, found)
     return [
         {"index": index, "address": address, "balance": accounts[address]["balance"]}
         for index, address in found.items()
     ]
+
+
+def _remember(path: Path, hrp: str, found: dict[int, str]) -> None:
+    """Remember addresses beside the keystore; where that cannot be written, they are shown all the same."""
+    try:
+        add_used(path, hrp, found)
+    except WalletError as error:
+        print_warning(f"{error.message}: `balance` and `history` will not know these addresses")
 
 
 def _print_used(used: list[dict[str, Any]]) -> None:
@@ -198,7 +206,7 @@ def address(
     net = load_network(network)
     opened = wallets.open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)
     text = encode_address(net.hrp, opened.get_address())
-    add_used(opened.path, net.hrp, {index: text})
+    _remember(opened.path, net.hrp, {index: text})
     if json_:
         print_json({"wallet": wallet, "network": net.name, "path": format_path(index=index), "address": text})
     else:

@@ -21,7 +21,7 @@ from inos.chain.ledger import Ledger
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import RuleViolation
 from support.chain_maker import EASY, NOW, Branch, dump, feed
-from support.full_disk import limit_file_size
+from support.disks import limit_file_size
 
 TESTS = Path(__file__).parents[2]
 

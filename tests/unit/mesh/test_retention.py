@@ -20,6 +20,7 @@ from inos.mesh.runs import count_runs
 from inos.mesh.store import MatrixInfo, MatrixStore
 from inos.primitives.matrices import DTYPE_INT7
 from inos.primitives.units import MatrixId
+from support.disks import fill_disk, small_disk
 
 
 def make_array(seed: int, rows: int = 16, cols: int = 1024) -> NDArray[np.int8]:
@@ -178,6 +179,23 @@ def test_a_download_that_does_not_fit_is_refused_and_nothing_is_lost(tmp_path: P
     small = store.put(make_array(1)).matrix_id
     assert get_code(lambda: store.arrivals.begin(make_info(make_array(2, 64)))) == "store-full"
     assert store.has(small)
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    array = make_array(1, 1024, 1024)
+    with small_disk(tmp_path / "disk", 4 << 20) as disk:
+        store = open_store(disk)
+        kept = store.put(make_array(2, 16, 1024))
+        filler = fill_disk(disk)
+        os.truncate(filler, filler.stat().st_size - (256 << 10))
+        before = sorted(path for path in disk.rglob("*") if path.is_file())
+        with pytest.raises(MeshError) as refused:
+            store.put(array)
+        assert refused.value.code in ("store-full", "disk-full")
+        assert sorted(path for path in disk.rglob("*") if path.is_file()) == before
+        assert store.get(kept.id) is not None
+        filler.unlink()
+        assert store.has(store.put(array).id)
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Tests the matrix store: its limits, what remains after a crash or on a bad disk, several threads at once."""
 
 import errno
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from inos import work
 from inos.mesh.errors import MeshError
+from inos.mesh.files import HEAD_BYTES
 from inos.mesh.runs import count_runs
 from inos.mesh.store import MatrixInfo, MatrixStore
 from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.units import HASH_BYTES
 from inos.work import InvalidMatrix
 
 RNG = np.random.default_rng(3)
@@ -222,3 +225,54 @@ def test_many_threads(tmp_path: Path) -> None:
     for array, info in zip(arrays, infos, strict=True):
         assert np.array_equal(store.get(info.id), array)  # type: ignore[arg-type]
     assert store.count_bytes() == sum(each.stat().st_size for each in list_files(tmp_path / "b", ".matrix"))
+
+
+def list_cuts(info: MatrixInfo, size: int) -> list[int]:
+    """Return one length of each class: in and at the end of the head, the leaves, the first run, the whole file."""
+    leaves = HEAD_BYTES + info.strips * HASH_BYTES
+    return [0, 1, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 5, leaves - 1, leaves, leaves + 7, size // 2, size - 1]
+
+
+@pytest.mark.parametrize("when", ["at the start", "while running", "after it was read"])
+@pytest.mark.parametrize("how", ["get", "strips", "row", "run", "scrub", "copy"])
+def test_a_file_of_another_length_is_missing_and_comes_back(tmp_path: Path, when: str, how: str) -> None:
+    array = make_array(1040, 1500)
+    info = make_info(array)
+    for cut in range(10):
+        store = MatrixStore(tmp_path / f"{cut}")
+        assert store.put(array).matrix_id == info.id
+        (file,) = list_files(tmp_path / f"{cut}", ".matrix")
+        if when == "after it was read":
+            assert store.get(info.id) is not None
+            assert len(store.get_strips(info.id, 0, 2)) == 2
+        length = list_cuts(info, file.stat().st_size)[cut]
+        os.truncate(file, length)
+        if when == "at the start":
+            store = MatrixStore(tmp_path / f"{cut}")
+        assert not use(store, info, how, tmp_path / f"{cut}-copy"), length
+        assert not store.has(info.id), length
+        assert list_files(tmp_path / f"{cut}-copy") == []
+        store.put(array)
+        assert np.array_equal(store.get(info.id), array)  # type: ignore[arg-type]
+        assert use(store, info, how, tmp_path / f"{cut}-copy"), length
+
+
+def use(store: MatrixStore, info: MatrixInfo, how: str, folder: Path) -> object:
+    """Use a stored matrix up to its end; return something false if it is not there."""
+    last = info.strips - 1
+    match how:
+        case "get":
+            return store.get(info.id) is not None
+        case "strips":
+            return store.get_strips(info.id, last, 1)
+        case "row":
+            return store.open_row(info.id, last, 1)
+        case "run":
+            return store.get_run(info.id, count_runs(info) - 1)
+        case "scrub":
+            for _ in range(2 * count_runs(info) + 2):
+                store.scrubber.step()
+            return store.has(info.id)
+        case _:
+            folder.mkdir(exist_ok=True)
+            return store.copy_file(info.id, folder)

@@ -12,7 +12,7 @@ from inos.chain.errors import ChainError
 from inos.node.main import run_until_stopped
 from inos.node.node import open_node
 from inos.node.settings import NodeSettings, load_settings
-from support.full_disk import limit_file_size
+from support.disks import limit_file_size
 
 MINE = {"mine": "auto", "purpose": "filler", "filler_rate": 200.0, "filler_rows": 256, "threads": 1}
 

@@ -18,6 +18,7 @@ from inos.node.node import Node, open_node
 from inos.node.settings import NodeSettings, load_settings
 from inos.primitives.errors import InosError
 from support.commands import start_inos
+from support.disks import fill_disk, small_disk
 
 KEYS = {"node.key", "voter.key", "voter.journal", "worker.key", "rpc.token"}
 
@@ -97,6 +98,24 @@ async def test_what_the_rpc_refuses_and_how_failures_are_told(lab: Any, tmp_path
             status = (await ask(node, "node_snapshotStatus"))["result"]
             assert (status["state"], status["error"]["code"]) == ("failed", code)
         assert (tmp_path / "node" / "ledger").is_dir()
+
+
+async def test_a_copy_to_a_full_disk_says_so_and_leaves_nothing(lab: Any, tmp_path: Path) -> None:
+    async with open_node(make_settings(lab, tmp_path / "node")) as node:
+        with small_disk(tmp_path / "disk", 1 << 20) as disk:
+            filler = fill_disk(disk)
+            os.truncate(filler, filler.stat().st_size - (16 << 10))
+            with pytest.raises(InosError) as refused:
+                copy_node(node.core.ledger, node.core.matrices.store, node.core.genesis_id, disk / "copy", be_quiet)
+            assert refused.value.code in ("target-unusable", "database-io")
+            assert [path.name for path in disk.iterdir()] == ["filler"]
+            assert node.core.ledger.database.trouble is None, "the node's own disk is well"
+            filler.unlink()
+            copy_node(node.core.ledger, node.core.matrices.store, node.core.genesis_id, disk / "copy", be_quiet)
+
+
+def be_quiet(what: str, done: int, of: int) -> None:
+    """Show no progress."""
 
 
 async def test_a_copy_that_is_broken_off_leaves_nothing(lab: Any, tmp_path: Path) -> None:

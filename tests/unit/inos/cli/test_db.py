@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from inos.mesh.store import MatrixStore
 from inos.node.datadir import DataDir
 from inos.primitives.bls import get_bls
 from inos.primitives.units import TimeMs
+from support.disks import fill_disk, make_read_only, small_disk
 from support.rpc_served import make_fake_node, serve
 
 
@@ -127,6 +129,39 @@ def test_a_check_writes_nothing(tmp_path: Path):
     assert any(name.endswith(".ldb") for name in before)
     assert invoke("db", "check", *options).exit_code == 0
     assert list_contents(folder) == before
+
+
+def test_a_node_on_a_disk_that_may_only_be_read_is_checked_and_nothing_else(tmp_path: Path):
+    with small_disk(tmp_path / "disk", 32 << 20) as disk:
+        chain = make_chain(disk / "node", 3)
+        options = ("--data-dir", str(disk / "node"), "--network", str(chain.network))
+        make_read_only(disk)
+        done = invoke("db", "check", *options)
+        assert done.exit_code == 0, done.output
+        assert "up to height 3" in done.output
+        refused = (("db", "compact"), ("db", "recheck"), ("db", "export", str(tmp_path / "chain")), ("node",))
+        for command in (*refused, ("snapshot", str(tmp_path / "copy"))):
+            done = invoke(*command, *options)
+            assert done.exit_code == 1
+            assert "error [data-dir-unusable]" in done.stderr
+            assert "that you may write to it" in done.stderr
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["disk"]
+
+
+def test_an_export_to_a_full_disk_goes_on_when_there_is_room(tmp_path: Path):
+    chain = make_chain(tmp_path / "node", 40)
+    options = ("--data-dir", str(tmp_path / "node"), "--network", str(chain.network))
+    with small_disk(tmp_path / "disk", 8 << 20) as disk:
+        filler = fill_disk(disk)
+        os.truncate(filler, filler.stat().st_size - (512 << 10))
+        done = invoke("db", "export", str(disk / "chain"), *options)
+        assert done.exit_code == 1
+        assert "error [disk-full]" in done.stderr
+        assert not (disk / "chain").exists()
+        filler.unlink()
+        done = invoke("db", "export", str(disk / "chain"), *options)
+        assert done.exit_code == 0, done.output
+        assert "of them by an earlier run" in done.output
 
 
 @pytest.mark.parametrize("is_compacted", [False, True])

@@ -37,6 +37,7 @@ from inos.wallet.keys import derive_key
 from inos.wallet.keystore import ScryptCost
 from inos.wallet.reasons import DESCRIPTIONS
 from support.client_models import make_model
+from support.disks import fill_disk, make_read_only, small_disk
 from support.voters import get_bls_key, prove
 
 DEV_PHRASE = "test test test test test test test test test test test junk"
@@ -357,6 +358,36 @@ def test_addresses_by_index_and_network(run: Cli) -> None:
     assert second != first
     tinos = run("address", "--network", "testnet").stdout.strip()
     assert decode_address("tinos", tinos) == decode_address("dinos", first)
+
+
+def test_wallets_on_a_disk_that_may_only_be_read(tmp_path: Path, run: Cli) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        run.directory = disk / "wallets"
+        first = run.restore()
+        make_read_only(disk)
+        assert run("list").stdout.split() == ["default", first]
+        assert run("address").stdout.strip() == first
+        second = run("address", "--index", "1", "--password-file", str(run.password))
+        assert second.exit_code == 0, second.output
+        assert second.stdout.startswith("dinos1")
+        assert "warning: cannot write" in second.stderr
+        assert run("sign", "--to", TO, "--amount", "1", "--nonce", "0", "--fee", "0").exit_code == 0
+        assert run.fails("create", "--wallet", "b") == "keystore-unwritable"
+        assert run.fails("create", "--force") == "keystore-unwritable"
+
+
+def test_a_full_disk_costs_no_wallet(tmp_path: Path, run: Cli) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        run.directory = disk / "wallets"
+        first = run.restore()
+        before = {path.name: path.read_bytes() for path in run.directory.iterdir()}
+        filler = fill_disk(disk)
+        for arguments in (("create", "--wallet", "b"), ("create", "--force")):
+            assert run.fails(*arguments) == "keystore-unwritable"
+        assert {path.name: path.read_bytes() for path in run.directory.iterdir()} == before
+        assert run("address").stdout.strip() == first
+        filler.unlink()
+        assert run("create", "--wallet", "b").exit_code == 0
 
 
 def test_no_answer_at_a_prompt(run: Cli) -> None:

@@ -142,6 +142,26 @@ async def test_blocks_come_compact_then_are_pushed_and_nothing_comes_twice() -> 
         assert pair.nodes[1].seen.count(compute_block_id(header)) == 1
 
 
+async def test_colliding_short_ids_cost_one_whole_block_and_nobody_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction of the pool takes the place of all in the block; the wrong body is nobody's fault."""
+    monkeypatch.setattr("inos.network.sync.relay.compact.compute_short_id", lambda key, id: b"same!!")
+    pair = Pair()
+    await pair.start()
+    async with running(*pair.services):
+        await until(lambda: all(s.peers() for s in pair.services))
+        await pair.nodes[1].add_transaction(make_tx(1))
+        header = GENESIS
+        for height in range(1, 4):
+            txs = (make_tx(100 + height), make_tx(200 + height))
+            block = Block(make_header(header, txs), txs)
+            header = block.header
+            await pair.nodes[0].add(block, WITNESS)
+            await until(lambda h=height: pair.height(1) == h)  # type: ignore[misc]
+            assert pair.nodes[1].ledger.get_block(compute_block_id(header)) == block
+        assert pair.services[1].sync.block_relay.stats.fallbacks == 3
+        assert all(service.peers() and not service.list_bans() for service in pair.services)
+
+
 async def test_a_long_branch_connected_at_once_is_not_pushed_block_by_block() -> None:
     """This happens after a partition: a node that leaves its branch connects hundreds of blocks within a moment."""
     pair = Pair()
