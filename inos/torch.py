@@ -3,7 +3,7 @@
 Nothing else in the project imports this module, so that nothing else needs torch.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,11 +15,10 @@ from inos.client.miner import Miner, get_current
 from inos.primitives.matrices import MAX_DEPTH
 from inos.work import Operand
 from inos.work import mine as multiply
+from inos.work.quantised import quantise_rows, scale_product
 
 __all__ = ["MinedLinear", "mine"]
 
-LARGEST: Final = 63
-"""The largest entry of an int7 operand that exists with both signs."""
 NO_ANCHOR: Final = bytes(32)
 
 
@@ -40,10 +39,9 @@ class MinedLinear(nn.Module):
             raise ClientError("bad-shape", f"a layer with {linear.in_features} inputs is deeper than {MAX_DEPTH}")
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self._miner = miner
-        weight = linear.weight.detach().float().cpu()
-        scale = _compute_scale(weight)
-        self._weight = Operand.commit(_quantise(weight, scale), copy=False)
-        self.register_buffer("weight_scale", scale.squeeze(1))
+        entries, scale = quantise_rows(_to_array(linear.weight))
+        self._weight = Operand.commit(entries, copy=False)
+        self.register_buffer("weight_scale", torch.from_numpy(scale))
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float().clone())
 
     @property
@@ -53,15 +51,13 @@ class MinedLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., in_features) to (..., out_features), in x's type; no gradient flows through it."""
-        rows = x.detach().reshape(-1, self.in_features).float().cpu()
+        rows = _to_array(x).reshape(-1, self.in_features)
         if not len(rows):
             return x.new_zeros((*x.shape[:-1], self.out_features))
-        scale = _compute_scale(rows)
-        product = torch.from_numpy(self._multiply(_quantise(rows, scale)))
-        y = product.float() * (scale * self.weight_scale.cpu())
-        if self.bias is not None:
-            y += self.bias.cpu()
-        return y.reshape(*x.shape[:-1], self.out_features).to(x)
+        entries, scale = quantise_rows(rows)
+        bias = np.zeros(self.out_features, np.float32) if self.bias is None else _to_array(self.bias)
+        y = scale_product(self._multiply(entries), scale, _to_array(self.weight_scale), bias)
+        return torch.from_numpy(y).reshape(*x.shape[:-1], self.out_features).to(x)
 
     def _multiply(self, rows: NDArray[np.int8]) -> NDArray[np.int32]:
         miner = self._miner or get_current()
@@ -101,10 +97,7 @@ def _replace(module: nn.Module, miner: Miner | None) -> None:
             _replace(child, miner)
 
 
-def _compute_scale(rows: torch.Tensor) -> torch.Tensor:
-    """Return the value of one unit of int7 for each row."""
-    return rows.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) / LARGEST
-
-
-def _quantise(rows: torch.Tensor, scale: torch.Tensor) -> Any:
-    return torch.round(rows / scale).clamp_(-LARGEST, LARGEST).to(torch.int8).numpy()
+def _to_array(values: torch.Tensor) -> NDArray[np.float32]:
+    """Return the values as float32, in row order."""
+    array: NDArray[np.float32] = values.detach().float().contiguous().cpu().numpy()
+    return array

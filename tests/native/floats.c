@@ -139,9 +139,33 @@ static int checks_products(int kernel)
     return is_right;
 }
 
+static int checks_layers(int kernel)
+{
+    float *entries = allocate(M * K * sizeof(float)), *scales = allocate((M + 2 * K) * sizeof(float));
+    float *out = allocate(M * K * sizeof(float));
+    int8_t *quantised = allocate(M * K);
+    int32_t *product = allocate(M * K * sizeof *product);
+    for (int64_t at = 0; at < M * K; at++)
+        entries[at] = (float)make_entry(at / K, at % K, 1);
+    inos_quantised layer = {.entries = entries, .rows = M, .cols = K, .out = quantised, .scales = scales};
+    inos_run_quantise_rows(kernel, &layer);
+    for (int64_t c = 0; c < K; c++)
+        scales[M + c] = 2, scales[M + K + c] = 1;
+    for (int64_t at = 0; at < M * K; at++)
+        product[at] = quantised[at];
+    inos_scaled back = {.product = product, .rows = M, .cols = K, .row_scales = scales, .col_scales = scales + M,
+                        .bias = scales + M + K, .out = out};
+    inos_run_scale_product(kernel, &back);
+    int is_right = inos_run_limit(kernel, 3) >= 0;
+    for (int64_t at = 0; at < M * K; at++)
+        is_right &= abs(quantised[at]) <= 63 && fabsf(out[at] - 1 - 2 * entries[at]) <= 1.01f * scales[at / K];
+    free(entries), free(scales), free(out), free(quantised), free(product);
+    return is_right;
+}
+
 int checks_floats(int kernel)
 {
-    int is_right = checks_products(kernel);
+    int is_right = checks_products(kernel) && checks_layers(kernel);
     for (int is_single = 0; is_single < 2; is_single++)
         is_right &= checks_rows(kernel, is_single, 0) && checks_rows(kernel, is_single, 1) &&
                     checks_joining(kernel, is_single);

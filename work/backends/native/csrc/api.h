@@ -146,6 +146,24 @@ typedef struct {
     int64_t next;
 } inos_joined;
 
+/* Rows that become int7 entries times one scale each. */
+typedef struct {
+    const float *entries;   /* rows x cols */
+    int64_t rows, cols;
+    int8_t *out;            /* -63 .. 63 */
+    float *scales;          /* the largest magnitude of each row / 63 */
+    int64_t next;
+} inos_quantised;
+
+/* A product of such matrices that becomes float32 again: product * (row scale * column scale) + bias. */
+typedef struct {
+    const int32_t *product; /* rows x cols */
+    int64_t rows, cols;
+    const float *row_scales, *col_scales, *bias;
+    float *out;
+    int64_t next;
+} inos_scaled;
+
 /* The kernels that were compiled, best first. The other functions take their index. */
 int inos_count(void);
 const char *inos_name(int kernel);
@@ -180,3 +198,11 @@ void inos_run_split_rows(int kernel, inos_floats *job);
 void inos_run_find_least(int kernel, inos_least *job);
 void inos_run_reduce_product(int kernel, inos_reduced *job);
 void inos_run_join_rows(int kernel, inos_joined *job);
+
+/* Layers on int7 operands; each function is called in each thread. */
+void inos_run_quantise_rows(int kernel, inos_quantised *job);
+void inos_run_scale_product(int kernel, inos_scaled *job);
+
+/* Multiplies `rounds` times as many numbers in registers as the processor can have under way, and returns how many
+ * multiplications that were: the speed of which no product can be faster. It returns 0 if the kernel has no such loop. */
+int64_t inos_run_limit(int kernel, int64_t rounds);

@@ -66,3 +66,23 @@ static void product(const uint8_t *x, const int8_t *w, int64_t stride, int n, in
     for (int q = 0; q < 4; q++)
         vst1q_u32(states + 4 * q, state[q]);
 }
+
+/* Sixteen sums hide the latency of a dot product. The sums are made opaque, so that no round is left out. */
+static int64_t run_limit(int64_t rounds)
+{
+    const int8x16_t ones = vdupq_n_s8(1);
+    int32x4_t sums[16] = {{0}};
+    for (int64_t round = 0; round < rounds; round++) {
+#pragma GCC unroll 16
+        for (int s = 0; s < 16; s++)
+#ifdef INOS_I8MM
+            sums[s] = vusdotq_s32(sums[s], vreinterpretq_u8_s8(ones), ones);
+#else
+            sums[s] = vdotq_s32(sums[s], ones, ones);
+#endif
+#pragma GCC unroll 16
+        for (int s = 0; s < 16; s++)
+            __asm__ volatile("" : "+w"(sums[s]));
+    }
+    return rounds * 16 * 16;
+}

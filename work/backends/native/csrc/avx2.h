@@ -159,3 +159,31 @@ static void dot(const int16_t *a, int64_t rows, int64_t stride, const int16_t *b
         }
     }
 }
+
+/* Twelve sums hide the latency of a dot product. The sums are made opaque, so that no round is left out. */
+static int64_t run_limit(int64_t rounds)
+{
+    __m256i sums[12], ones = _mm256_set1_epi8(1);
+#pragma GCC unroll 12
+    for (int s = 0; s < 12; s++)
+        sums[s] = _mm256_setzero_si256();
+    for (int64_t round = 0; round < rounds; round++) {
+#pragma GCC unroll 12
+        for (int s = 0; s < 12; s++) {
+#ifdef INOS_AVXVNNI
+            sums[s] = _mm256_dpbusd_avx_epi32(sums[s], ones, ones);
+#else
+            sums[s] = DOT_WORDS(sums[s], ones, ones);
+            __asm__ volatile("" : "+x"(ones)); /* so that no product is made once for all sums */
+#endif
+        }
+#pragma GCC unroll 12
+        for (int s = 0; s < 12; s++)
+            __asm__ volatile("" : "+x"(sums[s]));
+    }
+#ifdef INOS_AVXVNNI
+    return rounds * 12 * 32;
+#else
+    return rounds * 12 * 16;
+#endif
+}

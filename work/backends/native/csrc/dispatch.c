@@ -120,3 +120,18 @@ void inos_run_join_rows(int kernel, inos_joined *job)
 {
     kernels[kernel]->join_rows(job);
 }
+
+void inos_run_quantise_rows(int kernel, inos_quantised *job)
+{
+    kernels[kernel]->quantise_rows(job);
+}
+
+void inos_run_scale_product(int kernel, inos_scaled *job)
+{
+    kernels[kernel]->scale_product(job);
+}
+
+int64_t inos_run_limit(int kernel, int64_t rounds)
+{
+    return kernels[kernel]->run_limit(rounds);
+}

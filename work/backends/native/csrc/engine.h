@@ -10,8 +10,10 @@
 #include "slab.h"
 #include "verify.h"
 #include "residues.h"
+#include "quantised.h"
 
 #define INOS_KERNELS(name) \
     {name, is_supported, X_SCALE, draw_perms, keep, multiply, hash_leaves, hash_parents, \
      R_ROW_BYTES, P_ROW_BYTES, start_check, project, form_p, compare, verify, \
-     measure_rows, split_rows, find_least, reduce_product, join_rows}
+     measure_rows, split_rows, find_least, reduce_product, join_rows, \
+     quantise_rows, scale_product, run_limit}

@@ -74,6 +74,9 @@ typedef struct {
     void (*find_least)(inos_least *job);
     void (*reduce_product)(inos_reduced *job);
     void (*join_rows)(inos_joined *job);
+    void (*quantise_rows)(inos_quantised *job);
+    void (*scale_product)(inos_scaled *job);
+    int64_t (*run_limit)(int64_t rounds);
 } inos_kernels;
 
 extern const inos_kernels inos_portable;
