@@ -1,7 +1,8 @@
-"""Float64 on the int7 engine: `inos.matmul` against numpy's own product, in time and in error."""
+"""Floats on the int7 engine: `inos.matmul` against numpy's own product, in time and in error."""
 
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -11,15 +12,19 @@ from numpy.typing import NDArray
 
 from inos.client.matmul import matmul
 
-SIDE: Final = 2048
-ROUNDS: Final = 3
+SIDES: Final = (1024, 2048)
+TYPES: Final = ("float64", "float32")
+ROUNDS: Final = 5
 EXACT_ENTRIES: Final = 64
 """Entries whose error is computed by rational arithmetic."""
+PAUSE_S: Final = 0.03
+"""Threads of OpenBLAS spin for a while after their work, and would take a core from the next product."""
 
 
 class MeasuredFloats(Struct, frozen=True):
-    """One square float64 product."""
+    """One square product of one type."""
 
+    dtype: str
     side: int
     numpy_s: float
     certified_s: float
@@ -27,22 +32,23 @@ class MeasuredFloats(Struct, frozen=True):
     """Speed of the certified product over that of numpy's; the median over the rounds."""
     numpy_error: float
     certified_error: float
-    """Largest |error| / (|A| |B|) among the entries that were checked, in units of 2^-53."""
+    """Largest |error| / (|A| |B|) among the entries that were checked, in units of the type's roundoff."""
+
+    def get_speed(self, seconds: float) -> float:
+        """Return Gop/s; a multiplication and an addition are two operations."""
+        return 2e-9 * self.side**3 / seconds
 
 
-def measure_floats(side: int = SIDE, rounds: int = ROUNDS) -> MeasuredFloats:
+def measure_floats(side: int, rounds: int = ROUNDS, dtype: str = TYPES[0]) -> MeasuredFloats:
     """Time both products in alternation, after one round to warm up."""
     rng = np.random.default_rng(1)
-    a, b = rng.standard_normal((side, side)), rng.standard_normal((side, side))
+    a, b = (rng.standard_normal((side, side)).astype(dtype) for _ in range(2))
     plain, certified = a @ b, matmul(a, b)
     times: list[tuple[float, float]] = []
     for _ in range(rounds):
-        start = time.perf_counter()
-        plain = a @ b
-        middle = time.perf_counter()
-        certified = matmul(a, b)
-        times.append((middle - start, time.perf_counter() - middle))
+        times.append((_time(lambda: a @ b), _time(lambda: matmul(a, b))))
     return MeasuredFloats(
+        dtype,
         side,
         statistics.median(t[0] for t in times),
         statistics.median(t[1] for t in times),
@@ -52,18 +58,33 @@ def measure_floats(side: int = SIDE, rounds: int = ROUNDS) -> MeasuredFloats:
     )
 
 
-def describe_floats(found: MeasuredFloats) -> str:
-    """Return a line of text."""
-    work = 2e-9 * found.side**3
-    speeds = f"numpy {work / found.numpy_s:.0f} Gop/s, certified {work / found.certified_s:.1f} Gop/s"
-    errors = f"numpy {found.numpy_error:.2f}, certified {found.certified_error:.2f}"
-    return f"float64, side {found.side}: {speeds}, ratio {found.ratio:.3f}; largest error in 2^-53 |A| |B|: {errors}"
+def describe_floats(rows: Sequence[MeasuredFloats]) -> list[str]:
+    """Return a table."""
+    head = (
+        f"{'type':<8} {'side':>5} {'numpy, Gop/s':>13} {'certified, Gop/s':>17} {'ratio':>6} "
+        f"{'error of numpy':>15} {'of certified':>13}"
+    )
+    lines = [
+        f"{row.dtype:<8} {row.side:>5} {row.get_speed(row.numpy_s):>13.1f} {row.get_speed(row.certified_s):>17.1f} "
+        f"{row.ratio:>6.3f} {row.numpy_error:>15.2f} {row.certified_error:>13.2f}"
+        for row in rows
+    ]
+    return [head, *lines, "errors are the largest |C - A B| / (|A| |B|) found, in units of the type's roundoff"]
 
 
-def _find_error(product: NDArray[Any], a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def _time(call: Callable[[], object]) -> float:
+    time.sleep(PAUSE_S)
+    started = time.perf_counter()
+    result = call()
+    elapsed = time.perf_counter() - started
+    del result  # freeing its memory is not part of the product
+    return elapsed
+
+
+def _find_error(product: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> float:
     rng, worst = np.random.default_rng(2), 0.0
     for i, j in rng.integers(0, len(a), (EXACT_ENTRIES, 2)):
-        pairs = list(zip(map(Fraction, a[i]), map(Fraction, b[:, j]), strict=True))
+        pairs = [(Fraction(float(x)), Fraction(float(y))) for x, y in zip(a[i], b[:, j], strict=True)]
         exact, scale = sum(x * y for x, y in pairs), sum(abs(x * y) for x, y in pairs)
         worst = max(worst, float(abs(Fraction(float(product[i, j])) - exact) / scale))
-    return worst * 2.0**53
+    return worst * 2 / float(np.finfo(a.dtype).eps)

@@ -46,7 +46,7 @@ def work(
     The certified product includes everything: hashing both operands, noise, packing, tickets, peeling.
     Torch and --plot need more packages: pip install torch matplotlib.
     """
-    from inos.bench.floats import describe_floats, measure_floats
+    from inos.bench.load import LoadMeter
     from inos.bench.work.contenders import find_torch
     from inos.bench.work.measure import SHAPES, measure
     from inos.bench.work.report import make_table, save_plot, to_json
@@ -59,24 +59,44 @@ def work(
     kernel, count = get_backend(backend), threads or get_threads()
     if find_torch() is None:
         print_progress("note: torch is not installed and is left out; pip install torch")
-    measured = []
+    measured, meter = [], LoadMeter()
     for number, shape in enumerate(chosen, 1):
         print_progress(f"measuring {' x '.join(map(str, shape))} ({number} of {len(chosen)}) ...")
         measured.append(measure(shape, backend, count, rounds))
-    floats = None
-    if not shapes:
-        print_progress("measuring float64 ...")
-        floats = measure_floats()
+    load = meter.read()
     if plot is not None:
         save_plot(measured, plot)
     kernel_used = {"backend": kernel.name, "threads": str(count)}
     if json_:
-        found = {"measured": to_json(measured), "float64": msgspec.to_builtins(floats)}
-        _print_json(found, kernel_used)
+        _print_json({"measured": to_json(measured), "load": load.to_json()}, kernel_used)
         return
-    _print_lines(["", make_table(measured)], rounds, kernel_used)
-    if floats is not None:
-        print_text(f"\n{describe_floats(floats)}")
+    _print_lines(["", make_table(measured), "", load.describe()], rounds, kernel_used)
+
+
+@app.command()
+def floats(
+    sides: Annotated[
+        list[int] | None,
+        typer.Option("--side", min=1, metavar="N", help="Measure N x N matrices; repeatable. Default: 1024 and 2048."),
+    ] = None,
+    rounds: RoundsOption = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Time inos.matmul of floats on this machine against numpy's product, in alternation, and compare their errors."""
+    from inos.bench.floats import SIDES, TYPES, describe_floats, measure_floats
+    from inos.bench.load import LoadMeter
+    from inos.work.backends import get_backend
+
+    rows, meter = [], LoadMeter()
+    for dtype in TYPES:
+        for side in sides or SIDES:
+            print_progress(f"measuring {dtype}, side {side} ...")
+            rows.append(measure_floats(side, rounds, dtype))
+    load, kernel_used = meter.read(), {"backend": get_backend("auto").name}
+    if json_:
+        _print_json({"measured": msgspec.to_builtins(rows), "load": load.to_json()}, kernel_used)
+        return
+    _print_lines(["", *describe_floats(rows), "", load.describe()], rounds, kernel_used)
 
 
 @app.command()

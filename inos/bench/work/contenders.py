@@ -18,6 +18,10 @@ BARE: Final = "bare native"
 CERTIFIED: Final = "certified"
 VERIFY: Final = "verify"
 FREIVALDS: Final = "freivalds"
+LIMIT: Final = "limit"
+"""Dot products in registers alone, as many as the processor starts in a cycle: no product can be faster."""
+LIMIT_ROUNDS: Final = 1 << 21
+"""So many rounds of the limit's loop take about 20 ms."""
 _LIKELY: Final = 1 << 252
 """A target at which one ticket in 16 wins; a small product may have no winning ticket."""
 
@@ -45,6 +49,9 @@ class Contenders:
         self._add_numpy()
         self._add_torch()
         self._add_bare()
+        self.limit_work = 0
+        """Multiplications that the limit's call makes; 0 if the kernel has no limit of its own."""
+        self._add_limit()
         self.calls[CERTIFIED] = self._mine
         self._mine()
         self._add_checks()
@@ -76,6 +83,13 @@ class Contenders:
         x, w = Operand.commit(self._x), Operand.commit(self._w)
         piece = Slice(x, w, bytes(32), bytes(32), 0, 0, x.strips, self._threads)
         self.calls[BARE] = lambda: kernel.multiply_bare(piece)
+
+    def _add_limit(self) -> None:
+        kernel = get_backend(self._backend)
+        limit = kernel.find_limit() if isinstance(kernel, NativeBackend) else None
+        if limit is not None:
+            self.limit_work = limit(1, 1) * LIMIT_ROUNDS * self._threads
+            self.calls[LIMIT] = lambda: limit(LIMIT_ROUNDS, self._threads)
 
     def _add_checks(self) -> None:
         x, w = Operand.commit(self._x), Operand.commit(self._w)

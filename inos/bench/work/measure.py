@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, Contenders
+from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, LIMIT, NUMPY, TORCH, Contenders
 
 SHAPES: Final = (
     (1024, 1024, 1024),
@@ -35,15 +35,19 @@ class Measured(Struct, frozen=True):
     """Medians by contender."""
     ratios: dict[str, float]
     """Medians over the rounds of the ratio within one round."""
+    limit_work: int = 0
+    """Multiplications of the limit's loop."""
 
     def get_speed(self, name: str) -> float | None:
         """Return Gop/s; a multiplication and an addition are two operations."""
-        return 2e-9 * self.m * self.n * self.k / self.seconds[name] if name in self.seconds else None
+        work = self.limit_work if name == LIMIT else self.m * self.n * self.k
+        return 2e-9 * work / self.seconds[name] if name in self.seconds else None
 
 
 def measure(shape: tuple[int, int, int], backend: str, threads: int, rounds: int) -> Measured:
     """Time every contender once per round, after one round to warm up."""
-    calls = Contenders(*shape, backend, threads).calls
+    contenders = Contenders(*shape, backend, threads)
+    calls = contenders.calls
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
@@ -54,7 +58,8 @@ def measure(shape: tuple[int, int, int], backend: str, threads: int, rounds: int
         *shape,
         rounds,
         {name: statistics.median(values) for name, values in times.items()},
-        dict(_compute_ratios(times)),
+        dict(_compute_ratios(times, contenders.limit_work / (shape[0] * shape[1] * shape[2]))),
+        contenders.limit_work,
     )
 
 
@@ -67,7 +72,12 @@ def _time(call: Callable[[], object]) -> float:
     return elapsed
 
 
-def _compute_ratios(times: dict[str, list[float]]) -> Iterator[tuple[str, float]]:
+def _compute_ratios(times: dict[str, list[float]], limit_share: float) -> Iterator[tuple[str, float]]:
+    """Yield ratios of speed by name; the limit's loop makes `limit_share` times the work of the product."""
+    for name in (CERTIFIED, BARE):
+        if LIMIT in times and name in times:
+            quotients = [b / limit_share / a for a, b in zip(times[name], times[LIMIT], strict=True)]
+            yield f"{name} / {LIMIT}", statistics.median(quotients)
     for fast, slow in SPEEDS:
         if fast in times and slow in times:
             quotients = [b / a for a, b in zip(times[fast], times[slow], strict=True)]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, VERIFY
+from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, LIMIT, NUMPY, TORCH, VERIFY
 from inos.bench.work.measure import Measured
 
-PRODUCTS: Final = (NUMPY, TORCH, BARE, CERTIFIED)
+PRODUCTS: Final = (NUMPY, TORCH, LIMIT, BARE, CERTIFIED)
 
 
 def make_table(measured: Sequence[Measured]) -> str:

@@ -1,12 +1,14 @@
 """The native backend: it cuts a slice into slabs of panels, and threads share the strips of each."""
 
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from inos.work.backends.base import Drawn, OnWin, Slice
 from inos.work.backends.native.job import Job
-from inos.work.backends.native.library import Kernel, find_kernels, find_obstacle
+from inos.work.backends.native.library import Kernel, find_kernels, find_obstacle, load
 from inos.work.backends.native.prepared import PreparedW
+from inos.work.backends.native.running import Flag, run_all
 from inos.work.matrices import Operand
 from inos.work.stopping import Stopped
 
@@ -39,6 +41,23 @@ class NativeBackend:
         """
         prepared = PreparedW(self._get_kernel(), piece.w, piece.seed_w)
         return self._run(Job(self._get_kernel(), piece, prepared, lambda *_: None, is_bare=True), None)
+
+    def find_limit(self) -> Callable[[int, int], int] | None:
+        """Return a call that multiplies in registers alone, for benchmarks; None if this kernel has no such loop.
+
+        It takes a number of rounds and of threads, and returns how many multiplications each thread made.
+        """
+        loaded = load()
+        if loaded is None or not hasattr(loaded[1], "inos_run_limit"):
+            return None
+        lib, number = loaded[1], self._get_kernel().number
+        per_round = int(lib.inos_run_limit(number, 1))
+
+        def limit(rounds: int, threads: int) -> int:
+            run_all(lambda: lib.inos_run_limit(number, rounds), threads, None, Flag())
+            return per_round * rounds
+
+        return limit if per_round else None
 
     def _run(self, job: Job, stop: threading.Event | None) -> Drawn:
         try:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from inos.bench.floats import describe_floats, measure_floats
+from inos.bench.floats import measure_floats
+from inos.bench.load import Load, LoadMeter
 from inos.cli.main import app
 
 SHAPE = ("--shape", "40x50x1100", "--rounds", "1", "--threads", "1")
@@ -46,13 +47,50 @@ def test_a_bad_shape_is_named() -> None:
     assert "not MxNxK" in result.stderr
 
 
-def test_floats_are_timed_and_their_errors_found() -> None:
-    found = measure_floats(side=130, rounds=1)
+@pytest.mark.parametrize(("dtype", "most"), [("float64", 1.6), ("float32", 1.6)])
+def test_floats_are_timed_and_their_errors_found(dtype: str, most: float) -> None:
+    found = measure_floats(130, 1, dtype)
     assert found.numpy_s > 0
     assert found.certified_s > 0
-    assert 0 < found.certified_error <= 1.6
+    assert 0 < found.certified_error <= most
     assert found.certified_error <= found.numpy_error
-    assert "side 130" in describe_floats(found)
+
+
+def test_floats_as_a_table_and_as_json() -> None:
+    args = ["bench", "floats", "--side", "40", "--rounds", "1"]
+    shown = CliRunner().invoke(app, args).stdout
+    assert "float32     40" in shown
+    assert "others used" in shown
+    value = json.loads(CliRunner().invoke(app, [*args, "--json"]).stdout)
+    assert [(row["dtype"], row["side"]) for row in value["measured"]] == [("float64", 40), ("float32", 40)]
+    assert value["machine"]["numpy"]
+    assert set(value["load"]) == {"load_before", "others_cores", "is_final"}
+
+
+def test_the_limit_is_measured_in_the_same_run() -> None:
+    (measured,) = json.loads(run(*SHAPE, "--json"))["measured"]
+    if "bare native" in measured["seconds"]:
+        assert 0 < measured["ratios"]["certified / limit"] < 1
+        assert "limit, Gop/s" in run(*SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("load", "is_final"),
+    [(Load(3.0, 0.2), True), (Load(0.1, 0.6), False), (Load(0.4, None), True), (Load(None, None), False)],
+)
+def test_figures_are_final_only_on_an_idle_machine(load: Load, is_final: bool) -> None:
+    assert load.is_final == is_final
+    assert ("NOT FINAL" in load.describe()) != is_final
+
+
+def test_what_others_use_does_not_contain_what_this_process_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    stats = iter([100.0, 107.0])
+    own = iter([10.0, 12.0])
+    monkeypatch.setattr("inos.bench.load._read_busy_s", lambda: next(stats))
+    monkeypatch.setattr("inos.bench.load._read_own_s", lambda: next(own))
+    clock = iter([0.0, 10.0])
+    monkeypatch.setattr("inos.bench.load.time.monotonic", lambda: next(clock))
+    assert LoadMeter().read().others == 0.5
 
 
 def test_challenges_at_every_depth() -> None:
