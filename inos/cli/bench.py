@@ -299,6 +299,23 @@ def jobs(
 
 
 @app.command()
+def rpc(
+    transfers: Annotated[
+        int, typer.Option("--transfers", min=64, metavar="N", help="How many transfers to send for each rate.")
+    ] = 6400,
+    json_: JsonOption = False,
+) -> None:
+    """Time calls to a node that mines on all cores, and count the transfers that a node takes a second."""
+    from inos.bench.rpc import describe_rpc, measure_rpc
+
+    found = measure_rpc(transfers, print_progress)
+    if json_:
+        _print_json({"rpc": msgspec.to_builtins(found)})
+        return
+    _print_lines(describe_rpc(found))
+
+
+@app.command()
 def start(rounds: RoundsOption = 5, json_: JsonOption = False) -> None:
     """Time what people wait for: the help, a node's first answer, a chain in a test."""
     from inos.bench.start import describe_starts, measure_starts
