@@ -2,7 +2,7 @@
 relayed nor mined."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, assert_never
 
@@ -14,16 +14,17 @@ from inos.chain.view import LedgerView
 from inos.consensus.codes import Code
 from inos.consensus.optimistic import check_challenge
 from inos.consensus.records import CLOSED_STATES, JobState
-from inos.consensus.validity import check_transaction_sanity
+from inos.consensus.validity import check_transaction_sanity, check_transactions_sanity
 from inos.core.deferred import DeferredResults, DeferredTransactions, retry_deferred
 from inos.core.events import EventBus
+from inos.core.intake import Intake
 from inos.core.matrices.service import MatrixService
 from inos.core.result_holders import ResultHolders
 from inos.core.threads import Threads
 from inos.core.verification.results import StoredResults
-from inos.core.verification.trial import try_on_tip
+from inos.core.verification.trial import Trials
 from inos.core.writer import ChainWriter
-from inos.primitives.errors import MatrixMissing, NotYet, RuleViolation
+from inos.primitives.errors import InosError, MatrixMissing, NotYet, RuleViolation
 from inos.primitives.matrices import Product
 from inos.primitives.transactions import (
     CancelJob,
@@ -53,7 +54,8 @@ RETRY_S: Final = 0.25
 CHALLENGEABLE: Final = (JobState.DELIVERED, JobState.DISPUTED)
 """In these states a job's result can be shown wrong."""
 MAX_SENDING: Final = 8
-"""So many transactions of this node's own users are checked at one time; the others wait outside the threads."""
+"""So many results and challenges of this node's own users are checked at one time; the others wait outside the threads.
+"""
 MAX_CHALLENGES: Final = 4
 """This many challenges are deferred, of up to 2 MiB each."""
 
@@ -85,6 +87,7 @@ class TransactionService:
         self._events = events
         self._threads = threads
         self._sending = asyncio.Semaphore(MAX_SENDING)
+        self._intake = Intake(self._send_group)
         self._without_matrices = DeferredResults()
         self._without_claim = DeferredTransactions()
         self._without_result = DeferredTransactions(MAX_CHALLENGES)
@@ -98,9 +101,11 @@ class TransactionService:
             RuleViolation: for the same reasons as `add`, or because the next block could not take it.
             PoolRejected, NotYet: for the same reasons as `add`.
         """
+        if not isinstance(tx.payload, SubmitResult | Challenge):
+            return await self._intake.take(tx)
         async with self._sending:
             await self._check(tx)
-            await self._threads.check(partial(try_on_tip, self._ledger, self._mempool, tx))
+            await self._threads.check(partial(Trials(self._ledger, self._mempool).try_on_tip, tx))
             return await self._store(tx)
 
     async def add(self, tx: Transaction) -> TxId:
@@ -114,6 +119,28 @@ class TransactionService:
         """
         await self._check(tx)
         return await self._store(tx)
+
+    async def _send_group(self, transactions: Sequence[Transaction]) -> list[TxId | InosError]:
+        """Take transactions that need no matrices; return the id of each, or what refused it."""
+        errors = await self._threads.check(partial(self._check_group, transactions))
+        passed = [tx for tx, error in zip(transactions, errors, strict=True) if error is None]
+        taken = iter(await self._threads.write(partial(self._writer.add_each, passed)))
+        outcomes = [next(taken) if error is None else error for error in errors]
+        for outcome in outcomes:
+            if not isinstance(outcome, InosError):
+                self._events.publish(TransactionAdded(outcome))
+        return outcomes
+
+    def _check_group(self, transactions: Sequence[Transaction]) -> list[InosError | None]:
+        """Check what needs no place in the chain, all signatures in one call; then try each on the tip."""
+        params, bls = self._ledger.params, self._ledger.bls
+        trials = Trials(self._ledger, self._mempool)
+        try:
+            check_transactions_sanity(params, transactions, bls)
+            checks = [trials.try_on_tip]
+        except RuleViolation:  # Which of them is wrong is found out one by one.
+            checks = [partial(check_transaction_sanity, params, bls=bls), trials.try_on_tip]
+        return [_find_error(tx, checks) for tx in transactions]
 
     async def _check(self, tx: Transaction) -> None:
         """Check what needs no place in the chain. It raises the errors of `add`."""
@@ -223,3 +250,12 @@ class TransactionService:
                 "job-not-delivered", f"job {payload.job.hex()} is {state}, so no result can be challenged"
             )
         await self._threads.check(partial(check_challenge, JobId(payload.job), job, payload))
+
+
+def _find_error(tx: Transaction, checks: Iterable[Callable[[Transaction], None]]) -> InosError | None:
+    try:
+        for check in checks:
+            check(tx)
+    except InosError as error:
+        return error
+    return None

@@ -110,6 +110,16 @@ class ChainWriter:
         """Take a checked transaction into the pool; raises PoolRejected."""
         return self._mempool.add(tx, self._ledger.view.state, Height(self._ledger.view.tip.header.height))
 
+    def add_each(self, transactions: Sequence[Transaction]) -> list[TxId | InosError]:
+        """Take checked transactions into the pool; return the id of each, or what the pool says against it."""
+        outcomes: list[TxId | InosError] = []
+        for tx in transactions:
+            try:
+                outcomes.append(self.add_transaction(tx))
+            except InosError as error:
+                outcomes.append(error)
+        return outcomes
+
     def add_transactions(self, transactions: Sequence[Transaction]) -> int:
         """Take the pool of a stopped node, leave out what no longer fits, and return how many were taken."""
         taken = 0

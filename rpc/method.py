@@ -37,6 +37,8 @@ class Method:
     is_protected: bool
     examples: tuple[Example, ...]
     needs_session: bool = False
+    is_grouped: bool = False
+    """Calls of it that follow each other in a batch of the token's holder are processed together."""
     waits: bool = False
     """It always waits for other nodes. Other methods wait if their parameters have a true property `is_waiting`."""
 
@@ -47,6 +49,7 @@ def method(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     is_protected: bool = False,
     waits: bool = False,
+    is_grouped: bool = False,
     examples: tuple[Example, ...] = (),
 ) -> Callable[[Callable[..., Awaitable[BaseModel]]], Method]:
     """Return a decorator that makes a method of a typed function.
@@ -58,6 +61,7 @@ def method(
         timeout_s: the most seconds it may take; after that the caller gets a timeout error.
         is_protected: whether the caller must send the bearer token.
         waits: the method waits for other nodes, so it takes a turn of those that do.
+        is_grouped: calls that follow each other in a batch do not rely on each other's answers.
         examples: for the OpenRPC document.
     """
 
@@ -76,6 +80,7 @@ def method(
             is_protected=is_protected,
             examples=examples,
             needs_session="request" in hints,
+            is_grouped=is_grouped,
             waits=waits,
         )
 

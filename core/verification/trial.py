@@ -23,40 +23,58 @@ from inos.primitives.transactions import (
     Transaction,
     get_sender,
 )
-from inos.primitives.units import TxId
+from inos.primitives.units import Address, TxId
 
 MAX_BEFORE: Final = 64
 """A transaction with more of its account's transactions before it is not tried; each takes about 0.05 ms."""
 NAMES_A_JOB: Final = (CancelJob, Challenge, ClaimJob, Dispute, JuryReveal, JuryVote, SubmitResult)
 
 
-def try_on_tip(ledger: LedgerView, mempool: Mempool, tx: Transaction) -> None:
-    """Execute a transaction in the next block on the tip, after those of its account that wait in the pool.
+class Trials:
+    """Tries transactions one after another, each after those of its account that wait in the pool or were tried."""
 
-    Nothing is refused that cannot be executed yet: a nonce that is not the account's next one, a reveal or a withdrawal
-    that is not due, a job whose post waits in the pool.
+    def __init__(self, ledger: LedgerView, mempool: Mempool) -> None:
+        self._ledger = ledger
+        self._mempool = mempool
+        self._drafts: dict[Address, tuple[int, Effects]] = {}
+        """The next nonce of each account whose last trial succeeded, and the draft after it."""
 
-    Args:
-        tx: passed `check_transaction_sanity`. Verdicts on products are not asked for.
+    def try_on_tip(self, tx: Transaction) -> None:
+        """Execute a transaction in the next block on the tip.
 
-    Raises:
-        RuleViolation: the next block could not take it.
-    """
-    if ledger.is_awaiting_state:
-        return
-    effects = ledger.draft_next()
-    sender = get_sender(tx)
-    first = effects.state.get_account(sender).nonce
-    if not first <= tx.nonce <= first + MAX_BEFORE:
-        return
-    before = mempool.list_queue(sender, first, tx.nonce)
-    if before is None or not _can_execute(effects, before):
-        return
-    try:
-        process_transaction(effects, tx)
-    except RuleViolation as error:
-        if not _is_due_later(effects, mempool, tx, error.code):
-            raise
+        Nothing is refused that cannot be executed yet: a nonce that is not the account's next one, a reveal or a
+        withdrawal that is not due, a job whose post waits in the pool.
+
+        Args:
+            tx: passed `check_transaction_sanity`. Verdicts on products are not asked for.
+
+        Raises:
+            RuleViolation: the next block could not take it.
+        """
+        if self._ledger.is_awaiting_state:
+            return
+        sender = get_sender(tx)
+        nonce, effects = self._drafts.pop(sender, (None, None))
+        if effects is None or nonce != tx.nonce:
+            effects = self._make_draft(sender, tx.nonce)
+        if effects is None:
+            return
+        try:
+            process_transaction(effects, tx)
+        except RuleViolation as error:
+            if not _is_due_later(effects, self._mempool, tx, error.code):
+                raise
+        else:
+            self._drafts[sender] = (tx.nonce + 1, effects)
+
+    def _make_draft(self, sender: Address, nonce: int) -> Effects | None:
+        """Execute what the account has in the pool before this nonce; return None if that is not possible now."""
+        effects = self._ledger.draft_next()
+        first = effects.state.get_account(sender).nonce
+        if not first <= nonce <= first + MAX_BEFORE:
+            return None
+        before = self._mempool.list_queue(sender, first, nonce)
+        return effects if before is not None and _can_execute(effects, before) else None
 
 
 def _can_execute(effects: Effects, transactions: list[Transaction]) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,8 @@ from inos.rpc.subscriptions.session import SessionRequest
 log: Final = structlog.get_logger("rpc")
 
 MAX_BATCH: Final = 100
+MAX_GROUP: Final = 32
+"""So many calls of one batch are processed together; each of them takes a turn."""
 MAX_ANSWER_BYTES: Final = 64 * 2**20
 """The most bytes of all answers of one batch; a single answer is bounded by its method."""
 PARSE_IN_THREAD_BYTES: Final = 2**20
@@ -89,15 +91,35 @@ class Dispatcher:
         """Process the requests in order, so that a request can rely on those before it."""
         answers: list[bytes] = []
         size = 0
-        for request in requests:
+        for group in self._make_groups(requests, caller):
             if size > MAX_ANSWER_BYTES:
-                answer: bytes | None = _refuse_too_large(request)
+                found: list[bytes | None] = [_refuse_too_large(request) for request in group]
             else:
-                answer = await self._process_one(request, caller)
-            if answer is not None:
-                size += len(answer)
-                answers.append(answer)
+                found = await asyncio.gather(*(self._process_one(request, caller) for request in group))
+            given = [answer for answer in found if answer is not None]
+            size += sum(map(len, given))
+            answers += given
         return b"[" + b",".join(answers) + b"]" if answers else None
+
+    def _make_groups(self, requests: list[Any], caller: Caller) -> Iterator[list[Any]]:
+        """Yield single requests, and those together that a method takes together."""
+        group: list[Any] = []
+        for request in requests:
+            is_grouped = caller.is_authorized and self._is_grouped(request)
+            if group and (not is_grouped or len(group) == MAX_GROUP):
+                yield group
+                group = []
+            if is_grouped:
+                group.append(request)
+            else:
+                yield [request]
+        if group:
+            yield group
+
+    def _is_grouped(self, request: Any) -> bool:
+        name = request.get("method") if isinstance(request, dict) else None
+        method = self._methods.get(name) if isinstance(name, str) else None
+        return method is not None and method.is_grouped
 
     async def _process_one(self, request: Any, caller: Caller) -> bytes | None:
         try:

@@ -63,7 +63,7 @@ class FeeEstimateModel(Model):
     fee_per_byte: Annotated[BigInteger, Field(description="Nano per byte, rounded up.")]
 
 
-@method("tx_send")
+@method("tx_send", is_grouped=True)
 async def tx_send(node: NodePort, params: SendParams) -> SentTransactionModel:
     """Send a signed transaction: the node checks it, puts it into its pool and relays it to peers.
 

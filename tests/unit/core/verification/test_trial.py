@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from inos import work
 from inos.chain.mempool import PoolRejected
+from inos.core.intake import MAX_GROUPS
 from inos.core.node_core import NodeCore
-from inos.core.transactions import MAX_SENDING
-from inos.core.verification.trial import MAX_BEFORE, try_on_tip
+from inos.core.verification.trial import MAX_BEFORE, Trials
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
     CancelJob,
@@ -112,6 +112,21 @@ async def test_the_pool_still_says_what_it_refuses(lab: Any, core: NodeCore) -> 
         await core.transactions.send(lab.sign(lab.alice, 1, Transfer(BOB, 10**9), fee=0))
 
 
+async def test_transactions_of_one_group_are_tried_after_each_other(lab: Any, core: NodeCore) -> None:
+    """The second order spends what the first one left, and the third follows one that was refused."""
+    balance = core.ledger.state.get_account(lab.alice.address).balance
+    sent = [
+        lab.sign(lab.alice, 0, Transfer(BOB, balance // 2)),
+        lab.sign(lab.alice, 1, UnbondVoter()),
+        lab.sign(lab.alice, 2, Transfer(BOB, 10**6)),
+        replace(lab.sign(lab.worker, 0, Transfer(BOB, 10**6)), signature=bytes(64)),
+    ]
+    outcomes = await asyncio.gather(*map(core.transactions.send, sent), return_exceptions=True)
+    codes = [getattr(outcome, "code", outcome) for outcome in outcomes]
+    assert codes == [compute_tx_id(sent[0]), "not-a-voter", compute_tx_id(sent[2]), "bad-signature"]
+    assert [core.mempool.has(compute_tx_id(tx)) for tx in sent] == [True, False, True, False]
+
+
 async def test_a_flood_of_sending_leaves_the_writer_free(lab: Any, core: NodeCore, monkeypatch: Any) -> None:
     """A block does not wait behind transactions that users send: trials run elsewhere, and few at a time."""
     running, most = 0, 0
@@ -136,7 +151,7 @@ async def test_a_flood_of_sending_leaves_the_writer_free(lab: Any, core: NodeCor
     waited = perf_counter() - began
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert waited < 0.25
-    assert most <= MAX_SENDING
+    assert most <= MAX_GROUPS
     assert sum(isinstance(each, RuleViolation) for each in results) == 200
     assert len(core.mempool) == 60
 
@@ -149,7 +164,7 @@ async def test_a_trial_takes_milliseconds(lab: Any, core: NodeCore) -> None:
     took = []
     for _ in range(5):
         began = perf_counter()
-        try_on_tip(core.ledger, core.mempool, last)
+        Trials(core.ledger, core.mempool).try_on_tip(last)
         took.append(perf_counter() - began)
     print(f"{min(took) * 1000:.2f} ms")
     assert min(took) < 0.1

@@ -60,6 +60,21 @@ async def update(node: Any, params: Numbers) -> Number:
     return Number(value=0)
 
 
+together: list[int] = []
+
+
+@method("count_together", is_grouped=True)
+async def count_together(node: Any, params: Numbers) -> Number:
+    """Return how many calls are in progress."""
+    together.append(params.a)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    number = Number(value=len(together))
+    await asyncio.sleep(0)
+    together.remove(params.a)
+    return number
+
+
 @method("get_data")
 async def get_data(node: Any, params: NoParams) -> Texts:
     """Return data."""
@@ -91,7 +106,7 @@ async def guarded(node: Any, params: NoParams) -> Number:
     return Number(value=1)
 
 
-METHODS = {one.name: one for one in (subtract, add, update, get_data, broken, refused, slow, guarded)}
+METHODS = {one.name: one for one in (subtract, add, update, count_together, get_data, broken, refused, slow, guarded)}
 dispatcher = Dispatcher(METHODS, NODE, Turns(32, 256), token_hint="the token is in /data/rpc.token")
 
 
@@ -227,6 +242,18 @@ async def test_a_batch_has_a_largest_size() -> None:
     one = request("get_data")
     assert len(await ask("[" + ",".join([one] * MAX_BATCH) + "]")) == MAX_BATCH
     assert is_error(await ask("[" + ",".join([one] * (MAX_BATCH + 1)) + "]"), -32600)
+
+
+async def test_grouped_calls_of_the_owner_are_processed_together_up_to_the_next_other_call() -> None:
+    calls = [("count_together", 1), ("count_together", 2), ("sum", 3), ("count_together", 4)]
+    body = json.dumps(
+        [{"jsonrpc": "2.0", "method": name, "params": [a], "id": at} for at, (name, a) in enumerate(calls)]
+    )
+    answers = await ask(body, OWNER)
+    assert [answer["id"] for answer in answers] == [0, 1, 2, 3]
+    assert [answer["result"]["value"] for answer in answers] == [2, 2, 3, 1]
+    answers = await ask(body)
+    assert [answer["result"]["value"] for answer in answers] == [1, 1, 3, 1], "without the token, one after another"
 
 
 async def test_a_batchs_answers_have_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
