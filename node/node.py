@@ -110,6 +110,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         watcher = start.start_watcher(core, watch_key)
         voter = start.start_voter(core, account)
         start.start_reporter(core, account or watch_key)
+        start.start_trimming()
         monitor = start.start_monitor(core, None if miner_settings is None else miner_settings.beneficiary)
         health = HealthChecks(
             core.ledger,

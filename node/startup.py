@@ -29,6 +29,7 @@ from inos.network.identity import NodeIdentity
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.node.datadir import DataDir
+from inos.node.memory import keep_trimmed
 from inos.node.network_files import NetworkFiles
 from inos.node.pool_file import load_pool, save_pool
 from inos.node.settings import NodeSettings
@@ -140,6 +141,10 @@ class Startup:
         monitor = NodeMonitor(core.events, self._clock, own)
         self._run("monitor", monitor.run())
         return monitor
+
+    def start_trimming(self) -> None:
+        """Give memory that was freed back to the system."""
+        self._run("memory", keep_trimmed())
 
     def start_snapshots(self, core: NodeCore) -> SnapshotService:
         """Make copies when the RPC asks for one."""

@@ -1,0 +1,28 @@
+"""Gives memory that was freed back to the system.
+
+The C library keeps what lies between blocks in use, which after large matrices and messages is a third of its heap.
+"""
+
+import asyncio
+import ctypes
+from collections.abc import Callable
+from typing import Final
+
+TRIM_S: Final = 60.0
+
+
+def load_trim() -> Callable[[], None] | None:
+    """Return the function that gives free memory back, or None where the C library has none, as on macOS and musl."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is None:
+        return None
+    trim.argtypes, trim.restype = (ctypes.c_size_t,), ctypes.c_int
+    return lambda: trim(0)
+
+
+async def keep_trimmed() -> None:
+    """Give free memory back every minute, in a thread, until cancelled."""
+    trim = load_trim()
+    while trim is not None:
+        await asyncio.sleep(TRIM_S)
+        await asyncio.to_thread(trim)
