@@ -194,6 +194,9 @@ class FakeLedger:
     def get_block(self, block: BlockId) -> Block | None:
         return self.known.get(block)
 
+    def list_headers(self, first: int, limit: int) -> list[Header]:
+        return [block.header for block in self.blocks[first : first + limit]]
+
     def get_header(self, block: BlockId) -> Header | None:
         found = self.get_block(block)
         return None if found is None else found.header
