@@ -23,6 +23,8 @@ from inos.work.strips import ITEM_BYTES, NUMPY_TYPES, InvalidMatrix, check_shape
 MAGIC: Final = b"INOSMAT1"
 HEAD_BYTES: Final = 64
 """The head is magic, one length byte, the encoded info, zeros."""
+SMALL_BYTES: Final = 1 << 16
+"""Matrices up to this size are read, larger ones are mapped."""
 SUFFIX: Final = ".matrix"
 PART_SUFFIX: Final = ".part"
 """An incomplete matrix has this suffix: the layout is the same, with leaves of zeros for missing runs."""
@@ -116,8 +118,18 @@ def read_leaves(path: Path, info: MatrixInfo) -> bytearray:
 
 
 def map_array(path: Path, info: MatrixInfo) -> NDArray[Any]:
-    """Map the entries, rows x cols, read-only; they are read from disk as they are used."""
+    """Map the entries, rows x cols, read-only; they are read from disk as they are used. Those of a small matrix are
+    read at once, because mapping takes longer.
+
+    Raises:
+        OSError: the file is missing. ValueError: it is too short.
+    """
     offset = HEAD_BYTES + info.strips * HASH_BYTES
+    if info.data_bytes <= SMALL_BYTES:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            entries = np.frombuffer(file.read(info.data_bytes), dtype=NUMPY_TYPES[info.dtype])
+        return entries.reshape(info.rows, info.cols)
     return np.memmap(path, dtype=NUMPY_TYPES[info.dtype], mode="r", offset=offset, shape=(info.rows, info.cols))
 
 
