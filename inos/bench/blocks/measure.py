@@ -19,6 +19,7 @@ from inos.bench.blocks.peer import open_peer
 from inos.bench.blocks.probes import Lateness, open_probes
 from inos.bench.blocks.workshop import DOUBLINGS, GENESIS_NAME, open_workshop
 from inos.bench.errors import BenchError
+from inos.bench.machine import raised_priority
 from inos.bench.net.process import READY_S, Partner, read_line
 from inos.client.transport import Transport
 from inos.genesis import Network, load_network
@@ -120,7 +121,9 @@ def measure_blocks(
             announce(f"{kind.name}: making the chain ...")
             prepared = _prepare(kind, network, Path(temporary), params or {}, doublings, filler_rate)
             announce(f"{kind.name}: {len(prepared.worst[0].transactions)} transactions ...")
-            yield asyncio.run(_measure(kind, prepared, Path(temporary), announce))
+            with raised_priority():
+                stats = asyncio.run(_measure(kind, prepared, Path(temporary), announce))
+            yield stats
 
 
 def _prepare(
