@@ -19,9 +19,9 @@ from inos.core.threads import Threads
 from inos.core.verification.backends import VerificationBackend
 from inos.core.verification.products import ProductVerifier
 from inos.core.writer import AddedBlocks, ChainWriter
-from inos.primitives.blocks import Block, Header, encode_target
+from inos.primitives.blocks import Block, Header, compute_block_id, encode_target
 from inos.primitives.clock import Clock
-from inos.primitives.errors import ClockAhead, RuleViolation, VerdictMissing
+from inos.primitives.errors import ClockAhead, InosError, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.units import BlockId
 
@@ -57,6 +57,8 @@ class BlockService:
         self._threads = threads
         self._clock = clock
         self._early = EarlyBlocks()
+        self._ahead: tuple[BlockId, asyncio.Future[PreparedBlock | None]] | None = None
+        """The block that `execute_ahead` executes, and the outcome."""
 
     async def add_headers(self, headers: Sequence[Header]) -> None:
         """Add headers in order.
@@ -90,6 +92,24 @@ class BlockService:
                 raise
             self.publish(outcome)
         return outcome
+
+    async def execute_ahead(self, block: Block) -> None:
+        """Execute a block on the tip whose seal was checked, while its transactions are still being checked.
+
+        `add_checked` takes the outcome, which nothing else sees. One block is executed ahead at a time.
+        """
+        if not self._is_next(block) or (self._ahead is not None and not self._ahead[1].done()):
+            return
+        outcome: asyncio.Future[PreparedBlock | None] = asyncio.get_running_loop().create_future()
+        self._ahead = compute_block_id(block.header), outcome
+        prepared = None
+        try:
+            prepared = await self._threads.execute(partial(self._ledger.prepare, block))
+        except InosError as error:
+            log.debug("block not executed ahead", code=error.code)  # `add_checked` meets the error again.
+        finally:
+            if not outcome.done():  # A caller that waits for it may have been cancelled.
+                outcome.set_result(prepared)
 
     async def add_checked(self, blocks: Sequence[CheckedBlock]) -> AddedBlocks:
         """Connect checked blocks in order. Blocks ahead of the clock or with unchecked results are deferred as by
@@ -141,9 +161,11 @@ class BlockService:
         Args:
             witness: None if the seal was checked.
         """
-        if block.header.parent != self._ledger.tip.id or self._ledger.is_awaiting_state:
-            return None
-        if block.header.target != encode_target(self._ledger.begin_next().target):
+        if self._ahead is not None and self._ahead[0] == compute_block_id(block.header):
+            (_, outcome), self._ahead = self._ahead, None
+            if (prepared := await outcome) is not None:
+                return prepared
+        if not self._is_next(block):
             return None
         if witness is not None:
             try:
@@ -151,6 +173,13 @@ class BlockService:
             except RuleViolation:
                 return None  # The writer finds it again, and says so.
         return await self._threads.execute(partial(self._ledger.prepare, block))
+
+    def _is_next(self, block: Block) -> bool:
+        """Return True if the block has the parent and the target of the next one."""
+        header = block.header
+        if header.parent != self._ledger.tip.id or self._ledger.is_awaiting_state:
+            return False
+        return header.target == encode_target(self._ledger.begin_next().target)
 
     async def _retry(self) -> None:
         await self.retry_held()

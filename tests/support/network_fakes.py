@@ -345,6 +345,9 @@ class FakeNode:
             gone, ledger.chain = ledger.chain[fork + 1 :], ledger.chain[: fork + 1] + path
             self.publish(TipChanged(ledger.tip, tuple(path), tuple(gone)))
 
+    async def execute_ahead(self, block: Block) -> None:
+        """Do nothing: blocks of this node have no state."""
+
     async def add_checked(self, blocks: list[CheckedBlock]) -> SimpleNamespace:
         errors: list[InosError | None] = []
         for checked in blocks:

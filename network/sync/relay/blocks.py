@@ -236,7 +236,8 @@ class BlockRelay:
         if block is None:
             self._fall_back(id, "a short id that two transactions have")
             return
-        await self._deliver(peer, id, block, seal)
+        # Execution needs the interpreter's lock, and signatures do not.
+        await asyncio.gather(self._node.blocks.execute_ahead(block), self._deliver(peer, id, block, seal))
 
     async def _ask(self, peer: Peer, id: BlockId, missing: tuple[int, ...]) -> list[Transaction]:
         if len(missing) > MAX_ASKED:

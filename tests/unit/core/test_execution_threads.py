@@ -106,3 +106,41 @@ async def test_a_block_without_the_work_of_the_tip_s_child_is_not_executed_befor
         with pytest.raises(RuleViolation):
             await core.blocks.add(replace(block, header=header), witness)
     assert gate.threads == []
+
+
+async def test_block_executed_while_its_body_is_checked_is_not_executed_again(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = lab.open("a")
+    block, witness = await lab.mine(core)
+    other, _ = await lab.mine(core, beneficiary=Address(bytes(20)))
+    gate = Gate(preparation.execute_block)
+    monkeypatch.setattr(preparation, "execute_block", gate)
+    async with asyncio.timeout(LIMIT_S):
+        ahead = asyncio.ensure_future(core.blocks.execute_ahead(block))
+        await gate.wait_entered()
+        await core.blocks.execute_ahead(other)  # returns at once: one block at a time
+        checked = await core.verifier.check(block, witness)
+        adding = asyncio.ensure_future(core.blocks.add_checked([checked]))
+        await asyncio.sleep(0)
+        gate.open()
+        await asyncio.gather(ahead, adding)
+    assert core.ledger.tip.id == compute_block_id(block.header)
+    assert len(gate.threads) == 1
+    assert gate.threads[0].startswith("execute")
+
+
+async def test_execution_ahead_that_is_cancelled_is_done_again(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = lab.open("a")
+    block, witness = await lab.mine(core)
+    gate = Gate(preparation.execute_block)
+    monkeypatch.setattr(preparation, "execute_block", gate)
+    async with asyncio.timeout(LIMIT_S):
+        ahead = asyncio.ensure_future(core.blocks.execute_ahead(block))
+        await gate.wait_entered()
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
+        gate.open()
+        await core.blocks.add_checked([await core.verifier.check(block, witness)])
+    assert core.ledger.tip.id == compute_block_id(block.header)
+    assert len(gate.threads) == 2
