@@ -12,7 +12,7 @@ from inos.chain.entry import Entry
 from inos.chain.jobindex import compute_index_changes
 from inos.chain.jobrecords import make_event_changes
 from inos.chain.schema import HistoryRecord, Position, Undo
-from inos.chain.tree_update import UpdatedTree, update_tree
+from inos.chain.tree_update import update_tree
 from inos.consensus.execution import Executed
 from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry
 from inos.consensus.records import StateKey
@@ -26,7 +26,7 @@ Read = Callable[[bytes], bytes | None]
 
 def compute_new_root(read: Read, changes: Mapping[StateKey, bytes | None]) -> StateRoot:
     """Return the state root after `changes`, without writing anything."""
-    return _update_tree(read, changes).root
+    return update_tree(read, changes).root
 
 
 def make_connect_batch(read: Read, block_id: BlockId, block: Block, executed: Executed) -> tuple[StateRoot, Batch]:
@@ -86,12 +86,8 @@ def make_history_batch(height: Height, entries: Sequence[AccountEntry], ids: Seq
 
 
 def _make_state_batch(read: Read, changes: Mapping[StateKey, bytes | None]) -> tuple[StateRoot, Batch]:
-    tree = _update_tree(read, changes)
+    tree = update_tree(read, changes)
     batch: Batch = {schema.state_key(key): value for key, value in changes.items()}
-    batch |= {schema.node_key(key): value for key, value in tree.nodes.items()}
+    batch |= tree.nodes
     batch |= compute_index_changes(read, changes)
     return tree.root, batch
-
-
-def _update_tree(read: Read, changes: Mapping[StateKey, bytes | None]) -> UpdatedTree:
-    return update_tree(lambda key: read(schema.node_key(key)), changes)

@@ -84,7 +84,7 @@ class PastState:
             )
             if len(self._records) > MAX_UNDONE:
                 raise TooMuchUndone(f"the blocks above {block.hex()} changed more than {MAX_UNDONE} records")
-        tree = update_tree(lambda key: stored.get(schema.node_key(key)), self._records)
+        tree = update_tree(stored.get, self._records)
         if tree.root != header.state_root:
             raise explain(f"the undo records do not lead back to the state of block {block.hex()}")
         self._nodes = tree.nodes
@@ -112,4 +112,5 @@ class PastState:
         return read_range(self._read_node, self.get, place)
 
     def _read_node(self, key: NodeKey) -> bytes | None:
-        return self._nodes[key] if key in self._nodes else self._stored.get(schema.node_key(key))
+        stored = schema.node_key(key)
+        return self._nodes[stored] if stored in self._nodes else self._stored.get(stored)

@@ -84,7 +84,7 @@ class Staging:
                 self._kinds.setdefault(kind, {})[key] = value
                 if value is not None and key < self._floors.get(kind, b""):
                     self._floors[kind] = key
-        self._bytes += sum(len(key) + len(value or b"") for key, value in changes.items())
+        self._bytes += sum(map(len, changes)) + sum(map(len, filter(None, changes.values())))
 
     def flush(self) -> None:
         """Write everything in one batch; if the disk refuses, it stays staged for another try.

@@ -10,45 +10,47 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from inos.chain import schema
 from inos.chain.errors import ChainError
-from inos.chain.state_tree import NodeKey, TreeUpdate
+from inos.chain.state_tree import TreeUpdate
 from inos.consensus.records import StateKey
 from inos.primitives.hashing import PREFIX, Context
 from inos.primitives.native.library import load
 from inos.primitives.units import HASH_BYTES, StateRoot
 
-NODE_KEY_BYTES: Final = 2 + HASH_BYTES
+KEY_BYTES: Final = len(schema.NODE) + 2 + HASH_BYTES
+"""A node's key in the database."""
 
-ReadNode = Callable[[NodeKey], bytes | None]
+Read = Callable[[bytes], bytes | None]
 
 
 class UpdatedTree(Struct, frozen=True, eq=False):
-    """The root after some changes, and the nodes to write (None: to delete)."""
+    """The root after some changes, and the nodes to write under their keys in the database (None: to delete)."""
 
     root: StateRoot
-    nodes: Mapping[NodeKey, bytes | None]
+    nodes: Mapping[bytes, bytes | None]
 
 
-def update_tree(read_node: ReadNode, changes: Mapping[StateKey, bytes | None]) -> UpdatedTree:
+def update_tree(read: Read, changes: Mapping[StateKey, bytes | None]) -> UpdatedTree:
     """Return the state tree after changes to records, without writing anything.
 
     Args:
-        read_node: reads a stored node by its key. changes: records by key, None for a removed one.
+        read: reads the database. changes: records by key, None for a removed one.
 
     Raises:
         ChainError: "database-damaged": what is stored is no tree.
     """
     native = load()
     if native is None:
-        update = TreeUpdate(read_node, changes)
-        return UpdatedTree(update.root, update.nodes)
-    return update_natively(*native, read_node, changes)
+        update = TreeUpdate(lambda key: read(schema.node_key(key)), changes)
+        return UpdatedTree(update.root, {schema.node_key(key): node for key, node in update.nodes.items()})
+    return update_natively(*native, read, changes)
 
 
 def update_natively(
     ffi: Any,
     lib: Any,
-    read_node: ReadNode,
+    read: Read,
     changes: Mapping[StateKey, bytes | None],
     compute_paths: Callable[[Iterable[StateKey]], bytes] | None = None,
 ) -> UpdatedTree:
@@ -71,7 +73,7 @@ def update_natively(
     if not tree:
         raise _explain(-1)
     try:
-        _read_nodes(ffi, lib, tree, read_node)
+        _read_nodes(ffi, lib, tree, read)
         return _take_result(ffi, lib, tree)
     finally:
         lib.inos_tree_end(tree)
@@ -87,14 +89,14 @@ def hash_paths(ffi: Any, lib: Any, keys: Iterable[StateKey]) -> bytearray:
     return paths
 
 
-def _read_nodes(ffi: Any, lib: Any, tree: Any, read_node: ReadNode) -> None:
+def _read_nodes(ffi: Any, lib: Any, tree: Any, read: Read) -> None:
     """Read what the update wants, one depth of the tree after the other."""
     while wanted := lib.inos_tree_advance(tree):
         if wanted < 0:
             raise _explain(wanted)
-        keys = bytearray(wanted * NODE_KEY_BYTES)
-        lib.inos_tree_list_wanted(tree, ffi.from_buffer(keys))
-        nodes = [read_node(key) or b"" for key in _cut(bytes(keys))]
+        keys = bytearray(wanted * KEY_BYTES)
+        lib.inos_tree_list_wanted(tree, ord(schema.NODE), ffi.from_buffer(keys))
+        nodes = [read(key) or b"" for key in _cut(bytes(keys))]
         lib.inos_tree_supply(tree, ffi.from_buffer(b"".join(nodes)), _point(ffi, _list_ends(nodes)))
 
 
@@ -102,15 +104,16 @@ def _take_result(ffi: Any, lib: Any, tree: Any) -> UpdatedTree:
     root, size = bytearray(HASH_BYTES), ffi.new("int64_t *")
     lib.inos_tree_get_root(tree, ffi.from_buffer(root))
     count = lib.inos_tree_count_writes(tree, size)
-    keys, nodes, ends = bytearray(count * NODE_KEY_BYTES), bytearray(size[0]), array("q", bytes(8 * count))
-    lib.inos_tree_list_writes(tree, ffi.from_buffer(keys), ffi.from_buffer(nodes), _point(ffi, ends))
+    keys, nodes, ends = bytearray(count * KEY_BYTES), bytearray(size[0]), array("q", bytes(8 * count))
+    out = ffi.from_buffer(keys), ffi.from_buffer(nodes), _point(ffi, ends)
+    lib.inos_tree_list_writes(tree, ord(schema.NODE), *out)
     data = bytes(nodes)
     values = [data[begin:end] or None for begin, end in pairwise((0, *ends))]
     return UpdatedTree(StateRoot(bytes(root)), dict(zip(_cut(bytes(keys)), values, strict=True)))
 
 
-def _cut(keys: bytes) -> list[NodeKey]:
-    return [keys[at : at + NODE_KEY_BYTES] for at in range(0, len(keys), NODE_KEY_BYTES)]
+def _cut(keys: bytes) -> list[bytes]:
+    return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
 
 
 def _list_ends(parts: Iterable[bytes]) -> "array[int]":

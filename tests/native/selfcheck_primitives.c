@@ -9,7 +9,7 @@
 
 #define RECORDS 300
 #define STORED 4096
-#define KEY_BYTES 34
+#define KEY_BYTES 35
 
 static uint32_t random_state = 1;
 
@@ -127,7 +127,7 @@ static void supply(inos_tree *tree, const store *nodes, int64_t wanted)
 {
     uint8_t *keys = allocate((size_t)wanted * KEY_BYTES), *data = NULL;
     int64_t *ends = allocate((size_t)wanted * sizeof *ends), size = 0;
-    inos_tree_list_wanted(tree, keys);
+    inos_tree_list_wanted(tree, 'n', keys);
     for (int64_t n = 0; n < wanted; n++) {
         const int at = find(nodes, keys + n * KEY_BYTES);
         if (at >= 0) {
@@ -150,7 +150,7 @@ static void take_writes(const inos_tree *tree, store *nodes)
     const int64_t count = inos_tree_count_writes(tree, &size);
     uint8_t *keys = allocate((size_t)count * KEY_BYTES), *data = allocate((size_t)size);
     int64_t *ends = allocate((size_t)count * sizeof *ends);
-    inos_tree_list_writes(tree, keys, data, ends);
+    inos_tree_list_writes(tree, 'n', keys, data, ends);
     for (int64_t n = 0, begin = 0; n < count; begin = ends[n++])
         put(nodes, keys + n * KEY_BYTES, data + begin, ends[n] - begin);
     free(keys), free(data), free(ends);

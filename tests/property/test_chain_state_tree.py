@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inos.chain.errors import ChainError
+from inos.chain.schema import node_key
 from inos.chain.state_tree import TreeUpdate, compute_node_key, make_tree_proof
 from inos.chain.tree_update import UpdatedTree, update_natively
 from inos.consensus.records import StateKey
@@ -129,8 +130,8 @@ def check_native(
         store(expected, update)
         store(nodes, in_c)
         assert in_c.root == update.root
-        assert nodes == expected
-        assert in_c.nodes.keys() <= update.nodes.keys()
+        assert nodes == {node_key(key): node for key, node in expected.items()}
+        assert in_c.nodes.keys() <= {node_key(key) for key in update.nodes}
 
 
 @needs_native
@@ -158,5 +159,5 @@ def test_damaged_node_is_told(damaged: bytes) -> None:
     native = load()
     assert native is not None
     with pytest.raises(ChainError) as caught:
-        update_natively(*native, {compute_node_key(0, 0): damaged}.get, {StateKey(b"a"): b"b"})
+        update_natively(*native, {node_key(compute_node_key(0, 0)): damaged}.get, {StateKey(b"a"): b"b"})
     assert caught.value.code == "database-damaged"

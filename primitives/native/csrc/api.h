@@ -17,8 +17,8 @@ inos_tree *inos_tree_begin(int64_t count, const uint8_t *paths, const uint8_t *k
  * -2: a stored node is damaged. */
 int64_t inos_tree_advance(inos_tree *tree);
 
-/* Writes the keys of these nodes, 34 bytes each. */
-void inos_tree_list_wanted(const inos_tree *tree, uint8_t *keys);
+/* Writes the keys of these nodes, 35 bytes each: `prefix`, depth, bits above. */
+void inos_tree_list_wanted(const inos_tree *tree, uint8_t prefix, uint8_t *keys);
 
 /* Takes the stored form of these nodes in the same order; one that is not stored has no bytes. */
 void inos_tree_supply(inos_tree *tree, const uint8_t *nodes, const int64_t *ends);
@@ -27,8 +27,8 @@ void inos_tree_supply(inos_tree *tree, const uint8_t *nodes, const int64_t *ends
 void inos_tree_get_root(const inos_tree *tree, uint8_t *root);
 int64_t inos_tree_count_writes(const inos_tree *tree, int64_t *bytes);
 
-/* Writes keys of 34 bytes and stored forms; one to be deleted has no bytes. */
-void inos_tree_list_writes(const inos_tree *tree, uint8_t *keys, uint8_t *nodes, int64_t *ends);
+/* Writes keys of 35 bytes and stored forms; one to be deleted has no bytes. */
+void inos_tree_list_writes(const inos_tree *tree, uint8_t prefix, uint8_t *keys, uint8_t *nodes, int64_t *ends);
 
 void inos_tree_end(inos_tree *tree);
 

@@ -10,7 +10,7 @@
 #include "inos_primitives.h"
 
 #define PATH_BITS 256
-#define KEY_BYTES (2 + HASH_BYTES)
+#define KEY_BYTES (1 + 2 + HASH_BYTES)
 #define INNER_BYTES (1 + 2 * HASH_BYTES)
 
 enum kind { UNKNOWN, EMPTY, LEAF, INNER };
@@ -429,13 +429,19 @@ int64_t inos_tree_advance(inos_tree *t)
     return t->wishes.count;
 }
 
-void inos_tree_list_wanted(const inos_tree *t, uint8_t *keys)
+static void write_key(uint8_t *key, uint8_t prefix, int depth, const uint8_t *bits)
+{
+    key[0] = prefix;
+    key[1] = (uint8_t)(depth >> 8);
+    key[2] = (uint8_t)depth;
+    memcpy(key + 3, bits, HASH_BYTES);
+}
+
+void inos_tree_list_wanted(const inos_tree *t, uint8_t prefix, uint8_t *keys)
 {
     for (int64_t n = 0; n < t->wishes.count; n++) {
         const wish *w = (const wish *)t->wishes.items + n;
-        keys[n * KEY_BYTES] = (uint8_t)(w->depth >> 8);
-        keys[n * KEY_BYTES + 1] = (uint8_t)w->depth;
-        memcpy(keys + n * KEY_BYTES + 2, w->prefix, HASH_BYTES);
+        write_key(keys + n * KEY_BYTES, prefix, w->depth, w->prefix);
     }
 }
 
@@ -497,15 +503,12 @@ int64_t inos_tree_count_writes(const inos_tree *t, int64_t *bytes)
     return t->writes.count;
 }
 
-void inos_tree_list_writes(const inos_tree *t, uint8_t *keys, uint8_t *nodes, int64_t *ends)
+void inos_tree_list_writes(const inos_tree *t, uint8_t prefix, uint8_t *keys, uint8_t *nodes, int64_t *ends)
 {
     uint8_t *out = nodes;
     for (int64_t n = 0; n < t->writes.count; n++) {
         const write_out *w = (const write_out *)t->writes.items + n;
-        uint8_t *key = keys + n * KEY_BYTES;
-        key[0] = (uint8_t)(w->depth >> 8);
-        key[1] = (uint8_t)w->depth;
-        memcpy(key + 2, w->prefix, HASH_BYTES);
+        write_key(keys + n * KEY_BYTES, prefix, w->depth, w->prefix);
         if (w->kind == INNER) {
             *out = 'I';
             memcpy(out + 1, w->side, 2 * HASH_BYTES);
