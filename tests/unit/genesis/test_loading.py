@@ -145,7 +145,7 @@ def test_bounds_and_prices_of_the_presets() -> None:
         for p in (devnet, testnet)
     ] == [(125, 10**6, 10**5, 32 * mib, 64 * mib), (5, 10**7, 10**6, 8 * mib, 16 * mib)]
     assert [(p.max_optimistic_bytes, p.max_block_cost_us) for p in (devnet, testnet)] == [
-        (2048 * mib, 500_000),
+        (2048 * mib, 400_000),
         (4096 * mib, 5_000_000),
     ]
 
