@@ -222,6 +222,13 @@ class Database:
         except (plyvel.Error, RuntimeError) as error:
             raise self.explain(error) from error
 
+    def compact_part(self, prefix: bytes) -> None:
+        """Free the disk space of deleted and overwritten records whose keys begin with `prefix`."""
+        try:
+            self._db.compact_range(start=prefix, stop=get_prefix_end(prefix))
+        except (plyvel.Error, RuntimeError) as error:
+            raise self.explain(error) from error
+
     def close(self) -> None:
         """Close the database after a write in progress; closing it twice does nothing."""
         with self._write_lock:

@@ -17,8 +17,9 @@ from inos.chain.connection import compute_new_root
 from inos.chain.database import Database
 from inos.chain.entry import Entry, Tip, find_fork
 from inos.chain.index import BlockIndex
-from inos.chain.movement import BlockOutcome, ConnectedChain, iterate_above
+from inos.chain.movement import BlockOutcome, ConnectedChain, iterate_above, tell_fate
 from inos.chain.opening import load_index, open_database
+from inos.chain.pruning import make_prune_batch
 from inos.chain.reading import ChainReader, GenesisReader, HistoryEntry
 from inos.chain.snapshot.importer import Importer, abandon
 from inos.chain.trimming import make_trim_batch
@@ -38,7 +39,7 @@ from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.bls import Bls
 from inos.primitives.errors import InosError, NotYet, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
-from inos.primitives.units import BlockId, StateRoot, Target, TimeMs, TxId
+from inos.primitives.units import BlockId, Height, StateRoot, Target, TimeMs, TxId
 
 __all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "LedgerView", "Tip"]
 
@@ -191,7 +192,7 @@ class Ledger:
             outcome = BlockOutcome((), (), True, error.products, error.ids)
         finally:
             self._flush()
-        return outcome, tuple(_tell_fate(each, outcome) for each in found)
+        return outcome, tuple(tell_fate(each, outcome) for each in found)
 
     def pledge(self, block: BlockId) -> BlockOutcome:
         """Move to the chain of a block that received votes show to be final, or note that its missing bodies are wanted
@@ -254,7 +255,16 @@ class Ledger:
         """
         self._db.compact(lambda done, of: tell("database", done, of))
 
-    # Importing a state
+    def prune(self, keep: int, limit: int) -> int:
+        """Remove what inos.chain.pruning names of at most `limit` blocks, more than `keep` below the last final one.
+        Return their number."""
+        final, first = self._index.final, self.view.first_block
+        last = min(final.height - keep, first + limit) - 1
+        if self.importer is not None or last < first or not self._index.is_connected(final):
+            return 0
+        self._db.write(make_prune_batch(self._db, first, Height(last)), is_synced=False)
+        self.view.find_first_block()
+        return last - first + 1
 
     def get_importer(self) -> Importer:
         """Return the importer of the state.
@@ -293,6 +303,7 @@ class Ledger:
     def _end_import(self) -> None:
         self.importer = None
         self._chain.staging.forget()
+        self.view.find_first_block()
         self.view.show(ChainReader(self._db, self._index.tip.to_tip()))
         self._trim()
 
@@ -387,12 +398,3 @@ class Ledger:
             unchecked=() if waits is None else waits.products,
             missing=() if waits is None else waits.ids,
         )
-
-
-def _tell_fate(found: Entry | InosError, outcome: BlockOutcome) -> InosError | None:
-    """Return the error that `add_block` would have raised for a block of a batch, or None."""
-    if isinstance(found, InosError):
-        return found
-    if found.invalid is not None:
-        return RuleViolation(found.invalid[0], f"block {found.id.hex()}: {found.invalid[1]}")
-    return VerdictMissing(outcome.unchecked, outcome.missing) if found.is_held and outcome.unchecked else None

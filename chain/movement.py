@@ -25,7 +25,7 @@ from inos.consensus.results import TRUSTED_RESULTS, check_products
 from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
-from inos.primitives.errors import RuleViolation, VerdictMissing
+from inos.primitives.errors import InosError, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Product, Witness
 from inos.primitives.units import BlockId, MatrixId
 
@@ -184,3 +184,12 @@ def _merge(waits: list[VerdictMissing | None]) -> VerdictMissing | None:
 def iterate_above(entry: Entry, fork: Entry) -> Iterator[Entry]:
     """Yield the entries from `entry` down to the block after its ancestor `fork`."""
     return takewhile(lambda each: each is not fork, iterate_back(entry))
+
+
+def tell_fate(found: Entry | InosError, outcome: BlockOutcome) -> InosError | None:
+    """Return the error that `add_block` would have raised for a block of a batch, or None."""
+    if isinstance(found, InosError):
+        return found
+    if found.invalid is not None:
+        return RuleViolation(found.invalid[0], f"block {found.id.hex()}: {found.invalid[1]}")
+    return VerdictMissing(outcome.unchecked, outcome.missing) if found.is_held and outcome.unchecked else None

@@ -50,6 +50,8 @@ META_BASE: Final = b"mbase"
 """Id of the block whose state came from peers: no bodies are stored up to it."""
 META_FINAL: Final = b"mfinal"
 """Id of the last final block; missing if only genesis is final."""
+META_PRUNED: Final = b"mpruned"
+"""Height u64: up to it, what inos.chain.pruning removes of old blocks is not here."""
 META_ROOT: Final = b"mroot"
 """Height u64 of a connected block. A start reads the headers above it, and those of the blocks under STRAY."""
 
@@ -57,6 +59,8 @@ HEADER: Final = b"h"
 HEIGHT: Final = b"l"
 STRAY: Final = b"o"
 BLOCK: Final = b"b"
+WITNESS: Final = b"w"
+UNDO: Final = b"u"
 STATE: Final = b"s"
 STATE_KIND_BYTES: Final = 2
 """The length of the beginning of a key: the prefix of state records and the byte of kind that every state key begins
@@ -127,6 +131,11 @@ def get_header_id(key: bytes) -> BlockId:
     return BlockId(key[9:])
 
 
+def get_header_height(key: bytes) -> Height:
+    """Return the height in a header's key."""
+    return decode_height(key[1:9])
+
+
 def height_key(block: BlockId) -> bytes:
     return HEIGHT + block
 
@@ -148,7 +157,7 @@ def block_key(block: BlockId) -> bytes:
 
 
 def witness_key(block: BlockId) -> bytes:
-    return b"w" + block
+    return WITNESS + block
 
 
 def invalid_key(block: BlockId) -> bytes:
@@ -164,7 +173,7 @@ def block_stats_key(block: BlockId) -> bytes:
 
 
 def undo_key(block: BlockId) -> bytes:
-    return b"u" + block
+    return UNDO + block
 
 
 def state_key(key: StateKey) -> bytes:

@@ -16,6 +16,7 @@ from inos.chain.index import BlockIndex
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
 from inos.chain.preparation import BlockStarts, PreparedBlock
+from inos.chain.pruning import find_first_block
 from inos.chain.reading import ChainReader
 from inos.chain.vouching import draw_by_weight
 from inos.consensus.context import HeaderContext
@@ -63,12 +64,22 @@ class LedgerView:
         self.database = database
         self._index = index
         self._blocks = BlockStore(database)
+        self._first_block = find_first_block(database)
         self._reader = ChainReader(database, index.tip.to_tip())
         self._starts = BlockStarts()
 
     def show(self, reader: ChainReader) -> None:
         """Read another tip and its state from now on."""
         self._reader = reader
+
+    @property
+    def first_block(self) -> Height:
+        """The lowest height from which on all connected blocks are here: 1, or more after a snapshot or pruning."""
+        return self._first_block
+
+    def find_first_block(self) -> None:
+        """Learn from the database from which height on the blocks are here."""
+        self._first_block = find_first_block(self.database)
 
     # The connected chain and its state
 

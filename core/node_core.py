@@ -12,6 +12,7 @@ from inos.core.matrices.maintenance import MatrixMaintenance
 from inos.core.matrices.needs import list_needs
 from inos.core.matrices.service import MatrixService
 from inos.core.past_states import PastStates
+from inos.core.pruning import PruneService
 from inos.core.result_holders import ResultHolders
 from inos.core.state_import import StateImportService
 from inos.core.templates import TemplateService
@@ -40,6 +41,7 @@ class NodeCore:
         bls: checks and aggregates votes.
         backend: checks blocks before they come to the writer; it is closed with the core.
         threads: run blocking work; they are closed with the core.
+        prune: blocks more than this far below the last final one are removed; None keeps all.
         scrub_rate: the scrubber reads and checks this many bytes of stored matrices a second.
     """
 
@@ -56,6 +58,7 @@ class NodeCore:
         backend: VerificationBackend,
         threads: Threads | None = None,
         scrub_rate: int = 0,
+        prune: int | None = None,
     ) -> None:
         self.network = network
         self.params = network.params
@@ -80,6 +83,7 @@ class NodeCore:
         self.votes = VoteService(pool, view, events, threads)
         self.past_states = PastStates(view, threads, clock)
         self.state_import = StateImportService(ledger, self.blocks, threads)
+        self._pruning = None if prune is None else PruneService(ledger, events, threads, prune)
         needs = partial(list_needs, view, mempool)
         self._maintenance = MatrixMaintenance(self.matrices, events, threads, needs, scrub_rate)
 
@@ -88,6 +92,8 @@ class NodeCore:
         async with asyncio.TaskGroup() as group:
             for service in (self._maintenance, self.votes, self.blocks, self.transactions):
                 group.create_task(service.run())
+            if self._pruning is not None:
+                group.create_task(self._pruning.run())
 
     def close(self) -> None:
         """End the threads. Calls that run are finished first."""

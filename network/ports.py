@@ -65,6 +65,10 @@ class LedgerPort(Protocol):
     def best_header(self) -> TipView:
         """The heaviest known chain of valid headers ends here, with or without bodies."""
 
+    @property
+    def first_block(self) -> int:
+        """This is the lowest height from which on the blocks of the chain are here, besides genesis."""
+
     def get_header(self, id: BlockId, /) -> Header | None: ...
 
     def get_block(self, id: BlockId, /) -> Block | None: ...

@@ -255,6 +255,7 @@ class NetworkService:
                 weight=min(tip.weight, 2**256 - 1).to_bytes(32, "big"),
                 listen_port=self.listen_port,
                 is_brief=is_brief,
+                first_block=self._node.ledger.first_block,
             )
         )
 

@@ -8,7 +8,7 @@ from inos.network.discovery.routing.settings import RoutingSettings
 from inos.network.identity import PeerAddress
 from inos.primitives.votes import Checkpoint
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 USER_AGENT: Final = "inos/0.1"
 
 

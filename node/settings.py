@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from inos.core.errors import NodeError
 from inos.miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
 from inos.network.endpoints import is_acceptable, split_endpoint
-from inos.node.variables import ENV_PREFIX
+from inos.node.variables import ENV_PREFIX, MIN_PRUNE
 from inos.rpc.server.http import DEFAULT_BODY_LIMIT
 
 CONFIG_NAME: Final = "config.toml"
@@ -80,6 +80,10 @@ class NodeSettings(BaseSettings):
     snapshot: bool = False
     """A node without a chain begins with a final block's state, and needs no checkpoint: peers prove that block from
     genesis on."""
+
+    prune: Annotated[int, Field(ge=MIN_PRUNE)] | None = None
+    """Bodies, witnesses and histories of blocks more than this far below the last final one are removed; by default
+    all are kept."""
 
     mine: str | None = None
     """The miner earns blocks for this address, or with "auto" for a key the node makes itself."""

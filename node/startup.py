@@ -81,6 +81,7 @@ class Startup:
             bls=bls,
             backend=ProcessBackend(remembered),
             scrub_rate=int(self._settings.mesh_scrub_rate),
+            prune=self._settings.prune,
         )
         self._stop_at_exit("writer", partial(asyncio.to_thread, core.close))
         await self._stack.enter_async_context(self._tasks)  # Every task ends before the writer does.

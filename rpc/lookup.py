@@ -7,7 +7,7 @@ from inos.chain.ledger import Tip
 from inos.chain.view import BlockFinality
 from inos.primitives.blocks import Header
 from inos.primitives.units import BlockId, Height
-from inos.rpc.errors import BUSY, RpcError, make_not_found
+from inos.rpc.errors import BUSY, NOT_FOUND, RpcError, make_not_found
 from inos.rpc.ports import NodePort
 
 CONSISTENT_TRIES: Final = 5
@@ -29,6 +29,22 @@ def find_block_id(node: NodePort, name: int | str) -> BlockId:
         tip = node.ledger.tip.header.height
         raise make_not_found("block", f"at height {name}", hint=f"the chain is at height {tip}")
     return block_id
+
+
+def refuse_removed(node: NodePort, height: int) -> None:
+    """Raise an error if blocks at this height are not here because the node is pruned or began with a later state.
+
+    Raises:
+        RpcError: "block-removed".
+    """
+    first = node.ledger.first_block
+    if 0 < height < first:
+        raise RpcError(
+            NOT_FOUND,
+            "block-removed",
+            f"this node has the header of block {height}, and bodies from height {first} on",
+            hint="it is pruned (--prune), or began with the state of a later block; ask a node that keeps all blocks",
+        )
 
 
 def get_confirmations(node: NodePort, block_id: BlockId, header: Header) -> int:

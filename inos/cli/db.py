@@ -52,6 +52,9 @@ def check(
         )
         return
     print_text(f"blocks    {found.blocks} of the chain, up to height {found.height}: each follows the one before it")
+    if found.blocks < found.height:
+        first = found.height - found.blocks + 1
+        print_text(f"headers   of all blocks below height {first}: this node does not keep their bodies")
     print_text(f"records   {found.records}: their root is that of the tip")
 
 
@@ -80,6 +83,7 @@ def export_file(
 ) -> None:
     """Write every block of the chain into one file, for `inos db import`. The node must be stopped.
 
+    A pruned node writes the blocks that it keeps; only a node that has the blocks below them can import the file.
     An export that was interrupted continues at the same place: start it again with the same FILE.
     """
     from inos.node.archive import export_chain

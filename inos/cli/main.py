@@ -55,7 +55,7 @@ def load_command(name: str) -> Any:
         command: Any = typer.main.get_group(module.app)
     else:
         app = typer.Typer(add_completion=False)
-        app.command(name)(module.command)
+        app.command(name, cls=getattr(module, "NodeCommand", TyperCommand))(module.command)
         command = typer.main.get_command(app)
     add_data_dir(command)
     command.name = name

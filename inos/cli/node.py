@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
+
+from inos.node.variables import DEFAULT_PRUNE, MIN_PRUNE
 
 RPC: Final = "RPC"
 PEERS: Final = "Peers"
@@ -25,6 +28,16 @@ SETTINGS: Final = {
 def _option(flag: str, metavar: str, help: str, panel: str | None = None) -> Any:
     """Return an option; each is None if it is not given, since the settings have the defaults."""
     return typer.Option(flag, metavar=metavar or None, help=help, rich_help_panel=panel)
+
+
+class NodeCommand(TyperCommand):
+    """Reads `--prune` without a number as the default number."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for index, arg in enumerate(args):
+            if arg == "--prune" and not "".join(args[index + 1 : index + 2]).isdecimal():
+                args[index] = f"--prune={DEFAULT_PRUNE}"
+        return super().parse_args(ctx, args)
 
 
 def command(
@@ -51,6 +64,15 @@ def command(
         bool | None,
         _option(
             "--snapshot", "", "A new node starts with the state of the final block that peers prove from genesis on."
+        ),
+    ] = None,
+    prune: Annotated[
+        int | None,
+        _option(
+            "--prune",
+            "[BLOCKS]",
+            "Keep the bodies of this many blocks below the last final one, and headers of all. Default: all; "
+            f"without a number {DEFAULT_PRUNE}, at least {MIN_PRUNE}.",
         ),
     ] = None,
     metrics: Annotated[

@@ -69,6 +69,8 @@ class Peer:
         """A request, an answer or a notice last went over the link at this time (monotonic seconds)."""
         self.best_id = BlockId(hello.tip)
         self.best_height = hello.height
+        self.first_block = hello.first_block
+        """The peer serves blocks from this height on."""
         self.latency_s: float | None = None
         """The last ping took this long."""
         self.least_latency_s: float | None = None

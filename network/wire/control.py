@@ -29,6 +29,8 @@ class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     is_brief: bool = False
     """The dialler has a few requests, or only checks that a node is there: it wants no notices, serves no blocks, and
     disconnects soon. The field has no meaning in the answering side's hello."""
+    first_block: U64 = 1
+    """The sender serves the blocks of its chain from this height on: more than 1 after a snapshot or pruning."""
 
 
 class Ping(Message, frozen=True, tag=1):

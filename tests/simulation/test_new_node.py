@@ -190,6 +190,45 @@ def test_node_that_began_with_a_state_helps_the_next_one(branch: Branch) -> None
     run(branch, [None, None], check)
 
 
+def test_pruned_nodes_give_a_new_node_the_state_and_what_follows(branch: Branch) -> None:
+    async def check(world: World, sources: list[SimNode], new: SimNode) -> None:
+        for source in sources:
+            assert source.full_ledger.prune(0, 1000) == FINAL_HEIGHT - 1
+        await follow(world, new, branch)
+        assert new.ledger.first_block == FINAL_HEIGHT + 1
+        assert world.count_bans(sources) == 0
+
+    run(branch, [None, None], check)
+
+
+def test_node_that_executes_every_block_asks_a_pruned_one_for_none_that_it_lacks(branch: Branch) -> None:
+    asked: list[BlockId] = []
+
+    class Ledger:
+        def __init__(self, node: SimNode) -> None:
+            self._node = node
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._node.ledger, name)
+
+        def get_witness(self, block: BlockId) -> Any:
+            asked.append(block)
+            return self._node.ledger.get_witness(block)
+
+    async def scenario(world: World) -> None:
+        sources = await make_sources(world, branch, [None, lambda node: Liar(node, ledger=Ledger(node))])
+        sources[1].full_ledger.prune(0, 1000)
+        new = world.add_node(skew_ms=SKEW_MS)
+        world.link(new, *sources)
+        await world.start()
+        await world.until(lambda: new.ledger.tip.id == branch.tip_id, LIMIT_S)
+        assert world.count_bans(sources) == 0
+
+    simulate(scenario, 1, params=EASY)
+    lacking = {made.id for made in branch.blocks[: FINAL_HEIGHT - 1]}
+    assert lacking.isdisjoint(asked)
+
+
 def test_two_proofs_that_contradict_are_believed_by_nobody() -> None:
     one = make_voted_branch(EPOCHS)
     other = one.fork()

@@ -16,7 +16,7 @@ from inos.mesh.store import MatrixInfo
 from inos.network.identity import NodeIdentity, PeerAddress
 from inos.network.link import Link
 from inos.network.service import NetworkService
-from inos.network.settings import NetworkSettings, TimeLimits
+from inos.network.settings import PROTOCOL_VERSION, NetworkSettings, TimeLimits
 from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.control import Hello
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root
@@ -108,6 +108,7 @@ class FakeLedger:
         return self._view(self.headers[self.chain[-1]])
 
     is_awaiting_state = False
+    first_block = 1
 
     @property
     def best_header(self) -> SimpleNamespace:
@@ -424,7 +425,7 @@ async def until(is_true: Callable[[], object], limit_s: float = 10.0) -> None:
 
 def make_hello(**changes: object) -> bytes:
     fields: dict[str, object] = {
-        "version": 1,
+        "version": PROTOCOL_VERSION,
         "chain_id": CHAIN_ID,
         "genesis_id": GENESIS_ID,
         "user_agent": "test",

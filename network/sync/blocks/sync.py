@@ -45,6 +45,7 @@ STALL_S: Final = 2.0
 doubled whenever that happens, and shortened again while blocks arrive, as in Bitcoin Core."""
 MAX_STALL_S: Final = 64.0
 STALL_DECAY: Final = 0.85
+WARN_S: Final = 60.0
 
 
 class BlockSync:
@@ -75,6 +76,7 @@ class BlockSync:
         self._paces: dict[Peer, Pace] = {}
         self._least_stall_s = min(STALL_S, settings.limits.block)
         self._stall_s = self._least_stall_s
+        self._warned_at = -WARN_S
 
     def suspend_fetch(self, id: BlockId) -> None:
         """Do not fetch the block, because it is on its way as a compact block."""
@@ -103,6 +105,7 @@ class BlockSync:
             wanted = [one for one in self._wanted.find() if one[0] not in self._suspended]
             self._window.keep(id for id, _, _ in wanted)
             self._window.want(wanted, self._clock.monotonic())
+            self._warn_if_unserved()
             # Even without a new block, a peer that did not deliver may be asked again by now.
             self._has_work.set()
             try:
@@ -110,6 +113,20 @@ class BlockSync:
                     await self._is_stale.wait()
             except TimeoutError:
                 continue
+
+    def _warn_if_unserved(self) -> None:
+        """Say so once a minute if all connected peers were started from a snapshot or pruned above the next block."""
+        lowest, now = self._window.find_lowest(), self._clock.monotonic()
+        firsts = [peer.first_block for peer in self._paces]
+        if lowest is None or not firsts or min(firsts) <= lowest or now - self._warned_at < WARN_S:
+            return
+        self._warned_at = now
+        log.warning(
+            "no connected peer has the next block",
+            height=lowest,
+            peers_have_from=min(firsts),
+            hint="start with --snapshot on an empty data directory, or name a node that keeps all blocks with --peer",
+        )
 
     def _on_checked(self) -> None:
         self._delivery.wake()
@@ -143,7 +160,7 @@ class BlockSync:
         strikes, pace = 0, self._paces[peer]
         while True:
             room = min(pace.get_room(), MAX_BLOCK_IDS)
-            ids = self._window.take(peer, peer.best_height, room, self._clock.monotonic()) if room else []
+            ids = self._take_next(peer, room) if room else []
             if not ids:
                 self._has_work.clear()
                 await self._has_work.wait()
@@ -159,6 +176,9 @@ class BlockSync:
                 if strikes >= MAX_STRIKES:
                     await peer.close("stalling")
                     return
+
+    def _take_next(self, peer: Peer, room: int) -> list[BlockId]:
+        return self._window.take(peer, peer.best_height, room, self._clock.monotonic(), peer.first_block)
 
     async def _ask(self, peer: Peer, ids: list[BlockId]) -> None:
         left, pace, in_flight = set(ids), self._paces[peer], len(ids)
@@ -210,4 +230,6 @@ class BlockSync:
             self._has_work.set()
 
     def _is_replaceable(self, stall: Stall[Peer]) -> bool:
-        return any(peer is not stall.peer and peer.best_height >= stall.height for peer in self._paces)
+        return any(
+            peer is not stall.peer and peer.first_block <= stall.height <= peer.best_height for peer in self._paces
+        )

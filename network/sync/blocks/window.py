@@ -112,14 +112,14 @@ class Window(Generic[K]):
         for id in [id for id, slot in self._slots.items() if id not in wanted and not slot.is_delivered]:
             self.remove(id)
 
-    def take(self, peer: K, height: int, count: int, now: float) -> list[BlockId]:
-        """Return at most `count` blocks to request from `peer`, lowest first; the peer is said to have all up to
-        `height`."""
+    def take(self, peer: K, height: int, count: int, now: float, first: int = 0) -> list[BlockId]:
+        """Return at most `count` blocks to request from `peer`, lowest first; the peer is said to have all from height
+        `first` up to `height`."""
         taken: list[BlockId] = []
         for id, slot in self._iterate():
             if len(taken) >= count or slot.height > height:
                 break
-            if slot.body is not None or slot.asked is not None:
+            if slot.height < first or slot.body is not None or slot.asked is not None:
                 continue
             if self._bytes > self._max_bytes and slot.parent in self._slots:
                 continue
@@ -128,6 +128,10 @@ class Window(Generic[K]):
             slot.asked, slot.asked_at = peer, now
             taken.append(id)
         return taken
+
+    def find_lowest(self) -> int | None:
+        """Return the height of the lowest block that is neither here nor requested, or None."""
+        return next((slot.height for _, slot in self._iterate() if slot.body is None and slot.asked is None), None)
 
     def find_stall(self, now: float, limit_s: float) -> Stall[K] | None:
         """Return the peer that was asked for the lowest block at least `limit_s` ago, if blocks behind it are here."""

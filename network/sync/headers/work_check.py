@@ -71,7 +71,9 @@ class WorkCheck:
 
     async def _check(self, block: BlockId) -> bool:
         """Return True if some peer gave the block with a valid witness."""
-        peers = list(self._list_peers())
+        header = self._node.ledger.get_header(block)
+        height = 0 if header is None else header.height
+        peers = [peer for peer in self._list_peers() if peer.first_block <= height]
         start = self._rng.getrandbits(16) % len(peers) if peers else 0
         for peer in peers[start:] + peers[:start]:
             try:

@@ -1,6 +1,6 @@
 """chain_head, chain_getHeader and chain_getBlock."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from inos.primitives.codec import encode
 from inos.primitives.transactions import compute_tx_id
 from inos.primitives.units import BlockId, Height
 from inos.rpc.errors import make_not_found
-from inos.rpc.lookup import find_block_id, get_block_finality, get_confirmations
+from inos.rpc.lookup import find_block_id, get_block_finality, get_confirmations, refuse_removed
 from inos.rpc.method import Example, method
 from inos.rpc.models.chain import HeaderModel
 from inos.rpc.models.render import make_renderer
@@ -27,8 +27,6 @@ from inos.rpc.models.values import (
     UnixMs,
 )
 from inos.rpc.ports import NodePort
-
-BELOW_SNAPSHOT: Final = "this node started from the state of a later block and does not have the blocks below it"
 
 
 class HeadModel(Model):
@@ -133,9 +131,11 @@ async def chain_get_block(node: NodePort, params: BlockParams) -> BlockModel:
     block_id = find_block_id(node, params.block)
     block = node.ledger.get_block(block_id)
     if block is None:
-        is_connected = str(node.ledger.get_status(block_id)) == "connected"
-        hint = BELOW_SNAPSHOT if is_connected else "the node has the header and still waits for the block"
-        raise make_not_found("block", str(params.block), hint=hint if node.ledger.get_header(block_id) else "")
+        header = node.ledger.get_header(block_id)
+        if header is not None:
+            refuse_removed(node, header.height)
+        hint = "" if header is None else "the node has the header and still waits for the block"
+        raise make_not_found("block", str(params.block), hint=hint)
     return _render_block(node, block_id, block, is_full=params.full)
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from inos.primitives.units import Height, TxId
 from inos.rpc.errors import make_not_found
-from inos.rpc.lookup import get_confirmations
+from inos.rpc.lookup import get_confirmations, refuse_removed
 from inos.rpc.method import method
 from inos.rpc.models.render import make_renderer
 from inos.rpc.models.transactions import TransactionModel
@@ -56,6 +56,9 @@ async def chain_get_transaction(node: NodePort, params: TransactionParams) -> Fo
             )
     pending = node.mempool.get(tx_id)
     if pending is None:
+        position = node.ledger.reader.get_position(tx_id)
+        if position is not None:
+            refuse_removed(node, position.height)
         raise make_not_found("transaction", params.id)
     return FoundTransactionModel(
         tx=renderer.transaction(pending),

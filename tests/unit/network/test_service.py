@@ -8,6 +8,7 @@ import pytest
 from inos.network.errors import HandshakeFailed, LinkError, NetworkError
 from inos.network.identity import PeerAddress
 from inos.network.peers.manager import PeerManager
+from inos.network.settings import PROTOCOL_VERSION
 from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from inos.network.wire.control import Ping
@@ -414,7 +415,7 @@ async def test_self_other_chain_and_a_full_house_are_refused():
             assert await hear_end(link) == "self"
         async with raw_link(9, get_address(a), chain_id=8) as link:
             assert await hear_end(link) == "other-chain"
-        async with raw_link(9, get_address(a), version=2) as link:
+        async with raw_link(9, get_address(a), version=PROTOCOL_VERSION + 1) as link:
             assert await hear_end(link) == "other-version"
         async with raw_link(9, get_address(a)) as link:
             await hear(link, Ping)

@@ -50,6 +50,15 @@ def test_what_a_peer_did_not_deliver_goes_to_another_and_to_it_again_later():
     assert window.take("a", 9, 9, 6.0) == IDS[1:2]
 
 
+def test_a_pruned_peer_is_asked_for_nothing_that_it_lacks():
+    window = Window(100, 10_000)
+    window.want(WANTED, 0.0)
+    assert window.take("pruned", 99, 9, 0.0, 4) == IDS[3:]
+    assert window.find_lowest() == 1
+    assert window.take("a", 99, 9, 0.0, 1) == IDS[:3]
+    assert window.find_lowest() is None
+
+
 def test_a_withheld_chain_holds_up_no_other():
     window = Window(100, 10_000)
     fork = [compute_block_id(block.header) for block in make_chain(3, nonce=9)]
