@@ -11,9 +11,10 @@ from simulation.heavy import run_forgers
 from simulation.lies import run_liars
 from simulation.lowwork import run_low_work
 from simulation.partitions import run_partition
+from simulation.promises import run_promises
 from simulation.report import Report
 from simulation.selfish import run_selfish
-from simulation.skew import run_skew
+from simulation.skew import run_skew, run_steps
 from simulation.spam import run_spam
 from simulation.withheld import run_withheld_blocks, run_withheld_matrices
 
@@ -31,7 +32,9 @@ FULL: Final[dict[str, Callable[[int], Report]]] = {
     "withheld-blocks": lambda seed: run_withheld_blocks(seed, 40, 180),
     "withheld-matrices": lambda seed: run_withheld_matrices(seed, 24),
     "spam": lambda seed: run_spam(seed, 20),
+    "promises": lambda seed: run_promises(seed, 16),
     "skew": lambda seed: run_skew(seed, 30),
+    "clock-steps": lambda seed: run_steps(seed, 20),
     "selfish": lambda seed: run_selfish(seed, 16, 1000),
     "eclipse": lambda seed: run_eclipse(seed, 40),
     "poisoning": lambda seed: run_poisoning(seed, 40),

@@ -3,8 +3,11 @@
 import asyncio
 from typing import Final
 
-from simulation.common import QUIET, check_honest, list_propagation, make_params
+from inos.network.peers.kinds import LinkKind
+from inos.network.settings import NetworkSettings, TimeLimits
+from simulation.common import QUIET, check_honest, list_propagation, make_params, mine_evenly
 from simulation.report import Report, format_s, get_share
+from support.sim_node import SimNode
 from support.sim_world import World, simulate
 
 SPACING_S = 10.0
@@ -12,6 +15,50 @@ WITHIN_MS: Final = 7000
 """Two clocks that are wrong by this much in opposite directions are still within max_future_ms of 15 s."""
 SLOW_MS: Final = -60_000
 FAST_MS: Final = 90_000
+STEP_MS: Final = 3 * 3_600_000
+OPEN: Final = NetworkSettings(limits=TimeLimits(ping_interval=30.0), max_inbound=8, max_outbound=4)
+
+
+def run_steps(seed: int, count: int) -> Report:
+    """One clock is set three hours ahead and later three hours back, and each time its node loses all links.
+
+    The other nodes dial nobody, so that the node must find them in its own book.
+    """
+
+    async def scenario(world: World) -> Report:
+        nodes = world.add_nodes(count - 1, QUIET)
+        world.link_at_random(nodes, 3)
+        stepped = world.add_node(OPEN)
+        await world.start()
+        assert stepped.net is not None
+        now_ms, took = stepped.clock.now_ms(), []
+        for node in nodes:
+            stepped.net.addresses.book.add(node.address, b"4zz", now_ms, now_ms)
+        mine_evenly(world, nodes, miners=4)
+        await world.until(lambda: count_outbound(stepped) >= OPEN.max_outbound, 120)
+        for step_ms in (STEP_MS, 0, -STEP_MS, 0):
+            stepped.clock.skew_ms = step_ms
+            for peer in list(stepped.net.manager.peers.values()):
+                await peer.close("cut")
+            await asyncio.sleep(0.1)
+            assert not count_outbound(stepped)
+            took.append(await world.until(lambda: count_outbound(stepped) >= 2, 120))
+            await asyncio.sleep(20)
+        world.stop_mining()
+        await asyncio.sleep(5)
+        everybody = [*nodes, stepped]
+        await world.settle(everybody, 120)
+        check_honest(world, everybody)
+        figures = {"outbound peers again after": ", ".join(format_s(each) for each in took)}
+        invariant = "after each step the node dials again, agrees with the others, and nobody is banned"
+        return Report("clock steps", seed, count, world.now, invariant, figures, world.trace)
+
+    return simulate(scenario, seed, params=make_params(SPACING_S))
+
+
+def count_outbound(node: SimNode) -> int:
+    peers = [] if node.net is None else node.net.peers()
+    return sum(peer.kind is LinkKind.OUTBOUND for peer in peers)
 
 
 def run_skew(seed: int, count: int, blocks: int = 40) -> Report:

@@ -6,8 +6,9 @@ from simulation.floods import run_header_flood, run_slow_readers
 from simulation.heavy import run_forgers
 from simulation.lies import run_liars
 from simulation.lowwork import run_low_work
+from simulation.promises import run_promises
 from simulation.selfish import run_selfish
-from simulation.skew import run_skew
+from simulation.skew import run_skew, run_steps
 from simulation.spam import run_spam
 from simulation.withheld import run_withheld_blocks, run_withheld_matrices
 
@@ -40,12 +41,20 @@ def test_results_nobody_can_check() -> None:
     print(run_withheld_matrices(1, 12))
 
 
+def test_what_is_announced_and_never_given() -> None:
+    print(run_promises(1, 4, 24))
+
+
 def test_spam_at_the_floor_fee() -> None:
     print(run_spam(1, 8, 40))
 
 
 def test_clocks_that_are_wrong() -> None:
     print(run_skew(1, 14, 20))
+
+
+def test_clocks_that_are_set_while_their_nodes_run() -> None:
+    print(run_steps(1, 5))
 
 
 def test_selfish_mining() -> None:

@@ -77,11 +77,11 @@ def _store_entry(entry: AddressEntry) -> StoredEntry:
 
 def restore_book(book: AddressBook, stored: StoredBook, now_ms: int) -> None:
     """Fill an empty book with saved entries."""
-    book.restore(((_restore_entry(one), one.sources) for one in stored.entries), now_ms)
+    book.restore(((_restore_entry(one, now_ms), one.sources) for one in stored.entries), now_ms)
 
 
-def _restore_entry(stored: StoredEntry) -> AddressEntry:
-    entry = AddressEntry(_restore(stored.address), stored.source, stored.seen_ms)
+def _restore_entry(stored: StoredEntry, now_ms: int) -> AddressEntry:
+    entry = AddressEntry(_restore(stored.address), stored.source, min(stored.seen_ms, now_ms))
     entry.attempt_ms, entry.reached_ms = stored.attempt_ms, stored.reached_ms
     entry.attempts, entry.is_tried = stored.attempts, stored.is_tried
     return entry

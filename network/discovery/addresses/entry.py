@@ -16,7 +16,6 @@ RETRIES: Final = 3
 MAX_FAILURES: Final = 10
 MIN_FAIL_MS: Final = 7 * _DAY
 """An address that was reached before is given up after `MAX_FAILURES` failures over at least this time."""
-FUTURE_MS: Final = 10 * _MINUTE
 
 
 class AddressEntry:
@@ -41,16 +40,24 @@ class AddressEntry:
         return f"AddressEntry({self.address}, tried={self.is_tried})"
 
     def is_terrible(self, now_ms: int) -> bool:
-        """Return True if another address may replace this one; the rule is that of Bitcoin Core's addrman."""
-        if self.attempt_ms > 0 and now_ms - self.attempt_ms < JUST_TRIED_MS:
+        """Return True if another address may replace this one.
+
+        The rule is that of Bitcoin Core's addrman, but that a time ahead of the clock counts as now: announced times
+        are bounded when they come, so this clock was set back.
+        """
+        if self.was_tried_within(JUST_TRIED_MS, now_ms):
             return False
-        if self.seen_ms > now_ms + FUTURE_MS or now_ms - self.seen_ms > HORIZON_MS:
+        if now_ms - self.seen_ms > HORIZON_MS:
             return True
         if not self.reached_ms:
             return self.attempts >= RETRIES
         return self.attempts >= MAX_FAILURES and now_ms - self.reached_ms > MIN_FAIL_MS
 
+    def was_tried_within(self, span_ms: float, now_ms: int) -> bool:
+        """Return True if the address was dialled this recently; a time ahead of the clock says nothing."""
+        return self.attempt_ms > 0 and 0 <= now_ms - self.attempt_ms < span_ms
+
     def compute_chance(self, now_ms: int) -> float:
         """Return the probability that a picked entry is used, in (0, 1]."""
-        chance = 0.01 if self.attempt_ms > 0 and now_ms - self.attempt_ms < LATELY_MS else 1.0
+        chance = 0.01 if self.was_tried_within(LATELY_MS, now_ms) else 1.0
         return chance * 0.66 ** min(self.attempts, 8)

@@ -161,7 +161,7 @@ class OutboundSlots:
                 break
             address = entry.address
             wait_s = self._settings.retry_s if turn < PATIENT_PICKS else self._settings.retry_s / 10
-            is_early = entry.attempt_ms > 0 and now_ms - entry.attempt_ms < wait_s * 1000
+            is_early = entry.was_tried_within(wait_s * 1000, now_ms)
             if not is_early and self._is_free(address) and compute_group(address.host, address.port) not in groups:
                 return address
         for address in reversed(self._arrivals.values()):

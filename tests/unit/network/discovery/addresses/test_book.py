@@ -195,7 +195,8 @@ def make_entry(**fields):
         ({"attempts": 3, "attempt_ms": NOW - 2 * MINUTE}, True),
         ({"attempts": 3, "attempt_ms": NOW - 30_000}, False),
         ({"seen_ms": NOW - 31 * DAY}, True),
-        ({"seen_ms": NOW + 11 * MINUTE}, True),
+        ({"seen_ms": NOW + 180 * MINUTE}, False),
+        ({"attempts": 3, "attempt_ms": NOW + 180 * MINUTE}, True),
         ({"attempts": 11, "reached_ms": NOW - 6 * DAY}, False),
         ({"attempts": 9, "reached_ms": NOW - 8 * DAY}, False),
         ({"attempts": 10, "reached_ms": NOW - 8 * DAY}, True),
@@ -203,6 +204,14 @@ def make_entry(**fields):
 )
 def test_which_addresses_are_terrible(fields, is_terrible):
     assert make_entry(**fields).is_terrible(NOW) is is_terrible
+
+
+@pytest.mark.parametrize(
+    ("attempt_ms", "is_likely"),
+    [(0, True), (NOW - 11 * MINUTE, True), (NOW - 9 * MINUTE, False), (NOW + 180 * MINUTE, True)],
+)
+def test_an_address_dialled_before_the_clock_was_set_back_is_dialled_again(attempt_ms, is_likely):
+    assert (make_entry(attempt_ms=attempt_ms).compute_chance(NOW) > 0.5) is is_likely
 
 
 def test_a_proven_id_drives_out_others_claimed_at_its_place():

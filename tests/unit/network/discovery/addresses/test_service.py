@@ -321,7 +321,7 @@ async def test_anchors_and_book_come_back_after_a_restart():
 async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
     monkeypatch.setattr("inos.network.discovery.addresses.rotation.MIN_STAY_S", 0.1)
     town = Town()
-    others = [town.make(number) for number in range(2, 8)]
+    others = [town.make(number, max_outbound=0) for number in range(2, 8)]  # They dial nobody back.
     node = town.make(1, max_outbound=2, stale_tip_s=0.3)
     for number in range(2, 8):
         node.addresses.book.add(place(number), b"4zz", now(), now())
