@@ -256,14 +256,14 @@ class Ledger:
         self._db.compact(lambda done, of: tell("database", done, of))
 
     def prune(self, keep: int, limit: int) -> int:
-        """Remove what inos.chain.pruning names of at most `limit` blocks, more than `keep` below the last final one.
-        Return their number."""
+        """Remove at most `limit` blocks more than `keep` below the last final one; return how many."""
         final, first = self._index.final, self.view.first_block
         last = min(final.height - keep, first + limit) - 1
         if self.importer is not None or last < first or not self._index.is_connected(final):
             return 0
         self._db.write(make_prune_batch(self._db, first, Height(last)), is_synced=False)
         self.view.find_first_block()
+        self._show()  # the former snapshot would keep the removed records on disk
         return last - first + 1
 
     def get_importer(self) -> Importer:
@@ -311,8 +311,6 @@ class Ledger:
         if self.importer is not None:
             raise NotYet("awaiting-state", "a state is being imported; blocks are connected once it is complete")
 
-    # Headers and bodies
-
     def _tick(self, now_ms: TimeMs) -> None:
         if self.importer is None:  # during an import no bodies are requested, so none can be late
             self._admission.tick(now_ms)
@@ -346,8 +344,6 @@ class Ledger:
             return entry
         return self._take(entry, block, witness, now_ms)
 
-    # The connected chain
-
     def _resume(self) -> None:
         """Connect the best chain: a process killed between storing and connecting may have left a better one than the
         tip's.
@@ -364,13 +360,16 @@ class Ledger:
         """Write the changes to disk, and only then show them to readers."""
         self._chain.flush()
         if self._index.tip.id != self.view.tip.id:
-            staging = self._chain.staging
-            recent = self.view.reader.recall(staging.take_written())
-            self.view.show(ChainReader(self._db, self._index.tip.to_tip(), staging.get_floors(), recent))
+            self._show()
         self._trim()
 
+    def _show(self) -> None:
+        staging = self._chain.staging
+        recent = self.view.reader.recall(staging.take_written())
+        self.view.show(ChainReader(self._db, self._index.tip.to_tip(), staging.get_floors(), recent))
+
     def _trim(self) -> None:
-        """Drop the headers from memory that are needed there no longer. Everything in memory must be on disk."""
+        """Drop headers from memory. Everything in memory must be on disk."""
         plan = self._index.plan_trim()
         if plan is not None:
             self._db.write(make_trim_batch(plan), is_synced=False)

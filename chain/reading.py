@@ -63,7 +63,13 @@ class ChainReader:
         templates on one tip read the same ones.
         """
         self.tip = tip
-        self.state = StateView(self)
+
+    @property
+    def state(self) -> StateView:
+        """The state after the tip. It is not kept here: a cycle of references would keep the snapshot for a while, and
+        with it all that is removed from the database meanwhile.
+        """
+        return StateView(self)
 
     def get(self, key: StateKey) -> bytes | None:
         """Return a state record, as inos.consensus.records.StateReader requires."""

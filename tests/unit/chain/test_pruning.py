@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from inos.chain import schema
 from inos.chain.checking import check_database
 from inos.chain.ledger import Ledger
+from inos.chain.pruning import PREFIXES
 from inos.primitives.units import Height
 from support.chain_maker import ALICE, BOB, EASY, Branch, dump, feed
 from support.final_chain import begin_voting, grow_one, make_voted_branch
@@ -87,6 +88,16 @@ def test_pruned_ledger_gives_others_its_state(branch: Branch, ledger: Ledger) ->
     past = ledger.view.get_past(final.header.height)
     assert past is not None
     assert (past.block, past.root) == (final.id, final.header.state_root)
+
+
+def test_space_on_disk_is_free_once_the_keys_are_compacted(ledger: Ledger) -> None:
+    """No reader of the past keeps what was removed."""
+    ledger.compact(lambda what, done, of: None)
+    before = ledger._db.count_bytes()
+    kept = len(list(ledger._db.iterate_keys(schema.WITNESS))) - ledger.prune(0, 1000)
+    for prefix in PREFIXES:
+        ledger._db.compact_part(prefix)
+    assert ledger._db.count_bytes() < before * (kept + 4) / (kept + ledger.view.first_block)
 
 
 def test_nothing_goes_before_a_block_is_final(tmp_path: Path) -> None:
