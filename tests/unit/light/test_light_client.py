@@ -1,7 +1,7 @@
 """The light client with sources in memory: forks, sources that are behind, missing witnesses, contradicting proofs."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from inos.genesis import Network
 from inos.light.accounts import get_account
 from inos.light.errors import Lie, LightError, Unknown
 from inos.light.light_client import LightClient
-from inos.light.source import Proven
+from inos.light.source import Proven, Source
 from inos.primitives.blocks import Header, compute_block_id
 from inos.primitives.bls import get_bls
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
 from inos.primitives.units import Address, BlockId, TimeMs
 from inos.primitives.votes import Checkpoint
@@ -78,7 +80,9 @@ class Ground:
         feed(ledger, branch.blocks)
         return LedgerSource(f"http://node{len(self.ledgers)}", ledger, branch)
 
-    def client(self, branch: Branch, *sources: LedgerSource, checkpoint: Checkpoint | None = None) -> LightClient:
+    def client(
+        self, branch: Branch, *sources: LedgerSource | Source, checkpoint: Checkpoint | None = None
+    ) -> LightClient:
         state = branch.genesis
         network = Network(branch.params, state, compute_block_id(state.header), "lab", "tests", ())
         return LightClient(network, list(sources), Clock(), random.Random(1), get_bls(), checkpoint)  # type: ignore[arg-type]
@@ -207,3 +211,103 @@ async def test_other_network_is_no_lie(voted: Branch, ground: Ground) -> None:
     await client.follow()
     assert "genesis" in client.troubles[source.url]
     assert not client.lies
+
+
+class LyingConnection:
+    """Answers as the RPC of a node, with one field of one method's first answer changed."""
+
+    def __init__(
+        self, source: LedgerSource, method: str = "", lie: Callable[[Any], Any] = lambda answer: answer
+    ) -> None:
+        self.source = source
+        self.method = method
+        self.lie = lie
+        self.told: dict[str, dict[str, Any]] = {}
+        """The first true answer of each method."""
+
+    async def call(self, method: str, params: dict[str, Any]) -> Any:
+        answer = await self.answer(method, params)
+        is_first = self.told.setdefault(method, answer) is answer
+        return self.lie(answer) if method == self.method and is_first else answer
+
+    async def answer(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        match method:
+            case "node_version":
+                return {"genesis": await self.source.get_genesis()}
+            case "chain_getRawHeaders":
+                headers, height = await self.source.get_headers(params["first"], params["limit"])
+                return {"headers": [encode(each).hex() for each in headers], "height": height}
+            case "light_witnesses":
+                witnesses = await self.source.get_witnesses([bytes.fromhex(each) for each in params["blocks"]])
+                return {"witnesses": [None if each is None else encode(each).hex() for each in witnesses]}
+            case "light_finalityProofs":
+                return {"proofs": [encode(step).hex() for step in await self.source.get_steps(params["first"])]}
+            case _:
+                block = None if params["block"] is None else BlockId(bytes.fromhex(params["block"]))
+                proven = await self.source.prove(StateKey(bytes.fromhex(params["key"])), block)
+                other = proven.proof.other
+                return {
+                    "block": proven.block.hex(),
+                    "value": None if proven.value is None else proven.value.hex(),
+                    "siblings": [each.hex() for each in proven.proof.siblings],
+                    "other_path": None if other is None else other.path.hex(),
+                    "other_value": None if other is None else other.value.hex(),
+                }
+
+    async def close(self) -> None:
+        return
+
+
+def list_lies(value: Any) -> Iterator[Any]:
+    """Yield an answer with one field changed; of long lists the first, the second and the last member stand for all."""
+    match value:
+        case dict():
+            for name, member in value.items():
+                yield from ({**value, name: changed} for changed in list_lies(member))
+                yield {other: each for other, each in value.items() if other != name}
+        case list():
+            for at in sorted({0, 1, len(value) - 1} & set(range(len(value)))):
+                yield from ([*value[:at], changed, *value[at + 1 :]] for changed in list_lies(value[at]))
+            yield from ([], value[1:], [*value, *value[-1:]], value[::-1], None) if len(value) > 1 else ([None],)
+        case str():
+            flipped = "1" if value[:1] == "0" else "0"
+            yield from (flipped + value[1:], value[:-1] + ("0" if value[-1:] != "0" else "1"), value[:-2], "x", 5, None)
+            yield (
+                value[: len(value) // 2]
+                + ("a" if value[len(value) // 2] != "a" else "b")
+                + value[len(value) // 2 + 1 :]
+            )
+        case None:
+            yield from ("00" * 32, 5, [])
+        case _:
+            yield from (value + 1, value - 1, -1, "x", True, None)
+
+
+@pytest.mark.parametrize("address", [ALICE.address, Address(b"\x77" * 20)], ids=["known", "unknown"])
+async def test_no_changed_answer_of_a_node_is_believed(voted: Branch, ground: Ground, address: Address) -> None:
+    """The client names the lie, has no answer, or answers what is true of the block that it names."""
+    source = ground.source(voted)
+    honest = LyingConnection(source)
+    client = ground.client(voted, Source(source.url, honest))
+    await client.follow()
+    assert (await get_account(client, address)).entry.height == 4 * EPOCH
+    refusals: list[str] = []
+    believed = 0
+    is_known = address == ALICE.address
+    methods = honest.told if is_known else {"light_prove": honest.told["light_prove"]}
+    for method, answer in methods.items():
+        for lied in list_lies(answer):
+            client = ground.client(
+                voted, Source(source.url, LyingConnection(source, method, lambda _, lied=lied: lied))
+            )
+            await client.follow()
+            try:
+                found = await get_account(client, address)
+            except InosError as error:
+                refusals.append(error.message)
+                continue
+            believed += 1
+            assert found.account == get_past_account(source, found.entry.height, address), (method, lied)
+            assert voted.blocks[found.entry.height - 1].id == found.entry.id, (method, lied)
+    assert all(refusals)
+    assert believed < len(refusals)
