@@ -17,7 +17,7 @@ TYPES: Final = ("float64", "float32")
 ROUNDS: Final = 5
 EXACT_ENTRIES: Final = 64
 """Entries whose error is computed by rational arithmetic."""
-PAUSE_S: Final = 0.03
+PAUSE_S: Final = 0.1
 """Threads of OpenBLAS spin for a while after their work, and would take a core from the next product."""
 
 

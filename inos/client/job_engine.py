@@ -21,7 +21,7 @@ from inos.primitives.errors import InosError
 from inos.primitives.matrices import STRIP_ROWS, compute_tickets
 from inos.primitives.units import Nano, format_credits
 from inos.wallet import build
-from inos.work.floats import Pair
+from inos.work.floats import Pair, Use
 
 MAX_JOBS: Final = 8
 """Jobs that are under way at one time."""
@@ -85,7 +85,7 @@ class JobEngine:
     ) -> None:
         self._close()
 
-    def record(self, pairs: Iterable[Pair]) -> list[NDArray[np.int32]]:
+    def record(self, pairs: Iterable[Pair], use: Use | None = None, /) -> list[NDArray[np.int32]]:
         """Count the jobs that these pairs will be, and return zeros in place of their products."""
         zeros = []
         for x, w in pairs:
@@ -103,9 +103,13 @@ class JobEngine:
         self._started = time.monotonic()
         self._terms.on_status(Status(self._plan, 0, 0.0))
 
-    def __call__(self, pairs: Iterable[Pair]) -> list[NDArray[np.int32]]:
+    def __call__(self, pairs: Iterable[Pair], use: Use | None = None, /) -> list[NDArray[np.int32]]:
         """Return the products of all pairs, in order; errors are those of `Client.multiply`."""
-        return self._thread.run(self._multiply(list(pairs)))
+        products = self._thread.run(self._multiply(list(pairs)))
+        if use is not None:
+            for number, product in enumerate(products):
+                use(number, product)
+        return products
 
     async def _make_plan(self) -> Plan:
         client, reward = self._client, self._terms.reward

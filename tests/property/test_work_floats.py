@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from inos.work.floats import Pair, multiply_floats, multiply_integers
+from inos.work.floats import Pair, Use, multiply_floats, multiply_integers
 from inos.work.floats.residues import multiply_residues
 from inos.work.floats.slices import Split
 from inos.work.limbs import multiply_int7
@@ -18,14 +18,17 @@ from inos.work.limbs import multiply_int7
 U32, U64 = 2.0**-24, 2.0**-53
 
 
-def engine(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
+def engine(pairs: Iterable[Pair], use: Use | None = None, /) -> Iterator[NDArray[np.int32]]:
     """Return a multiplication that accepts only what the certified engine accepts."""
-    for x, w in pairs:
+    for number, (x, w) in enumerate(pairs):
         assert x.dtype == w.dtype == np.int8
         assert x.shape[1] == w.shape[1] <= 65_536
         assert min(x.min(), w.min()) >= -64
         assert max(x.max(), w.max()) <= 63
-        yield multiply_int7(x, w)
+        product = multiply_int7(x, w)
+        if use is not None:
+            use(number, product)
+        yield product
 
 
 def multiply_exact(a: NDArray[Any], b: NDArray[Any]) -> list[list[Fraction]]:
@@ -110,9 +113,9 @@ def test_residues_take_few_products_and_keep_the_bound(
         monkeypatch.setattr("inos.work.floats.residues.find_native_steps", lambda: None)
     made: list[Pair] = []
 
-    def count(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
+    def count(pairs: Iterable[Pair], use: Use | None = None, /) -> Iterator[NDArray[np.int32]]:
         made.extend(given := list(pairs))
-        return engine(given)
+        return engine(given, use)
 
     a, b = np.asfortranarray(make(kind, rng, 70, 1000)), make(kind, rng, 80, 1000)
     for accuracy, most in ((U64 / 2, 19), (U32 / 2, 10)):

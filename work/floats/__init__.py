@@ -8,8 +8,8 @@ far apart go through `slices` instead. `integers` does the same for whole number
 The package does not know who multiplies: an `Engine` is this machine's kernel or jobs on the chain.
 """
 
-from inos.work.floats.engines import Engine, Pair
+from inos.work.floats.engines import Engine, Pair, Use
 from inos.work.floats.integers import multiply_integers
 from inos.work.floats.multiply import multiply_floats
 
-__all__ = ["Engine", "Pair", "multiply_floats", "multiply_integers"]
+__all__ = ["Engine", "Pair", "Use", "multiply_floats", "multiply_integers"]

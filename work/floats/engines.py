@@ -1,7 +1,7 @@
 """What multiplies: an engine takes pairs of int7 matrices and returns their exact products."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,18 @@ from inos.primitives.matrices import MAX_DEPTH
 
 Pair: TypeAlias = tuple[NDArray[np.int8], NDArray[np.int8]]
 """A pair is X, int8 m x k, and W, int8 n x k, with entries -64..63 and k at most 65,536."""
-Engine: TypeAlias = Callable[[Iterable[Pair]], Iterable[NDArray[Any]]]
-"""It turns pairs into their exact products X * W^T, in order, one by one or many at a time."""
+Use: TypeAlias = Callable[[int, NDArray[Any]], None]
+"""It is called with each product and its number, from any thread."""
+
+
+class Engine(Protocol):
+    """It turns pairs into their exact products X * W^T, in order, one by one or many at a time.
+
+    Args:
+        use: reads each product as soon as it is made, if given, while it lies in the cache of the core that made it.
+    """
+
+    def __call__(self, pairs: Iterable[Pair], use: Use | None = None, /) -> Iterable[NDArray[Any]]: ...
 
 
 def cut_depth(x: NDArray[np.int8], w: NDArray[np.int8]) -> Iterator[Pair]:

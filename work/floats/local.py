@@ -1,6 +1,7 @@
 """The engine of this machine: every product is certified, and its tickets count for nothing."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from inos.primitives.errors import InosError
 from inos.work.backends.native.running import get_default_threads, run_each
 from inos.work.engine import mine
-from inos.work.floats.engines import Pair
+from inos.work.floats.engines import Pair, Use
 
 NO_ANCHOR: Final = bytes(32)
 ALONE_WORK: Final = 1 << 33
@@ -17,23 +18,22 @@ ALONE_WORK: Final = 1 << 33
 because threads that share one wait for each other several times."""
 
 
-def multiply_here(pairs: Iterable[Pair]) -> Iterator[NDArray[Any]]:
+def multiply_here(pairs: Iterable[Pair], use: Use | None = None, /) -> Iterator[NDArray[Any]]:
     """Yield the product of each pair, in order."""
-    waiting = iter(pairs)
-    for x, w in waiting:
+
+    def multiply(item: tuple[int, Pair]) -> NDArray[np.int32]:
+        number, (x, w) = item
+        product = mine(x, w, NO_ANCHOR, 0).product
+        if product is None:
+            raise InosError("stopped", "the product was stopped")
+        if use is not None:
+            use(number, product)
+        return product
+
+    waiting = iter(enumerate(pairs))
+    for item in waiting:
+        x, w = item[1]
         if len(x) * len(w) * x.shape[1] >= ALONE_WORK or get_default_threads() == 1:
-            yield _multiply((x, w))
+            yield multiply(item)
         else:
-            yield from run_each(_multiply, _chain((x, w), waiting), get_default_threads())
-
-
-def _chain(first: Pair, others: Iterator[Pair]) -> Iterator[Pair]:
-    yield first
-    yield from others
-
-
-def _multiply(pair: Pair) -> NDArray[np.int32]:
-    product = mine(*pair, NO_ANCHOR, 0).product
-    if product is None:
-        raise InosError("stopped", "the product was stopped")
-    return product
+            yield from run_each(multiply, chain([item], waiting), get_default_threads())

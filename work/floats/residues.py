@@ -76,10 +76,16 @@ def multiply_residues(
                 piece = slice(start, start + MAX_DEPTH)
                 yield np.ascontiguousarray(left[:, piece]), np.ascontiguousarray(right[:, piece])
 
-    products = iter(engine(list_pairs()))
-    for modulus, residue in zip(basis.moduli, residues, strict=True):
-        for start in starts:
-            steps.reduce(next(products), modulus, residue, adds=start > 0)
+    def keep(number: int, product: NDArray[Any]) -> None:
+        at, piece = divmod(number, len(starts))
+        steps.reduce(product, basis.moduli[at], residues[at], adds=piece > 0)
+
+    if len(starts) == 1:
+        for _ in engine(list_pairs(), keep):
+            pass
+    else:  # Pieces of one modulus are added up, one after the other.
+        for number, product in enumerate(engine(list_pairs())):
+            keep(number, product)
     one = np.float64(1)
     steps.join(residues, basis, np.ldexp(one, -scaling.row_shifts), np.ldexp(one, -scaling.col_shifts), out)
     return True
