@@ -96,9 +96,14 @@ class BlockService:
     async def execute_ahead(self, block: Block) -> None:
         """Execute a block on the tip whose seal was checked, while its transactions are still being checked.
 
-        `add_checked` takes the outcome, which nothing else sees. One block is executed ahead at a time.
+        `add_checked` takes the outcome, which nothing else sees. One block is executed ahead at a time, and none with
+        votes: their signature, which is checked meanwhile, would be computed twice.
         """
-        if not self._is_next(block) or (self._ahead is not None and not self._ahead[1].done()):
+        if (
+            block.aggregate is not None
+            or not self._is_next(block)
+            or (self._ahead is not None and not self._ahead[1].done())
+        ):
             return
         outcome: asyncio.Future[PreparedBlock | None] = asyncio.get_running_loop().create_future()
         self._ahead = compute_block_id(block.header), outcome
