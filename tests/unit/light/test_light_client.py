@@ -88,6 +88,14 @@ class Ground:
         return LightClient(network, list(sources), Clock(), random.Random(1), get_bls(), checkpoint)  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def few_headers_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients drop headers after a few blocks, as others do after hundreds."""
+    monkeypatch.setattr("inos.chain.trimming.DEPTH", 2)
+    monkeypatch.setattr("inos.chain.trimming.STEP", 1)
+    monkeypatch.setattr("inos.light.headers.KEPT", 1)
+
+
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
     made = Ground(tmp_path)
