@@ -32,7 +32,7 @@ FULL: Final[dict[str, Callable[[int], Report]]] = {
     "withheld-blocks": lambda seed: run_withheld_blocks(seed, 40, 180),
     "withheld-matrices": lambda seed: run_withheld_matrices(seed, 24),
     "spam": lambda seed: run_spam(seed, 20),
-    "promises": lambda seed: run_promises(seed, 16),
+    "promises": lambda seed: run_promises(seed, 8, 30),
     "skew": lambda seed: run_skew(seed, 30),
     "clock-steps": lambda seed: run_steps(seed, 20),
     "selfish": lambda seed: run_selfish(seed, 16, 1000),
