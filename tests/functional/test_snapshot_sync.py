@@ -39,7 +39,7 @@ async def has_block(node: RunningNode, height: int) -> bool:
     try:
         await ask(node.rpc_url, "chain_getBlock", {"block": height})
     except RpcFailed as error:
-        if error.code == "block-unknown":
+        if error.code == "block-removed":
             return False
         raise
     return True
