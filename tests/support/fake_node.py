@@ -169,6 +169,11 @@ class FakeLedger:
 
     best_header = tip
 
+    first_block = 1
+
+    def get_position(self, tx: TxId) -> None:
+        """Return None, as for a transaction that was never on the chain."""
+
     @property
     def reader(self) -> "FakeLedger":
         return self

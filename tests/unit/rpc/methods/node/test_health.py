@@ -11,7 +11,7 @@ async def test_version_and_health(ask: Ask, node: FakeNode) -> None:
     assert version["network"] == "devnet"
     assert version["chain_id"] == 1338
     assert version["genesis"] == node.genesis_id.hex()
-    assert version["protocol_version"] == 1
+    assert version["protocol_version"] == 2
     assert version["node_id"] == "05" * 32
     assert version["hrp"] == "dinos"
     assert (await ask("node_health"))["status"] == "ok"
