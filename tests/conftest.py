@@ -2,6 +2,7 @@
 `support`.
 """
 
+import logging
 import os
 import random
 from collections.abc import Iterator
@@ -38,9 +39,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(autouse=True)
 def _reset_logging() -> Iterator[None]:
-    """Undo what a test that runs a node's command configured: its least level would hide lines from other tests."""
+    """Undo what a test that runs a node's command configured: its least level would hide lines from other tests, and
+    warnings would stay with the place where it sent them.
+    """
     yield
     structlog.reset_defaults()
+    logging.captureWarnings(False)
 
 
 @pytest.fixture

@@ -153,7 +153,8 @@ async def _run(*arguments: str) -> str:
             await process.wait()
     if process.returncode:
         text = (error or out).decode(errors="replace")[-500:]
-        raise BenchError("command-failed", f"inos {' '.join(arguments[:2])} failed: {text}")
+        hint = "on a busy machine a job may take longer than the limit; try again later"
+        raise BenchError("command-failed", f"inos {' '.join(arguments[:2])} failed: {text}", hint=hint)
     return out.decode()
 
 

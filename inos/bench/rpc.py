@@ -115,7 +115,8 @@ async def _measure(folder: Path, transfers: int, announce: Callable[[str], None]
             mining_s = time.monotonic() - began
             while await _count_waiting(session, url):
                 if time.monotonic() - began > MINED_S:
-                    raise BenchError("not-included", f"blocks did not take {transfers} transfers in {MINED_S:g} s")
+                    text = f"blocks did not take {transfers} transfers in {MINED_S:g} s"
+                    raise BenchError("not-included", text, hint="try fewer: --transfers 640")
                 await asyncio.sleep(0.05)
             included_s = time.monotonic() - began
         async with _running(folder / "batches", flags) as (url, session):
@@ -237,7 +238,8 @@ async def _post(session: aiohttp.ClientSession, url: str, body: bytes) -> Any:
 def _check(answers: list[dict[str, Any]]) -> None:
     for answer in answers:
         if "error" in answer:
-            raise BenchError("call-refused", f"a transfer was refused: {answer['error']}")
+            text = f"a transfer was refused: {answer['error']}"
+            raise BenchError("call-refused", text, hint="the node's error above says why")
 
 
 def _encode(value: Any) -> bytes:

@@ -45,7 +45,8 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
             return node
 
         watcher: RunningNode = await start("watcher", "--watch", "--watch-key-file", str(watch_key))
-        cheat: RunningNode = await start("cheat", *MINES, "--no-vote", peers=(watcher.p2p_address,), prefix=CHEATS)
+        slow = (*MINES, "--filler-rate", "1000", "--no-vote")  # The judge needs half of what is mined.
+        cheat: RunningNode = await start("cheat", *slow, peers=(watcher.p2p_address,), prefix=CHEATS)
         # A claim needs a voter who could judge it.
         judge: RunningNode = await start("judge", *MINES, "--purpose", "filler", peers=(watcher.p2p_address,))
         await await_committee(watcher.rpc_url, 1)

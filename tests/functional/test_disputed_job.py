@@ -39,7 +39,7 @@ async def test_a_result_that_nobody_can_fetch_costs_its_worker_the_bond(tmp_path
         first = await start("first", "--purpose", "filler")
         second = await start("second", "--purpose", "filler", peers=(first.p2p_address,))
         peers = (first.p2p_address, second.p2p_address)
-        cheat = await start("cheat", "--no-vote", peers=peers, prefix=WITHHOLDS)
+        cheat = await start("cheat", "--no-vote", "--filler-rate", "1000", peers=peers, prefix=WITHHOLDS)
         await await_committee(first.rpc_url, 2)
         client = await stack.enter_async_context(Client(first.rpc_url, wallet=POSTER))
         rng = np.random.default_rng(7)

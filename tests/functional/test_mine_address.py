@@ -65,7 +65,7 @@ async def test_one_node_with_an_address_does_it_all(tmp_path: Path) -> None:
 
         await check_the_receipt(node.rpc_url, tmp_path, x, y)
 
-        # A float product is assembled from several jobs, priced like the one before.
+        # A small float product is one job, priced like the one before.
         a, b = np.random.default_rng(2).standard_normal((2, 64, 64), np.float32)
         product = await asyncio.to_thread(inos.matmul, a, b, client=client)
         assert np.abs(product - a.astype(float) @ b.astype(float)).max() < 1e-5
@@ -78,5 +78,5 @@ async def test_one_node_with_an_address_does_it_all(tmp_path: Path) -> None:
         await await_that("the worker passed its earnings on", is_paid_out, 60)
         status = await ask(node.rpc_url, "miner_status", token=node.read_token())
         assert status["beneficiary"] == PAID
-        assert status["jobs_settled"] >= 4
+        assert status["jobs_settled"] >= 2
         assert status["worker"] not in (None, PAID)

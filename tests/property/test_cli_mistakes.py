@@ -2,12 +2,14 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
+import structlog
 import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -79,6 +81,7 @@ def test_no_mistake_ends_in_a_stack_trace(
     folder, url = place
     arguments = data.draw(draw_arguments(LEAVES[name]))
     is_live = name not in USES_NODE and data.draw(st.booleans())
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))  # The test chain logs meanwhile.
     with monkeypatch.context() as patch:
         patch.chdir(folder)
         environment = {"HOME": str(folder), "INOS_RPC": url if is_live else DEAD, "COLUMNS": "80"}
