@@ -92,8 +92,9 @@ class PoolRejected(InosError):
 class Mempool:
     """The pool of one node. Transactions must have passed `check_transaction_sanity`.
 
-    Changes belong to one thread. Other threads may call `has`, `get`, `list_ids`, `list_best_first`, `list_queue`,
-    `next_nonce` and `select`, and read the properties. What `select` yields there may have left the pool meanwhile.
+    Changes belong to one thread. Other threads may call `has`, `get`, `list_ids`, `list_with_matrices`,
+    `list_best_first`, `list_queue`, `next_nonce` and `select`, and read the properties. What `select` yields there may
+    have left the pool meanwhile.
     """
 
     def __init__(self, params: Params, limits: MempoolLimits | None = None) -> None:
@@ -124,6 +125,10 @@ class Mempool:
     def list_ids(self) -> list[TxId]:
         """Return all ids, in the order they came."""
         return [waiting.id for waiting in self._all.list_all()]
+
+    def list_with_matrices(self) -> list[Transaction]:
+        """Return the transactions that post a job or deliver a result, in the order they came."""
+        return [waiting.tx for waiting in self._all.list_with_matrices()]
 
     def list_best_first(self) -> list[TxId]:
         """Return all ids, the best paid first. It takes some time in a full pool."""

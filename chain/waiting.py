@@ -69,6 +69,7 @@ class WaitingSet:
 
     def __init__(self) -> None:
         self._by_id: dict[TxId, Waiting] = {}
+        self._with_matrices: dict[TxId, Waiting] = {}
         """The transactions in the order in which they came."""
         self._queues: dict[Address, dict[int, Waiting]] = {}
         self._cheapest: list[tuple[Rate, TxId]] = []
@@ -130,6 +131,10 @@ class WaitingSet:
         """Return all, in the order they came."""
         return list(self._by_id.values())
 
+    def list_with_matrices(self) -> list[Waiting]:
+        """Return those that post a job or deliver a result, in the order they came."""
+        return list(self._with_matrices.values())
+
     def list_senders(self) -> list[Address]:
         return list(self._queues)
 
@@ -180,6 +185,8 @@ class WaitingSet:
             self.remove(replaced)
         self._queues.setdefault(waiting.sender, {})[waiting.tx.nonce] = waiting
         self._by_id[waiting.id] = waiting
+        if isinstance(waiting.tx.payload, PostJob | SubmitResult):
+            self._with_matrices[waiting.id] = waiting
         self._bytes += waiting.size
         self._room += waiting.room
         self._is_in_order = self._is_in_order and waiting.height >= self._last_height
@@ -204,6 +211,7 @@ class WaitingSet:
     def _forget(self, waiting: Waiting) -> None:
         """Take it out; the gaps in its account's queue are looked for afterwards."""
         del self._by_id[waiting.id]
+        self._with_matrices.pop(waiting.id, None)
         self._refused.discard(waiting.id)
         self._bytes -= waiting.size
         self._room -= waiting.room

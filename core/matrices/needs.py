@@ -1,7 +1,7 @@
 """The chain needs some matrices now, and needed others recently."""
 
 from collections.abc import Iterator
-from typing import Final, assert_never
+from typing import Final
 
 from msgspec import Struct
 
@@ -9,22 +9,7 @@ from inos.chain.mempool import Mempool
 from inos.chain.view import LedgerView
 from inos.consensus.records import Job, JobState
 from inos.primitives.matrices import MatrixRef
-from inos.primitives.transactions import (
-    CancelJob,
-    Challenge,
-    ClaimJob,
-    Dispute,
-    JuryReveal,
-    JuryVote,
-    PostJob,
-    RegisterVoter,
-    ReportVoter,
-    SubmitResult,
-    Transaction,
-    Transfer,
-    UnbondVoter,
-    WithdrawBond,
-)
+from inos.primitives.transactions import PostJob, SubmitResult, Transaction
 from inos.primitives.units import JobId, MatrixId
 
 MAX_JOBS: Final = 65_536
@@ -52,9 +37,8 @@ def list_needs(ledger: LedgerView, mempool: Mempool) -> Needs:
     for _, job in ledger.reader.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
         if job.closed_at > since:
             late += _list_refs(job)
-    for tx_id in mempool.list_ids():
-        tx = mempool.get(tx_id)
-        refs += () if tx is None else _list_waiting(ledger, tx)
+    for tx in mempool.list_with_matrices():
+        refs += _list_waiting(ledger, tx)
     now = frozenset(ref.matrix_id for ref in refs)
     return Needs(now, frozenset(ref.matrix_id for ref in late) - now)
 
@@ -67,26 +51,9 @@ def _list_refs(job: Job) -> Iterator[MatrixRef]:
 
 
 def _list_waiting(ledger: LedgerView, tx: Transaction) -> Iterator[MatrixRef]:
-    match tx.payload:
-        case PostJob():
-            yield tx.payload.x
-            yield tx.payload.w
-        case SubmitResult():
-            if ledger.state.get_job(JobId(tx.payload.job)) is not None:
-                yield tx.payload.y
-        case (
-            Transfer()
-            | ClaimJob()
-            | CancelJob()
-            | Challenge()
-            | RegisterVoter()
-            | UnbondVoter()
-            | WithdrawBond()
-            | ReportVoter()
-            | Dispute()
-            | JuryVote()
-            | JuryReveal()
-        ):
-            pass
-        case _:
-            assert_never(tx.payload)
+    """Yield what a transaction in the pool needs: a posted job's operands, and the result of a known job."""
+    if isinstance(tx.payload, PostJob):
+        yield tx.payload.x
+        yield tx.payload.w
+    elif isinstance(tx.payload, SubmitResult) and ledger.state.get_job(JobId(tx.payload.job)) is not None:
+        yield tx.payload.y

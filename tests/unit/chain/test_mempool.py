@@ -90,6 +90,16 @@ def test_replacement_pays_a_tenth_more(pool: Mempool) -> None:
     assert pool.bytes_used == len(encode(new)) + len(encode(pay(ALICE, 1)))
 
 
+def test_transactions_with_matrices_are_known_until_they_leave(pool: Mempool) -> None:
+    post, other = (sign_steadily(ALICE, nonce, 2000, make_post(nonce + 1)) for nonce in (0, 2))
+    add(pool, post, pay(ALICE, 1), other)
+    assert pool.list_with_matrices() == [post, other]
+    add(pool, pay(ALICE, 2, fee=5000))
+    assert pool.list_with_matrices() == [post]
+    pool.on_connected(make_block(1, post))
+    assert pool.list_with_matrices() == []
+
+
 def test_nonce_gaps(pool: Mempool) -> None:
     pool = Mempool(EASY, MempoolLimits(max_nonce_gap=3))
     assert refuse(pool, pay(ALICE, 4)).code == "nonce-gap-too-large"
