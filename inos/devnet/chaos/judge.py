@@ -14,7 +14,8 @@ from inos.primitives.errors import InosError
 
 HEAL_S: Final = 120.0
 """The longest wait for one tip, and again for all signed transactions to be on the chain."""
-LIVE: Final = frozenset({"open", "claimed"})
+LIVE: Final = frozenset({"open", "claimed", "delivered", "disputed"})
+"""A job in one of these states is not closed yet; a delivered one is paid when its challenge window is over."""
 CHECKED_RESULTS: Final = 8
 """This many results are fetched at the end and checked here."""
 
