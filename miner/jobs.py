@@ -169,12 +169,14 @@ class JobManager:
         except InosError as error:
             if held is not None and not isinstance(error, MatrixMissing):
                 raise  # The bond is at stake, so it is tried again at once.
-            self._avoid_job(offer.id)
+            if self._is_early(offer.id):
+                self._pause_early()  # The job itself is tried again once a block has it.
+            else:
+                self._avoid_job(offer.id)
             self._stats.last_error = f"job {offer.id.hex()[:16]}: [{error.code}] {error.message}"
             log.info("job cannot be taken on", job=offer.id.hex(), code=error.code, error=error.message)
             return
-        is_early = self._node.ledger.state.get_job(offer.id) is None
-        height = None if is_early else self._get_height()
+        height = None if self._is_early(offer.id) else self._get_height()
         self.runs[offer.id] = JobRun(offer, product, height, claims_sent=int(held is not None))
         log.info("job taken on", job=offer.id.hex(), tickets=offer.tickets, reward=offer.job.reward)
         self.wake()
@@ -248,7 +250,7 @@ class JobManager:
     async def _drop(self, run: JobRun, decision: Decision) -> None:
         del self.runs[run.id]
         if run.is_posting_pending:
-            self._not_early_until = Height(self._get_height() + AVOID_BLOCKS)
+            self._pause_early()
         if run.product.file is not None:
             await asyncio.to_thread(run.product.file.drop)
         self._queue.forget(run.claim_key)
@@ -314,16 +316,27 @@ class JobManager:
 
     async def _fetch(self, offer: Offer) -> Product:
         job = offer.job
-        x, w = await self._fetch_operand(job.x), await self._fetch_operand(job.w)
+        patience_s = self._settings.fetch_timeout_s
+        if self._is_early(offer.id):  # Such a job may cost its poster nothing, and others wait meanwhile.
+            patience_s = min(patience_s, self._node.params.spacing_ms / 1000)
+        x, w = [await self._fetch_operand(ref, patience_s) for ref in (job.x, job.w)]
         if job.mode is JobMode.CHECKED:
             return Product(x, w)
         return Product(x, w, await self._node.matrices.open_product(offer.id, job.x.rows, job.w.rows))
 
-    async def _fetch_operand(self, ref: MatrixRef) -> Operand:
+    async def _fetch_operand(self, ref: MatrixRef, patience_s: float) -> Operand:
         """Fetch and commit an operand. A large one may take several attempts: what arrived stays stored."""
-        timeout_s = self._settings.fetch_timeout_s + ref.rows * ref.cols / FETCH_BYTES_PER_S
+        timeout_s = patience_s + ref.rows * ref.cols / FETCH_BYTES_PER_S
         array = await self._node.matrices.fetch(MatrixId(ref.id), timeout_s)
         return await asyncio.to_thread(partial(Operand.commit, array, copy=False))
+
+    def _is_early(self, job: JobId) -> bool:
+        """Return True if the chain does not have the job yet."""
+        return self._node.ledger.state.get_job(job) is None
+
+    def _pause_early(self) -> None:
+        """Believe only blocks for a while, because a job that no block had came to nothing."""
+        self._not_early_until = Height(self._get_height() + AVOID_BLOCKS)
 
     def _avoid_job(self, job: JobId) -> None:
         if len(self._avoid) < MAX_AVOIDED:

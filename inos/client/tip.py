@@ -31,7 +31,7 @@ class Tip:
 
 
 class TipFollower:
-    """Keeps a subscription open while somebody follows the tip.
+    """Keeps one subscription open as long as at least one `Tip` is followed.
 
     Args:
         subscribe: opens a subscription to the topic heads.

@@ -226,6 +226,7 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
     def __init__(self) -> None:
         super().__init__()
         self.fetches: list[MatrixId] = []
+        self.timeouts: list[float] = []
         self.store: MatrixStore | None = None
 
     async def put(self, array: NDArray[np.int32]) -> MatrixRef:
@@ -245,6 +246,7 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
 
     async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         self.fetches.append(matrix)
+        self.timeouts.append(timeout_s)
         if matrix not in self:
             raise MatrixMissing((matrix,))
         return self[matrix]

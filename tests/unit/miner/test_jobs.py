@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from inos import work
 from inos.consensus.records import Claim, JobState
 from inos.primitives.transactions import ClaimJob, SubmitResult
-from support.miner_kernel import ME, Kernel, find, get_result, make_operands, mining, multiply
+from support.miner_kernel import ME, SETTINGS, Kernel, find, get_result, make_operands, mining, multiply
 
 
 async def test_a_job_is_fetched_claimed_multiplied_and_delivered(node: Any) -> None:
@@ -58,6 +58,22 @@ async def test_a_posting_that_is_replaced_costs_one_claim_and_then_only_blocks_a
         node.make_block()
         await node.until(find(node, ClaimJob, other))
     assert node.sent[1].nonce == node.sent[0].nonce
+
+
+async def test_postings_without_data_keep_no_miner_from_the_jobs_of_blocks(node: Any) -> None:
+    """An attacker may replace a posting for nothing, so only one is waited for, and not for long."""
+    bait = [node.announce(*make_operands(seed)) for seed in (1, 2, 3)]
+    node.matrices.clear()
+    async with mining(node, Kernel(), replace(SETTINGS, fetch_timeout_s=20.0)) as miner:
+        await node.until(lambda: node.matrices.fetches)
+        honest = node.post(*make_operands(4), reward=10**6)
+        await node.until(find(node, ClaimJob, honest))
+        assert len(node.matrices.fetches) == 3, "one bait, and both operands of the honest job"
+        assert node.matrices.timeouts[0] < node.params.spacing_ms / 1000 + 1
+        assert miner.get_status().last_error != ""
+        node.matrices.update({work.matrix_id(a): a for a in make_operands(1)})
+        node.make_block()
+        await node.until(find(node, ClaimJob, bait[0]))
 
 
 async def test_a_job_whose_operands_cannot_be_had_is_not_claimed(node: Any) -> None:
