@@ -23,6 +23,7 @@ class Inventory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.RLock()
+        self._idle = threading.Condition(self.lock)
         self.whole: dict[MatrixId, MatrixInfo] = {}
         self.parts: dict[MatrixId, MatrixInfo] = {}
         """These matrices are being fetched or are damaged: their files are incomplete."""
@@ -61,6 +62,12 @@ class Inventory:
                 self._busy[matrix] -= 1
                 if not self._busy[matrix]:
                     del self._busy[matrix]
+                    self._idle.notify_all()
+
+    def wait_until_idle(self, matrix: MatrixId, limit_s: float) -> None:
+        """Wait while the matrix is read or written, at most this long. The caller holds `lock`, which is released
+        meanwhile."""
+        self._idle.wait_for(lambda: not self.is_busy(matrix), limit_s)
 
     def is_busy(self, matrix: MatrixId) -> bool:
         """Return True while the matrix is read or written."""

@@ -165,9 +165,11 @@ class MatrixStore:
             self.retention.note(matrix, 1 / count_runs(info))
         return found
 
-    def drop(self, matrix: MatrixId) -> bool:
-        """Delete a matrix, and return False if it is pinned, needed, being read or written, or not here."""
+    def drop(self, matrix: MatrixId, wait_s: float = 0.0) -> bool:
+        """Delete a matrix, and return False if it is pinned, needed, not here, or still being read or written after
+        `wait_s` seconds."""
         with self._inventory.lock:
+            self._inventory.wait_until_idle(matrix, wait_s)
             if self.retention.is_kept(matrix) or not self.retention.drop(matrix):
                 return False
         self._reader.forget(matrix)

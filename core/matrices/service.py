@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from numpy.typing import NDArray
 
@@ -21,6 +21,9 @@ from inos.primitives.matrices import MatrixRef
 from inos.primitives.units import JobId, MatrixId
 
 T = TypeVar("T")
+
+DROP_WAIT_S: Final = 2.0
+"""A matrix that is to be deleted may still be read for this long."""
 
 
 class MatrixService:
@@ -140,8 +143,9 @@ class MatrixService:
         return await self._threads.store(partial(self.store.retention.unpin, matrix))
 
     async def drop(self, matrix: MatrixId) -> bool:
-        """Delete a matrix, and return False if it is pinned, needed, or not here."""
-        return await self._threads.store(partial(self.store.drop, matrix))
+        """Delete a matrix, and return False if it is pinned, needed, or not here. A read of it, such as the
+        scrubber's, may end first."""
+        return await self._threads.store(partial(self.store.drop, matrix, DROP_WAIT_S))
 
     async def set_quota(self, quota: int | None) -> None:
         """Set how many bytes matrices may take from now on."""

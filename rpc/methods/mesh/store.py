@@ -145,7 +145,7 @@ async def mesh_drop(node: NodePort, params: MatrixParams) -> MatrixChangeModel:
         raise make_not_found("matrix", params.id)
     if not await node.matrices.drop(matrix):
         is_pinned = node.matrices.store.retention.is_pinned(matrix)
-        why = "it is pinned" if is_pinned else "a job, a challenge window or a reader needs it"
+        why = "it is pinned" if is_pinned else "a job, a challenge window or a running read needs it"
         raise RpcError(REFUSED, "matrix-kept", f"matrix {params.id} is not deleted: {why}")
     return MatrixChangeModel(id=params.id, is_changed=True, is_stored=False)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -421,3 +422,25 @@ def test_what_is_needed_takes_all_of_its_room_at_once(tmp_path: Path) -> None:
     store.retention.set_needed([])
     assert store.drop(info.id)
     assert store.count_bytes() == 0
+
+
+def test_dropping_a_matrix_waits_for_a_read_of_it(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    matrix = store.put(make_array(1)).matrix_id
+    store.retention.set_needed([])
+    inventory = store._inventory
+    with ThreadPoolExecutor(1) as other:
+        with inventory.keep_busy(matrix):
+            assert not store.drop(matrix)
+            dropping = other.submit(store.drop, matrix, 60.0)
+        assert dropping.result(timeout=60)
+    assert not store.has(matrix)
+
+
+def test_a_matrix_whose_read_does_not_end_is_not_dropped(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    matrix = store.put(make_array(1)).matrix_id
+    store.retention.set_needed([])
+    with ThreadPoolExecutor(1) as other, store._inventory.keep_busy(matrix):
+        assert not other.submit(store.drop, matrix, 0.01).result(timeout=60)
+    assert store.has(matrix)
