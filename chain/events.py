@@ -43,6 +43,8 @@ class MatrixAdded(Struct, frozen=True):
 
 
 class MatrixWanted(Struct, frozen=True):
-    """Deferred blocks or transactions need these matrices."""
+    """Deferred blocks or transactions, or callers of this node, need these matrices."""
 
     ids: tuple[MatrixId, ...]
+    max_bytes: int | None = None
+    """None of them is fetched if it has more bytes; None for no limit."""

@@ -2,7 +2,15 @@
 
 from inos.consensus.codes import Code
 from inos.primitives.errors import RuleViolation
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, MatrixRef, is_ref_consistent
+from inos.primitives.matrices import (
+    MAX_DEPTH,
+    MAX_ROWS,
+    PANEL_BYTES,
+    DType,
+    MatrixRef,
+    is_file_shape,
+    is_ref_consistent,
+)
 
 
 def check_product_refs(x: MatrixRef, w: MatrixRef, place: str) -> None:
@@ -26,12 +34,28 @@ def check_result_ref(y: MatrixRef, place: str) -> None:
         RuleViolation: "bad-dimensions" or "bad-matrix-id".
     """
     _check_size(y, MAX_ROWS, MAX_ROWS, place)
-    _check_id(y, DTYPE_INT32, place)
+    _check_id(y, DType.INT32, place)
+
+
+def check_file_ref(ref: MatrixRef, place: str) -> None:
+    """Check that a reference is that of a file: a size that a file can have, and the id of its size and root.
+
+    Raises:
+        RuleViolation: "bad-dimensions" or "bad-matrix-id", naming `place`.
+    """
+    if not is_file_shape(ref.rows, ref.cols):
+        raise RuleViolation(
+            Code.BAD_DIMENSIONS,
+            f"{place}: a file of an impossible size",
+            expected=f"1 .. {MAX_ROWS} rows of {PANEL_BYTES} bytes, with 1 .. {PANEL_BYTES} in the last, or 1 x 0",
+            got=f"{ref.rows} x {ref.cols}",
+        )
+    _check_id(ref, DType.BYTES, place)
 
 
 def _check_operand(ref: MatrixRef, place: str) -> None:
     _check_size(ref, MAX_ROWS, MAX_DEPTH, place)
-    _check_id(ref, DTYPE_INT7, place)
+    _check_id(ref, DType.INT7, place)
 
 
 def _check_size(ref: MatrixRef, max_rows: int, max_cols: int, place: str) -> None:
@@ -44,6 +68,6 @@ def _check_size(ref: MatrixRef, max_rows: int, max_cols: int, place: str) -> Non
         )
 
 
-def _check_id(ref: MatrixRef, dtype: int, place: str) -> None:
+def _check_id(ref: MatrixRef, dtype: DType, place: str) -> None:
     if not is_ref_consistent(ref, dtype):
         raise RuleViolation(Code.BAD_MATRIX_ID, f"{place}: the id {ref.id.hex()} is not that of its size and root")

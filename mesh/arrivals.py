@@ -12,7 +12,7 @@ from inos.mesh.inventory import Inventory
 from inos.mesh.retention import Retention
 from inos.mesh.runs import check_run
 from inos.primitives.units import MatrixId
-from inos.work.strips import ITEM_BYTES, InvalidMatrix, check_shape
+from inos.work.strips import check_shape
 
 MAX_OPEN: Final = 64
 """So many files are open at once; beyond it another one is closed, and continues later."""
@@ -40,8 +40,6 @@ class Arrivals:
         Raises:
             InvalidMatrix: no matrix can have this shape. MeshError: "store-full", "disk-full", "disk-refuses".
         """
-        if info.dtype not in ITEM_BYTES:
-            raise InvalidMatrix("bad-dtype", f"there is no data type {info.dtype}: 1 is an operand, 2 a result")
         check_shape(info.dtype, info.rows, info.cols)
         with self._inventory.lock:
             if info.id in self._inventory.whole:

@@ -10,8 +10,8 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class MeshError(InosError):
-    """Reports a failure of this node's store: "store-full", "disk-full", "disk-refuses", "unknown-matrix",
-    "too-many-pins"."""
+    """Reports that this node's store failed or refused a matrix: "store-full", "disk-full", "disk-refuses",
+    "unknown-matrix", "too-many-pins", "matrix-too-large"."""
 
 
 def explain(error: OSError, path: Path) -> MeshError:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import numpy as np
 from msgspec import Struct
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
-from inos.primitives.matrices import U32, Hash32, compute_matrix_id
+from inos.primitives.matrices import U32, DType, Hash32, compute_file_length, compute_matrix_id
 from inos.primitives.units import HASH_BYTES, Hash, MatrixId
-from inos.work.strips import ITEM_BYTES, NUMPY_TYPES, InvalidMatrix, check_shape, compute_grid
+from inos.work.strips import NUMPY_TYPES, InvalidMatrix, check_shape, compute_grid, compute_row_bytes
 
 MAGIC: Final = b"INOSMAT1"
 HEAD_BYTES: Final = 64
@@ -34,7 +34,7 @@ PARTIAL_SUFFIX: Final = ".new"
 class MatrixInfo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Describes a matrix without its entries; its id is the hash of exactly these four."""
 
-    dtype: U32
+    dtype: DType
     rows: U32
     cols: U32
     root: Hash32
@@ -49,8 +49,24 @@ class MatrixInfo(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
         return strips * panels
 
     @property
+    def row_bytes(self) -> int:
+        return compute_row_bytes(self.dtype, self.cols)
+
+    @property
     def data_bytes(self) -> int:
-        return self.rows * self.cols * ITEM_BYTES[self.dtype]
+        """Return the bytes of the entries as they are stored; a file is filled up to a row's end."""
+        return self.rows * self.row_bytes
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the entries as they are used: those of a file are its length."""
+        match self.dtype:
+            case DType.INT7 | DType.INT32:
+                return self.data_bytes
+            case DType.BYTES:
+                return compute_file_length(self.rows, self.cols)
+            case _:
+                assert_never(self.dtype)
 
     @property
     def file_bytes(self) -> int:
@@ -58,7 +74,7 @@ class MatrixInfo(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArray[Any]) -> None:
-    """Write the file of a matrix whose leaves and entries belong together."""
+    """Write the file of a matrix whose leaves and entries belong together; the last row of bytes is filled up."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
@@ -66,6 +82,7 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
             file.write(encode_head(info))
             file.write(b"".join(leaves))
             file.write(np.ascontiguousarray(array, dtype=NUMPY_TYPES[info.dtype]).data)
+            file.truncate(info.file_bytes)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -118,8 +135,8 @@ def read_leaves(path: Path, info: MatrixInfo) -> bytearray:
 
 
 def map_array(path: Path, info: MatrixInfo) -> NDArray[Any]:
-    """Map the entries, rows x cols, read-only; they are read from disk as they are used. Those of a small matrix are
-    read at once, because mapping takes longer.
+    """Map the entries as they are stored, row by row, read-only; they are read from disk as they are used. Those of a
+    small matrix are read at once, because mapping takes longer.
 
     Raises:
         OSError: the file is missing. ValueError: it is too short.
@@ -129,8 +146,9 @@ def map_array(path: Path, info: MatrixInfo) -> NDArray[Any]:
         with open(path, "rb") as file:
             file.seek(offset)
             entries = np.frombuffer(file.read(info.data_bytes), dtype=NUMPY_TYPES[info.dtype])
-        return entries.reshape(info.rows, info.cols)
-    return np.memmap(path, dtype=NUMPY_TYPES[info.dtype], mode="r", offset=offset, shape=(info.rows, info.cols))
+        return entries.reshape(info.rows, -1)
+    shape = (info.rows, info.row_bytes // NUMPY_TYPES[info.dtype].itemsize)
+    return np.memmap(path, dtype=NUMPY_TYPES[info.dtype], mode="r", offset=offset, shape=shape)
 
 
 def encode_head(info: MatrixInfo) -> bytes:
@@ -146,8 +164,6 @@ def decode_head(head: bytes) -> MatrixInfo | None:
     at = len(MAGIC) + 1
     try:
         info = decode(MatrixInfo, head[at : at + head[at - 1]], limit=HEAD_BYTES)
-        if info.dtype not in ITEM_BYTES:
-            return None
         check_shape(info.dtype, info.rows, info.cols)
     except (CodecError, InvalidMatrix):
         return None

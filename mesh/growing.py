@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from inos.mesh.errors import explain
 from inos.mesh.files import HEAD_BYTES, MatrixInfo, encode_head, sync_folder
 from inos.primitives.codec import encode
-from inos.primitives.matrices import STRIP_ROWS
+from inos.primitives.matrices import STRIP_ROWS, DType
 from inos.primitives.units import HASH_BYTES, ZERO_HASH
 from inos.work.strips import (
-    ITEM_BYTES,
     NUMPY_TYPES,
     InvalidMatrix,
     StripTree,
     check_shape,
     compute_grid,
-    compute_leaf_row,
+    compute_row_bytes,
+    compute_stored_leaves,
 )
 
 MAGIC: Final = b"INOSGROW"
@@ -45,13 +45,13 @@ class GrowingMatrix:
         InvalidMatrix: no matrix can have this shape. MeshError: "disk-full", "disk-refuses".
     """
 
-    def __init__(self, path: Path, dtype: int, rows: int, cols: int, take_room: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, dtype: DType, rows: int, cols: int, take_room: Callable[[int], None]) -> None:
         check_shape(dtype, rows, cols)
         self.path = path
         self._take_room = take_room
         self.dtype, self.rows, self.cols = dtype, rows, cols
         strips, self._panels = compute_grid(dtype, rows, cols)
-        self._row_bytes = cols * ITEM_BYTES[dtype]
+        self._row_bytes = compute_row_bytes(dtype, cols)
         self._data_at = HEAD_BYTES + strips * self._panels * HASH_BYTES
         self.file_bytes = self._data_at + rows * self._row_bytes
         head = (MAGIC + encode((dtype, rows, cols))).ljust(HEAD_BYTES, b"\0")
@@ -73,17 +73,24 @@ class GrowingMatrix:
     def write(self, first: int, rows: NDArray[Any]) -> None:
         """Write the next rows, which end with a strip or with the matrix; they are on disk when this returns.
 
+        Args:
+            rows: n x cols entries, or n x 1024 bytes of a file, the last row filled up with zeros.
+
         Raises:
             ValueError: they are not the next ones, or end within a strip. InvalidMatrix: an operand's entry is out
-                of range. MeshError: "disk-full", "disk-refuses"; then they count as not written.
+                of range, or a file is not zero behind its end. MeshError: "disk-full", "disk-refuses"; then they
+                count as not written.
         """
         last = first + len(rows)
         is_whole = last == self.rows or last % STRIP_ROWS == 0
-        if first != self.rows_done or not len(rows) or last > self.rows or not is_whole or rows.shape[1] != self.cols:
+        is_wide = rows.shape[1] * rows.itemsize == self._row_bytes
+        if first != self.rows_done or not len(rows) or last > self.rows or not is_whole or not is_wide:
             raise ValueError(f"rows {first} to {last} do not follow {self.rows_done} of {self.rows} x {self.cols}")
-        native = _to_native(rows)
+        if self.dtype == DType.BYTES and last == self.rows and rows[-1, self.cols :].any():
+            raise InvalidMatrix("nonzero-padding", f"the last row is not zero behind its {self.cols} bytes")
+        native = self._to_native(rows)
         data = native.astype(NUMPY_TYPES[self.dtype], copy=False)
-        leaves = compute_leaf_row(native)
+        leaves = compute_stored_leaves(self.dtype, native)
         self._take_room(data.nbytes + len(leaves))
         try:
             _write(self._file, data.tobytes(), self._data_at + first * self._row_bytes)
@@ -122,7 +129,9 @@ class GrowingMatrix:
     def _count_rows(self) -> int:
         """Count the rows, from the first one on, whose strips fit their leaves."""
         strips = -(-self.rows // STRIP_ROWS)
-        mapped = np.memmap(self.path, NUMPY_TYPES[self.dtype], "r", self._data_at, (self.rows, self.cols))
+        stored = NUMPY_TYPES[self.dtype]
+        shape = (self.rows, self._row_bytes // stored.itemsize)
+        mapped = np.memmap(self.path, stored, "r", self._data_at, shape)
         for first in range(0, strips, CHECKED_STRIPS):
             last = min(first + CHECKED_STRIPS, strips)
             whole = self._count_whole(self._read_leaves(first, last), mapped[first * STRIP_ROWS : last * STRIP_ROWS])
@@ -138,7 +147,7 @@ class GrowingMatrix:
         if not written:
             return 0
         try:
-            found = compute_leaf_row(_to_native(rows[: written * STRIP_ROWS]))
+            found = compute_stored_leaves(self.dtype, self._to_native(rows[: written * STRIP_ROWS]))
         except InvalidMatrix:  # An operand has an entry out of range, so no leaf was ever made for it.
             return 0
         return next((at for at in range(written) if found[at * line : (at + 1) * line] != kept[at]), written)
@@ -149,9 +158,8 @@ class GrowingMatrix:
     def _get_leaf_offset(self, strip_row: int) -> int:
         return HEAD_BYTES + strip_row * self._panels * HASH_BYTES
 
-
-def _to_native(rows: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(rows, np.int8 if rows.dtype.itemsize == 1 else np.int32)
+    def _to_native(self, rows: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(rows, NUMPY_TYPES[self.dtype].newbyteorder("="))
 
 
 def _write(file: int, data: bytes, offset: int) -> None:

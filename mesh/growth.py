@@ -13,7 +13,7 @@ from inos.mesh.inventory import GROWING, Inventory, count_disk_bytes
 from inos.mesh.retention import Retention
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
-from inos.primitives.matrices import MatrixRef, make_matrix_ref
+from inos.primitives.matrices import DType, MatrixRef, make_matrix_ref
 from inos.primitives.units import ZERO_HASH, Hash
 
 DONE_SUFFIX: Final = ".done"
@@ -26,7 +26,7 @@ class Growth:
         self._inventory = inventory
         self._retention = retention
 
-    def open(self, name: str, dtype: int, rows: int, cols: int, *, is_own: bool = True) -> GrowingMatrix:
+    def open(self, name: str, dtype: DType, rows: int, cols: int, *, is_own: bool = True) -> GrowingMatrix:
         """Open a matrix to write it a slice of rows at a time; rows written before under this name are kept.
 
         The rows count when they are written.

@@ -15,7 +15,7 @@ from inos.mesh.runs import RUN_LEVEL, Run, compute_run_leaves, get_bounds, read_
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import StripRow
 from inos.primitives.units import HASH_BYTES, Hash, MatrixId
-from inos.work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
+from inos.work.strips import InvalidMatrix, StripTree, compute_grid, compute_stored_leaves, drop_padding, pack_strips
 
 TREE_BYTES: Final = 64 << 20
 """Trees kept to serve paths take this many bytes; the tree of a GiB of entries takes 4 MiB."""
@@ -42,13 +42,13 @@ class Reader:
             self._trees.pop(matrix, None)
 
     def read(self, matrix: MatrixId, info: MatrixInfo) -> NDArray[Any]:
-        """Return all entries, mapped and read-only; they are hashed once per process and file."""
+        """Return all entries, mapped and read-only; they are hashed once per process and file. A file is one row."""
         array = np.asarray(map_array(self._inventory.get_path(matrix), info))
         if matrix not in self._verified:
-            if StripTree(compute_leaf_row(array)).root != info.root:
+            if StripTree(compute_stored_leaves(info.dtype, array)).root != info.root:
                 raise InvalidMatrix("bad-matrix-id", f"the file of matrix {matrix.hex()} is spoiled")
             self.set_verified(matrix)
-        return array
+        return drop_padding(info.dtype, info.rows, info.cols, array)
 
     def read_strips(
         self, matrix: MatrixId, info: MatrixInfo, first: int, count: int
@@ -56,7 +56,9 @@ class Reader:
         """Return strips [first, first + count) with their paths; fewer at the matrix's end."""
         tree, leaves = self._get_tree(matrix, info)
         array = map_array(self._inventory.get_path(matrix), info)
-        strips = [compute_strip(array, index) for index in range(first, min(first + count, info.strips))]
+        _, panels = compute_grid(info.dtype, info.rows, info.cols)
+        places = [divmod(index, panels) for index in range(first, min(first + count, info.strips))]
+        strips = [pack_strips(array, i, i + 1, p, p + 1).tobytes() for i, p in places]
         _check_leaves(strips, leaves, first)
         return [(strip, tree.compute_path(first + number)) for number, strip in enumerate(strips)]
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from inos.mesh.files import HEAD_BYTES, MatrixInfo
 from inos.primitives.hashing import Context, compute_hash
-from inos.primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS
+from inos.primitives.matrices import PANEL_BYTES, STRIP_BYTES, STRIP_ROWS, DType
 from inos.primitives.merkle import compute_root_from_path
 from inos.primitives.units import HASH_BYTES, Hash
-from inos.work.strips import ENTRY_MAX, ENTRY_MIN, ITEM_BYTES, InvalidMatrix, StripTree, check_index, compute_grid
+from inos.work.strips import ENTRY_MAX, ENTRY_MIN, InvalidMatrix, StripTree, check_index, compute_grid
 
 RUN_LEVEL: Final = 6
 RUN_STRIPS: Final = 1 << RUN_LEVEL
@@ -85,14 +85,16 @@ def _check_contents(info: MatrixInfo, first: int, data: bytes) -> None:
     strips, panels = compute_grid(info.dtype, info.rows, info.cols)
     places = np.arange(first, first + len(cells))
     rows_left = info.rows - (strips - 1) * STRIP_ROWS
-    bytes_left = info.cols * ITEM_BYTES[info.dtype] - (panels - 1) * PANEL_BYTES
+    bytes_left = info.row_bytes - (panels - 1) * PANEL_BYTES
     is_padded = (rows_left < STRIP_ROWS and cells[places // panels == strips - 1][:, rows_left:].any()) or (
         bytes_left < PANEL_BYTES and cells[places % panels == panels - 1][:, :, bytes_left:].any()
     )
+    if info.dtype == DType.BYTES and places[-1] == strips - 1:
+        is_padded = is_padded or cells[-1, rows_left - 1, info.cols :].any()
     if is_padded:
         raise InvalidMatrix("nonzero-padding", f"strips from {first} on are not zero beyond {info.rows} x {info.cols}")
     entries = cells.view(np.int8)
-    if info.dtype == DTYPE_INT7 and (entries.min() < ENTRY_MIN or entries.max() > ENTRY_MAX):
+    if info.dtype == DType.INT7 and (entries.min() < ENTRY_MIN or entries.max() > ENTRY_MAX):
         raise InvalidMatrix("entry-out-of-range", f"strips from {first} on hold an entry beyond -64 to 63")
 
 
@@ -114,7 +116,7 @@ class _Part(Struct, frozen=True):
 def _cut(info: MatrixInfo, index: int) -> Iterator[_Part]:
     first, last = get_bounds(info, index)
     _, panels = compute_grid(info.dtype, info.rows, info.cols)
-    row_bytes = info.cols * ITEM_BYTES[info.dtype]
+    row_bytes = info.row_bytes
     strip = first
     while strip < last:
         row, panel = divmod(strip, panels)
@@ -179,11 +181,11 @@ def get_leaf_offset(strip: int) -> int:
 
 
 def _get_offset(info: MatrixInfo, row: int, left: int) -> int:
-    return get_leaf_offset(info.strips) + row * info.cols * ITEM_BYTES[info.dtype] + left
+    return get_leaf_offset(info.strips) + row * info.row_bytes + left
 
 
 def _read_rows(file: int, info: MatrixInfo, part: _Part) -> NDArray[Any]:
-    if part.width == info.cols * ITEM_BYTES[info.dtype]:
+    if part.width == info.row_bytes:
         data = read_exactly(file, part.rows * part.width, _get_offset(info, part.top, 0))
     else:
         rows = range(part.top, part.top + part.rows)
@@ -192,7 +194,7 @@ def _read_rows(file: int, info: MatrixInfo, part: _Part) -> NDArray[Any]:
 
 
 def _write_rows(file: int, info: MatrixInfo, part: _Part, rows: NDArray[np.uint8]) -> None:
-    if part.width == info.cols * ITEM_BYTES[info.dtype]:
+    if part.width == info.row_bytes:
         write_exactly(file, rows.data.cast("B"), _get_offset(info, part.top, 0))
         return
     for number, row in enumerate(rows, part.top):

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
@@ -19,8 +20,9 @@ from inos.mesh.reading import Reader
 from inos.mesh.retention import Retention
 from inos.mesh.runs import Run, count_runs
 from inos.mesh.scrub import Scrubber
-from inos.primitives.matrices import MatrixRef, StripRow, make_matrix_ref
+from inos.primitives.matrices import DType, MatrixRef, StripRow, make_matrix_ref
 from inos.primitives.units import Hash, MatrixId
+from inos.work.files import compute_file_tree
 from inos.work.strips import InvalidMatrix, StripTree, compute_leaf_row, get_dtype
 
 __all__ = ["MatrixInfo", "MatrixStore", "MeshError", "StoreStatus"]
@@ -101,10 +103,15 @@ class MatrixStore:
         """Return data type, size and root of a complete matrix, or None."""
         return self._inventory.whole.get(matrix)
 
+    def find_info(self, matrix: MatrixId) -> MatrixInfo | None:
+        """Return data type, size and root of a matrix that is here or has begun to arrive, or None."""
+        with self._inventory.lock:
+            return self._inventory.whole.get(matrix) or self._inventory.parts.get(matrix)
+
     # These methods say what is stored.
 
     def put(self, array: NDArray[Any], *, is_own: bool = True) -> MatrixRef:
-        """Store an int8 operand or int32 result; write nothing if it is here already.
+        """Store an int8 operand or int32 result; write nothing if it is here already. `put_bytes` stores files.
 
         Args:
             is_own: it was given or made on this machine, not fetched.
@@ -118,6 +125,19 @@ class MatrixStore:
         info = MatrixInfo(dtype, ref.rows, ref.cols, ref.root)
         with self._inventory.keep_busy(info.id):
             self._write(info, tree.leaves, array)
+        self.retention.note(info.id, 1.0, is_own=is_own)
+        return ref
+
+    def put_bytes(self, data: bytes | memoryview, *, is_own: bool = True) -> MatrixRef:
+        """Store a file, as `put` stores a matrix of numbers.
+
+        Raises:
+            InvalidMatrix: "file-too-long". MeshError: "store-full", "disk-full", "disk-refuses".
+        """
+        ref, tree = compute_file_tree(data)
+        info = MatrixInfo(DType.BYTES, ref.rows, ref.cols, ref.root)
+        with self._inventory.keep_busy(info.id):
+            self._write(info, tree.leaves, np.frombuffer(data, np.uint8))
         self.retention.note(info.id, 1.0, is_own=is_own)
         return ref
 
@@ -135,11 +155,23 @@ class MatrixStore:
     # These methods read matrices.
 
     def get(self, matrix: MatrixId) -> NDArray[Any] | None:
-        """Return the matrix, read-only, or None."""
+        """Return the matrix, read-only, or None. A file is one row of uint8, mapped if it is large."""
         found = self._read(matrix, lambda info: self._reader.read(matrix, info))
         if found is not None:
             self.retention.note(matrix)
         return found
+
+    def get_bytes(self, matrix: MatrixId) -> bytes | None:
+        """Return a file, or None if it is not here.
+
+        Raises:
+            InvalidMatrix: "not-bytes" if the matrix is one of numbers.
+        """
+        info = self.info(matrix)
+        if info is not None and info.dtype != DType.BYTES:
+            raise InvalidMatrix("not-bytes", f"matrix {matrix.hex()} is no file, but {info.rows} x {info.cols} numbers")
+        found = self.get(matrix)
+        return None if found is None else found.tobytes()
 
     def get_strips(self, matrix: MatrixId, first: int, count: int) -> list[tuple[bytes, tuple[Hash, ...]]]:
         """Return strips [first, first + count) of a complete matrix with their paths; fewer at its end, none if

@@ -17,7 +17,7 @@ from inos.core.verification.blocks import BlockVerifier
 from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls
 from inos.primitives.errors import InosError
-from inos.primitives.matrices import Witness
+from inos.primitives.matrices import DType, Witness
 from inos.primitives.randomness import Randomness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import BlockId, Hash, MatrixId, TxId
@@ -137,7 +137,7 @@ class MatrixInfoView(Protocol):
     """This describes a matrix without its entries; its id is the hash of exactly these four fields."""
 
     @property
-    def dtype(self) -> int: ...
+    def dtype(self) -> DType: ...
 
     @property
     def rows(self) -> int: ...
@@ -215,9 +215,9 @@ class MatricesPort(Protocol):
     @property
     def store(self) -> MatrixStorePort: ...
 
-    async def begin(self, info: Any, /) -> bool:
-        """Allocate a matrix that arrives in runs (info: inos.mesh.store.MatrixInfo); return True if it is here
-        already."""
+    async def begin(self, info: Any, max_bytes: int | None, /) -> bool:
+        """Allocate a matrix that arrives in runs (info: inos.mesh.store.MatrixInfo), if it has at most `max_bytes`;
+        return True if it is here already."""
 
     async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
         """Verify and store one run; return True if the matrix is then complete."""

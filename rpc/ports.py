@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from msgspec import Struct
 
 from inos.primitives.errors import InosError
+from inos.primitives.matrices import DType
 from inos.primitives.units import Address, BlockId, JobId, MatrixId, NodeId, TxId
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class MatricesPort(Protocol):
         """Store a matrix, so that this node serves it by id."""
 
     async def put_rows(
-        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+        self, matrix: MatrixId, shape: tuple[DType, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
         """Store some rows of a matrix (data type, rows, columns), and return how many are here.
 

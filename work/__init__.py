@@ -12,6 +12,7 @@ from inos.primitives.errors import InvalidCertificate
 from inos.work.backends import BackendInfo, InvalidBackend, list_backends
 from inos.work.certificate import Win, verify
 from inos.work.engine import Lottery, Mined, mine, mine_strips
+from inos.work.files import compute_file_id, compute_file_ref
 from inos.work.freivalds import compute_freivalds_seed, freivalds
 from inos.work.limbs import multiply_int7, multiply_limbs, split_int16
 from inos.work.matrices import Operand, assemble, check_ref, check_strip, matrix_id, matrix_ref
@@ -35,6 +36,8 @@ __all__ = [
     "assemble",
     "check_ref",
     "check_strip",
+    "compute_file_id",
+    "compute_file_ref",
     "compute_freivalds_seed",
     "compute_leaves",
     "compute_matrix_path",

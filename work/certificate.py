@@ -8,7 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos.primitives.errors import InosError, InvalidCertificate
-from inos.primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_ROWS, MatrixRef, Seal, Witness
+from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, DType, MatrixRef, Seal, Witness
 from inos.primitives.units import HASH_BYTES, U256_MAX, Hash
 from inos.work.backends.native.verify import verify_natively
 from inos.work.matrices import check_strip
@@ -91,7 +91,7 @@ def check_anchor(anchor: bytes, target: int) -> None:
 
 
 def _check_side(side: str, ref: MatrixRef, strip: int, panel: int, data: bytes, path: tuple[bytes, ...]) -> None:
-    strips, panels = compute_grid(DTYPE_INT7, ref.rows, ref.cols)
+    strips, panels = compute_grid(DType.INT7, ref.rows, ref.cols)
     if not (0 <= strip < strips and 0 <= panel < panels):
         raise InvalidCertificate(
             "index-outside-matrix",
@@ -100,7 +100,7 @@ def _check_side(side: str, ref: MatrixRef, strip: int, panel: int, data: bytes, 
             got=f"({strip}, {panel})",
         )
     try:
-        check_strip(ref, DTYPE_INT7, strip * panels + panel, data, path)
+        check_strip(ref, DType.INT7, strip * panels + panel, data, path)
     except InvalidMatrix as error:
         raise InvalidCertificate(_name_code(side, error.code), f"{side}: {error.message}") from error
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos.primitives.hashing import Context, compute_hash
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS, MatrixRef, StripRow
+from inos.primitives.matrices import PANEL_BYTES, STRIP_BYTES, STRIP_ROWS, DType, MatrixRef, StripRow
 from inos.primitives.merkle import compute_root_from_range
 from inos.work.matrices import check_ref
 from inos.work.strips import InvalidMatrix, compute_grid
@@ -54,9 +54,9 @@ def is_tile_wrong(x: MatrixRef, w: MatrixRef, y: MatrixRef, tile: Tile) -> bool:
             "bad-path": then the tile shows nothing about Y.
     """
     place_x, place_w, place_y = _compute_places(x, w, y, tile.i, tile.j)
-    _check_row(y, DTYPE_INT32, place_y, tile.y)
-    _check_row(x, DTYPE_INT7, place_x, tile.x)
-    _check_row(w, DTYPE_INT7, place_w, tile.w)
+    _check_row(y, DType.INT32, place_y, tile.y)
+    _check_row(x, DType.INT7, place_x, tile.x)
+    _check_row(w, DType.INT7, place_w, tile.w)
     cells = np.frombuffer(tile.y.strips, dtype="<i4").reshape(STRIP_ROWS, RESULT_COLS)
     left = tile.j % TILES_PER_STRIP * STRIP_ROWS
     if not np.array_equal(cells[:, left : left + STRIP_ROWS], _multiply(tile.x.strips, tile.w.strips)):
@@ -67,16 +67,16 @@ def is_tile_wrong(x: MatrixRef, w: MatrixRef, y: MatrixRef, tile: Tile) -> bool:
 
 def _compute_places(x: MatrixRef, w: MatrixRef, y: MatrixRef, i: int, j: int) -> Places:
     """Return (first strip, number of strips) of the tile's data in X, W and Y."""
-    (strips_x, panels), (strips_w, _) = (compute_grid(DTYPE_INT7, ref.rows, ref.cols) for ref in (x, w))
+    (strips_x, panels), (strips_w, _) = (compute_grid(DType.INT7, ref.rows, ref.cols) for ref in (x, w))
     if not (0 <= i < strips_x and 0 <= j < strips_w):
         raise InvalidMatrix(
             "index-outside-matrix", f"tile ({i}, {j}) is outside a product of {strips_x} x {strips_w} tiles"
         )
-    panels_y = compute_grid(DTYPE_INT32, y.rows, y.cols)[1]
+    panels_y = compute_grid(DType.INT32, y.rows, y.cols)[1]
     return (i * panels, panels), (j * panels, panels), (i * panels_y + j // TILES_PER_STRIP, 1)
 
 
-def _check_row(ref: MatrixRef, dtype: int, place: tuple[int, int], row: StripRow) -> None:
+def _check_row(ref: MatrixRef, dtype: DType, place: tuple[int, int], row: StripRow) -> None:
     check_ref(ref, dtype)
     first, count = place
     if len(row.strips) != count * STRIP_BYTES:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.matrices import DType
 from inos.work.strips import InvalidMatrix, check_shape
 
 LIMB_BITS: Final = 7
@@ -59,7 +59,7 @@ def multiply_limbs(
     for name, array in (("X", x), ("W", w)):
         if array.ndim != 2:
             raise InvalidMatrix("bad-shape", f"{name} has two dimensions, not {array.ndim}")
-        check_shape(DTYPE_INT7, *array.shape)
+        check_shape(DType.INT7, *array.shape)
     if x.shape[1] != w.shape[1]:
         raise InvalidMatrix("depth-mismatch", f"X has {x.shape[1]} columns and W has {w.shape[1]}")
     total = np.zeros((len(x), len(w)), dtype=np.int64)

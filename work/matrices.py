@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, assert_never
 
 import numpy as np
 from msgspec import Struct
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import (
-    DTYPE_INT7,
     PANEL_BYTES,
     STRIP_BYTES,
     STRIP_ROWS,
+    DType,
     MatrixRef,
+    compute_file_length,
     is_ref_consistent,
     make_matrix_ref,
 )
@@ -22,7 +23,6 @@ from inos.primitives.merkle import compute_path_length, compute_root_from_path
 from inos.primitives.units import Hash, MatrixId
 from inos.work.stopping import check_stop
 from inos.work.strips import (
-    ITEM_BYTES,
     NUMPY_TYPES,
     InvalidMatrix,
     StripTree,
@@ -31,6 +31,8 @@ from inos.work.strips import (
     check_shape,
     compute_grid,
     compute_leaf_row,
+    compute_row_bytes,
+    drop_padding,
     get_dtype,
     iterate_pieces,
 )
@@ -74,14 +76,14 @@ class Operand(Struct, frozen=True, eq=False):
             Stopped: `stop` was set.
         """
         check_stop(stop)
-        if get_dtype(array) != DTYPE_INT7:
+        if get_dtype(array) != DType.INT7:
             raise InvalidMatrix("bad-dtype", f"an operand is an int8 array, not {array.dtype}")
         given = _copy(array, stop) if copy else array  # before it is hashed: the operand is what the hash says
         tree = StripTree(compute_leaf_row(given, stop), stop)
         rows, cols = given.shape
         kept = (given if given.flags.c_contiguous else _copy(given, stop)).view(np.ndarray)
         kept.flags.writeable = False
-        return cls(kept, make_matrix_ref(DTYPE_INT7, rows, cols, tree.root), tree)
+        return cls(kept, make_matrix_ref(DType.INT7, rows, cols, tree.root), tree)
 
     @property
     def leaves(self) -> list[Hash]:
@@ -90,26 +92,26 @@ class Operand(Struct, frozen=True, eq=False):
     @property
     def strips(self) -> int:
         """Return ceil(rows / 16)."""
-        return compute_grid(DTYPE_INT7, self.ref.rows, self.ref.cols)[0]
+        return compute_grid(DType.INT7, self.ref.rows, self.ref.cols)[0]
 
     @property
     def panels(self) -> int:
         """Return ceil(k / 1024)."""
-        return compute_grid(DTYPE_INT7, self.ref.rows, self.ref.cols)[1]
+        return compute_grid(DType.INT7, self.ref.rows, self.ref.cols)[1]
 
 
 def _copy(array: NDArray[np.int8], stop: threading.Event | None) -> NDArray[np.int8]:
     """Return a row-major copy."""
     kept = np.empty(array.shape, dtype=np.int8)
-    for first, last, left, right in iterate_pieces(*compute_grid(DTYPE_INT7, *array.shape)):
+    for first, last, left, right in iterate_pieces(*compute_grid(DType.INT7, *array.shape)):
         check_stop(stop)
         part = np.s_[first * STRIP_ROWS : last * STRIP_ROWS, left * PANEL_BYTES : right * PANEL_BYTES]
         kept[part] = array[part]
     return kept
 
 
-def check_strip(ref: MatrixRef, dtype: int, index: int, strip: bytes, path: Sequence[bytes]) -> None:
-    """Check that `strip` is strip `index` of the matrix `ref` of data type `dtype` (1 operand, 2 result).
+def check_strip(ref: MatrixRef, dtype: DType, index: int, strip: bytes, path: Sequence[bytes]) -> None:
+    """Check that `strip` is strip `index` of the matrix `ref` of data type `dtype`.
 
     Raises:
         InvalidMatrix: "bad-shape", "bad-matrix-id", "index-outside-matrix", "bad-strip-size",
@@ -133,7 +135,7 @@ def check_strip(ref: MatrixRef, dtype: int, index: int, strip: bytes, path: Sequ
     _check_contents(ref, dtype, divmod(index, panels), strip)
 
 
-def check_ref(ref: MatrixRef, dtype: int) -> None:
+def check_ref(ref: MatrixRef, dtype: DType) -> None:
     """Check that a reference is possible and its id is the hash of its dimensions and root.
 
     Raises:
@@ -146,31 +148,38 @@ def check_ref(ref: MatrixRef, dtype: int) -> None:
         )
 
 
-def _check_contents(ref: MatrixRef, dtype: int, place: tuple[int, int], strip: bytes) -> None:
+def _check_contents(ref: MatrixRef, dtype: DType, place: tuple[int, int], strip: bytes) -> None:
     """Check padding and range of an opened strip, since a tree can be built over any bytes."""
     i, p = place
     cells = np.frombuffer(strip, dtype=NUMPY_TYPES[dtype]).reshape(STRIP_ROWS, -1)
-    left = p * PANEL_BYTES // ITEM_BYTES[dtype]
-    rows, cols = ref.rows - i * STRIP_ROWS, ref.cols - left
-    if cells[max(rows, 0) :].any() or cells[:, cols:].any():
+    left = p * cells.shape[1]
+    match dtype:
+        case DType.INT7 | DType.INT32:
+            is_padded = cells[ref.rows - i * STRIP_ROWS :].any() or cells[:, ref.cols - left :].any()
+        case DType.BYTES:
+            is_padded = cells.reshape(-1)[compute_file_length(ref.rows, ref.cols) - i * STRIP_BYTES :].any()
+        case _:
+            assert_never(dtype)
+    if is_padded:
         raise InvalidMatrix(
             "nonzero-padding", f"strip ({i}, {p}) is not zero beyond the matrix's {ref.rows} x {ref.cols}"
         )
-    if dtype == DTYPE_INT7:
+    if dtype == DType.INT7:
         check_entries(cells, i * STRIP_ROWS, left)
 
 
-def assemble(ref: MatrixRef, dtype: int, strips: Mapping[int, bytes] | Sequence[bytes]) -> NDArray[Any]:
-    """Return the matrix made of all its strips, which the caller has checked.
+def assemble(ref: MatrixRef, dtype: DType, strips: Mapping[int, bytes] | Sequence[bytes]) -> NDArray[Any]:
+    """Return the matrix made of all its strips, which the caller has checked; a file as one row of its bytes.
 
     Raises:
         InvalidMatrix: "bad-shape", "strip-missing", "bad-strip-size".
     """
     check_shape(dtype, ref.rows, ref.cols)
     count, panels = compute_grid(dtype, ref.rows, ref.cols)
-    width = PANEL_BYTES // ITEM_BYTES[dtype]
-    native = np.int8 if dtype == DTYPE_INT7 else np.int32
-    array: NDArray[Any] = np.empty((ref.rows, ref.cols), dtype=native)
+    stored = NUMPY_TYPES[dtype]
+    width = PANEL_BYTES // stored.itemsize
+    row_items = compute_row_bytes(dtype, ref.cols) // stored.itemsize
+    array: NDArray[Any] = np.empty((ref.rows, row_items), dtype=stored.newbyteorder("="))
     for index in range(count * panels):
         try:
             strip = strips[index]
@@ -180,7 +189,5 @@ def assemble(ref: MatrixRef, dtype: int, strips: Mapping[int, bytes] | Sequence[
             raise InvalidMatrix("bad-strip-size", f"strip {index} has {len(strip)} bytes, not {STRIP_BYTES}")
         i, p = divmod(index, panels)
         part = array[i * STRIP_ROWS : (i + 1) * STRIP_ROWS, p * width : (p + 1) * width]
-        part[:] = np.frombuffer(strip, dtype=NUMPY_TYPES[dtype]).reshape(STRIP_ROWS, -1)[
-            : part.shape[0], : part.shape[1]
-        ]
-    return array
+        part[:] = np.frombuffer(strip, dtype=stored).reshape(STRIP_ROWS, -1)[: part.shape[0], : part.shape[1]]
+    return drop_padding(dtype, ref.rows, ref.cols, array)

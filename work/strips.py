@@ -3,14 +3,23 @@
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inos.primitives.errors import InosError
 from inos.primitives.hashing import Context, compute_hash
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS
+from inos.primitives.matrices import (
+    MAX_DEPTH,
+    MAX_ROWS,
+    PANEL_BYTES,
+    STRIP_BYTES,
+    STRIP_ROWS,
+    DType,
+    compute_file_length,
+    is_file_shape,
+)
 from inos.primitives.merkle import compute_path
 from inos.primitives.units import HASH_BYTES, Hash
 from inos.work.stopping import check_stop
@@ -18,9 +27,12 @@ from inos.work.stopping import check_stop
 ENTRY_MIN: Final = -64
 ENTRY_MAX: Final = 63
 """Entries of an operand are -64 .. 63 (protocol, section 2)."""
-ITEM_BYTES: Final = {DTYPE_INT7: 1, DTYPE_INT32: 4}
-NUMPY_TYPES: Final[dict[int, np.dtype[Any]]] = {DTYPE_INT7: np.dtype(np.int8), DTYPE_INT32: np.dtype("<i4")}
-MAX_COLS: Final = {DTYPE_INT7: MAX_DEPTH, DTYPE_INT32: MAX_ROWS}
+NUMPY_TYPES: Final[dict[DType, np.dtype[Any]]] = {
+    DType.INT7: np.dtype(np.int8),
+    DType.INT32: np.dtype("<i4"),
+    DType.BYTES: np.dtype(np.uint8),
+}
+"""The entries on disk and on the wire."""
 PIECE_STRIPS: Final = 64
 """The stop event is looked at after this many strips: 1 MiB, which take well under a millisecond."""
 PIECE_NODES: Final = 4096
@@ -30,21 +42,50 @@ class InvalidMatrix(InosError):
     """The protocol does not allow the matrix, the strip, or the pair of matrices."""
 
 
-def compute_grid(dtype: int, rows: int, cols: int) -> tuple[int, int]:
+def compute_grid(dtype: DType, rows: int, cols: int) -> tuple[int, int]:
     """Return (strips, panels): ceil(rows / 16) and ceil(row bytes / 1024)."""
-    return -(-rows // STRIP_ROWS), -(-cols * ITEM_BYTES[dtype] // PANEL_BYTES)
+    return -(-rows // STRIP_ROWS), -(-compute_row_bytes(dtype, cols) // PANEL_BYTES)
 
 
-def check_shape(dtype: int, rows: int, cols: int) -> None:
+def compute_row_bytes(dtype: DType, cols: int) -> int:
+    """Return how many bytes a row takes; the rows of a file are all full, the last one up with zeros."""
+    match dtype:
+        case DType.INT7:
+            return cols
+        case DType.INT32:
+            return 4 * cols
+        case DType.BYTES:
+            return PANEL_BYTES
+        case _:
+            assert_never(dtype)
+
+
+def check_shape(dtype: DType, rows: int, cols: int) -> None:
     """Check that the protocol allows a matrix of this shape.
 
     Raises:
         InvalidMatrix: "bad-shape".
     """
-    if not (1 <= rows <= MAX_ROWS and 1 <= cols <= MAX_COLS[dtype]):
-        kind = "an operand" if dtype == DTYPE_INT7 else "a result"
+    match dtype:
+        case DType.INT7:
+            _check_sides("an operand", rows, cols, MAX_DEPTH)
+        case DType.INT32:
+            _check_sides("a result", rows, cols, MAX_ROWS)
+        case DType.BYTES:
+            if not is_file_shape(rows, cols):
+                raise InvalidMatrix(
+                    "bad-shape",
+                    f"a file has 1 to {MAX_ROWS} rows, the last one of 1 to {PANEL_BYTES} bytes, or one row of no"
+                    f" bytes, not {rows} rows and {cols} bytes in the last one",
+                )
+        case _:
+            assert_never(dtype)
+
+
+def _check_sides(kind: str, rows: int, cols: int, max_cols: int) -> None:
+    if not (1 <= rows <= MAX_ROWS and 1 <= cols <= max_cols):
         raise InvalidMatrix(
-            "bad-shape", f"{kind} has 1 to {MAX_ROWS} rows and 1 to {MAX_COLS[dtype]} columns, not {rows} x {cols}"
+            "bad-shape", f"{kind} has 1 to {MAX_ROWS} rows and 1 to {max_cols} columns, not {rows} x {cols}"
         )
 
 
@@ -64,8 +105,8 @@ def check_entries(piece: NDArray[np.int8], top: int, left: int) -> None:
     )
 
 
-def get_dtype(array: NDArray[Any]) -> int:
-    """Return the protocol's data type of an array: int8 is an operand, int32 a result.
+def get_dtype(array: NDArray[Any]) -> DType:
+    """Return the protocol's data type of an array of numbers: int8 is an operand, int32 a result.
 
     Raises:
         InvalidMatrix: "bad-dtype", "bad-shape".
@@ -75,7 +116,7 @@ def get_dtype(array: NDArray[Any]) -> int:
         raise InvalidMatrix("bad-dtype", f"a matrix is an int8 (operand) or int32 (result) array, not {found}")
     if np.ma.is_masked(array):
         raise InvalidMatrix("bad-dtype", "a matrix has no masked entries", hint="fill them first: a.filled(0)")
-    dtype = DTYPE_INT7 if array.dtype == np.int8 else DTYPE_INT32
+    dtype = DType.INT7 if array.dtype == np.int8 else DType.INT32
     if array.ndim != 2:
         raise InvalidMatrix("bad-shape", f"a matrix has two dimensions, not {array.ndim}")
     check_shape(dtype, *array.shape)
@@ -132,19 +173,62 @@ def check_index(index: int, count: int) -> None:
 def compute_leaf_row(array: NDArray[Any], stop: threading.Event | None = None) -> bytearray:
     """Return the leaves of all strips, 32 bytes each, one after the other. It raises as `compute_leaves` does."""
     dtype = get_dtype(array)
-    if dtype == DTYPE_INT7 and (hashed := _hash_natively(array, stop)) is not None:
+    if dtype == DType.INT7 and (hashed := _hash_natively(array, stop)) is not None:
         return hashed
     width = PANEL_BYTES // array.itemsize
     leaves = bytearray()
     for first, last, left, right in iterate_pieces(*compute_grid(dtype, *array.shape)):
         check_stop(stop)
-        if dtype == DTYPE_INT7:
+        if dtype == DType.INT7:
             part = array[first * STRIP_ROWS : last * STRIP_ROWS, left * width : right * width]
             check_entries(part, first * STRIP_ROWS, left * width)
         data = pack_strips(array, first, last, left, right).reshape(-1).data
         for at in range(0, len(data), STRIP_BYTES):
             leaves += compute_hash(Context.MATRIX_STRIP, data[at : at + STRIP_BYTES])
     return leaves
+
+
+def compute_file_leaves(data: bytes | memoryview, stop: threading.Event | None = None) -> bytearray:
+    """Return the leaves of a file's strips of 16,384 consecutive bytes, the last one filled up with zeros; the empty
+    file has one strip.
+
+    Raises:
+        Stopped: `stop` was set.
+    """
+    view, leaves = memoryview(data), bytearray()
+    for at in range(0, max(1, len(view)), STRIP_BYTES):
+        if at % (PIECE_STRIPS * STRIP_BYTES) == 0:
+            check_stop(stop)
+        strip = view[at : at + STRIP_BYTES]
+        is_whole = len(strip) == STRIP_BYTES
+        leaves += compute_hash(Context.MATRIX_STRIP, strip if is_whole else bytes(strip).ljust(STRIP_BYTES, b"\0"))
+    return leaves
+
+
+def compute_stored_leaves(dtype: DType, rows: NDArray[Any]) -> bytearray:
+    """Return the leaves of rows of strips as they are stored: rows x cols entries, or a file's full rows of bytes.
+
+    Raises:
+        InvalidMatrix: "bad-dtype", "bad-shape", "entry-out-of-range".
+    """
+    match dtype:
+        case DType.INT7 | DType.INT32:
+            return compute_leaf_row(rows)
+        case DType.BYTES:
+            return compute_file_leaves(np.ascontiguousarray(rows, np.uint8).reshape(-1).data)
+        case _:
+            assert_never(dtype)
+
+
+def drop_padding(dtype: DType, rows: int, cols: int, stored: NDArray[Any]) -> NDArray[Any]:
+    """Return a matrix as it is used, of one as it is stored: rows x cols entries, or one row of a file's bytes."""
+    match dtype:
+        case DType.INT7 | DType.INT32:
+            return stored
+        case DType.BYTES:
+            return stored.reshape(-1)[: compute_file_length(rows, cols)]
+        case _:
+            assert_never(dtype)
 
 
 def _hash_natively(array: NDArray[np.int8], stop: threading.Event | None) -> bytearray | None:

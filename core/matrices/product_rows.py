@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from inos.mesh.growing import GrowingMatrix
 from inos.mesh.store import MatrixStore
-from inos.primitives.matrices import DTYPE_INT32, MatrixRef
+from inos.primitives.matrices import DType, MatrixRef
 from inos.primitives.units import JobId
 
 PREFIX: Final = "job"
@@ -29,7 +29,7 @@ class ProductRows:
         self._ref = store.growth.find_adopted(self._name)
         self._growing: GrowingMatrix | None = None
         if self._ref is None:
-            self._growing = store.growth.open(self._name, DTYPE_INT32, rows, cols)
+            self._growing = store.growth.open(self._name, DType.INT32, rows, cols)
 
     @property
     def rows_done(self) -> int:

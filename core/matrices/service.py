@@ -17,7 +17,7 @@ from inos.mesh.errors import MeshError
 from inos.mesh.runs import Run
 from inos.mesh.store import MatrixInfo, MatrixStore
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import MatrixRef
+from inos.primitives.matrices import DType, MatrixRef
 from inos.primitives.units import JobId, MatrixId
 
 T = TypeVar("T")
@@ -48,7 +48,8 @@ class MatrixService:
         self._on_added = on_added
         self._wanted = WantedMatrices()
         self.uploads = Uploads(store)
-        self._fetching: dict[MatrixId, set[asyncio.Future[None]]] = {}
+        self._fetching: dict[MatrixId, dict[asyncio.Future[None], int | None]] = {}
+        """The callers that wait for a matrix, each with the most bytes that it takes."""
 
     async def put(self, array: NDArray[Any]) -> MatrixRef:
         """Store a matrix: an int8 operand or an int32 result."""
@@ -56,8 +57,14 @@ class MatrixService:
         await self._announce(ref.matrix_id)
         return ref
 
+    async def put_bytes(self, data: bytes | memoryview) -> MatrixRef:
+        """Store a file."""
+        ref = await self._threads.store(partial(self.store.put_bytes, data))
+        await self._announce(ref.matrix_id)
+        return ref
+
     async def put_rows(
-        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+        self, matrix: MatrixId, shape: tuple[DType, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
         """Store some rows of a matrix, and return how many are here; see inos.core.matrices.uploads."""
         done = await self._threads.store(partial(self.uploads.add, matrix, shape, first, rows))
@@ -79,14 +86,22 @@ class MatrixService:
         await self._announce(ref.matrix_id)
         return ref
 
-    async def begin(self, info: MatrixInfo) -> bool:
+    async def begin(self, info: MatrixInfo, max_bytes: int | None = None) -> bool:
         """Make room for a matrix that comes in runs, and return True if it is here already.
 
+        Args:
+            max_bytes: the most bytes that those who asked for the matrix take; None for no limit.
+
         Raises:
-            InvalidMatrix: no matrix has this shape. MeshError: there is no room.
+            InvalidMatrix: no matrix has this shape. MeshError: there is no room; "matrix-too-large".
         """
         if self.store.has(info.id):
             return True
+        for waiter, limit in self._fetching.get(info.id, {}).items():
+            if limit is not None and info.size > limit and not waiter.done():
+                waiter.set_exception(_make_too_large(info, limit))
+        if max_bytes is not None and info.size > max_bytes:
+            raise _make_too_large(info, max_bytes)
         await self._change(info.id, partial(self.store.arrivals.begin, info))
         if not self.store.has(info.id):
             return False
@@ -119,17 +134,33 @@ class MatrixService:
             return None
         return await self._threads.check(partial(self.store.get, matrix))
 
-    async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
-        """Return a matrix from the store, or from other nodes within `timeout_s` seconds.
+    async def fetch(self, matrix: MatrixId, timeout_s: float, max_bytes: int | None = None) -> NDArray[Any]:
+        """Return a matrix from the store, or from other nodes within `timeout_s` seconds; a file as one row of uint8.
+
+        Its data type and size need not be known: other nodes tell them, and the id binds them.
+
+        Args:
+            max_bytes: a larger matrix is not fetched; None for no limit.
 
         Raises:
-            MatrixMissing: no node gave it in time.
+            MatrixMissing: no node gave it in time. MeshError: "matrix-too-large", or it cannot be stored.
         """
-        if not self.store.has(matrix):
-            await self._wait(matrix, timeout_s)
+        await self._bring(matrix, timeout_s, max_bytes)
         found = await self.read(matrix)
         if found is None:
             raise MatrixMissing((matrix,))
+        return found
+
+    async def fetch_bytes(self, file: MatrixId, timeout_s: float, max_bytes: int | None = None) -> bytes:
+        """Return a file by its id alone, as `fetch` returns a matrix.
+
+        Raises:
+            InvalidMatrix: "not-bytes": the matrix is one of numbers. MatrixMissing, MeshError: as `fetch` raises them.
+        """
+        await self._bring(file, timeout_s, max_bytes)
+        found = await self._threads.check(partial(self.store.get_bytes, file))
+        if found is None:
+            raise MatrixMissing((file,))
         return found
 
     async def pin(self, matrix: MatrixId) -> None:
@@ -166,20 +197,31 @@ class MatrixService:
         for matrix in self._wanted.list_ids():
             if self.store.has(matrix):
                 self._wanted.discard(matrix)
-        self.ask(tuple(dict.fromkeys((*self._wanted.list_ids(), *self._fetching))))
+        self.ask(self._wanted.list_ids())
+        for matrix, waiters in self._fetching.items():
+            for limit in dict.fromkeys(waiters.values()):
+                self._events.publish(MatrixWanted((matrix,), limit))
 
-    async def _wait(self, matrix: MatrixId, timeout_s: float) -> None:
-        """Return when the matrix is here. Raises MatrixMissing, or the error for which this node cannot store it."""
+    async def _bring(self, matrix: MatrixId, timeout_s: float, max_bytes: int | None) -> None:
+        """Return when the matrix is here. It raises as `fetch` does."""
+        info = self.store.find_info(matrix)
+        if info is not None and max_bytes is not None and info.size > max_bytes:
+            raise _make_too_large(info, max_bytes)
+        if not self.store.has(matrix):
+            await self._wait(matrix, timeout_s, max_bytes)
+
+    async def _wait(self, matrix: MatrixId, timeout_s: float, max_bytes: int | None) -> None:
+        """Return when the matrix has come. Raises MatrixMissing, or the error for which this node does not store it."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._fetching.setdefault(matrix, set()).add(waiter)
+        self._fetching.setdefault(matrix, {})[waiter] = max_bytes
         try:
-            self.ask((matrix,))
+            self._events.publish(MatrixWanted((matrix,), max_bytes))
             async with asyncio.timeout(timeout_s):
                 await waiter
         except TimeoutError as error:
             raise MatrixMissing((matrix,)) from error
         finally:
-            self._fetching[matrix].discard(waiter)
+            del self._fetching[matrix][waiter]
             if not self._fetching[matrix]:
                 del self._fetching[matrix]
 
@@ -200,3 +242,7 @@ class MatrixService:
                 waiter.set_result(None)
         self._wanted.discard(matrix)
         await self._on_added(matrix)
+
+
+def _make_too_large(info: MatrixInfo, limit: int) -> MeshError:
+    return MeshError("matrix-too-large", f"matrix {info.id.hex()} has {info.size} bytes, and at most {limit} are taken")

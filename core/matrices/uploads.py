@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from inos.mesh.errors import MeshError
 from inos.mesh.growing import GrowingMatrix
 from inos.mesh.store import MatrixStore
+from inos.primitives.matrices import DType
 from inos.primitives.units import MatrixId
 from inos.work.strips import check_shape
 
@@ -32,7 +33,7 @@ class Uploads:
         self._store = store
         self._open: OrderedDict[MatrixId, GrowingMatrix] = OrderedDict()
 
-    def add(self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None) -> int:
+    def add(self, matrix: MatrixId, shape: tuple[DType, int, int], first: int, rows: NDArray[Any] | None) -> int:
         """Write rows from `first` on, if any, and return how many are here. The matrix is stored when all are.
 
         Args:
@@ -63,7 +64,7 @@ class Uploads:
             self._finish(matrix, growing)
         return done
 
-    def _get(self, matrix: MatrixId, shape: tuple[int, int, int]) -> GrowingMatrix:
+    def _get(self, matrix: MatrixId, shape: tuple[DType, int, int]) -> GrowingMatrix:
         growing = self._open.pop(matrix, None)
         if growing is not None and (growing.dtype, growing.rows, growing.cols) != shape:
             growing.close()

@@ -20,13 +20,13 @@ from inos.client.answers import convert
 from inos.client.errors import ClientError, JobFailed, RemoteError
 from inos.client.npy_writer import NpyWriter
 from inos.client.uploads import CALL_TIMEOUT_S, CHUNK_BYTES, Call, Progress
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_ROWS, compute_matrix_id
+from inos.primitives.matrices import STRIP_ROWS, DType, compute_matrix_id
 from inos.work.freivalds import RowCheck
 from inos.work.strips import StripTree, compute_leaf_row
 
 ASK_S: Final = 20.0
 """The node asks its peers for this long in one call, which is repeated while there is time."""
-DTYPES: Final = {"int8": DTYPE_INT7, "int32": DTYPE_INT32}
+DTYPES: Final = {"int8": DType.INT7, "int32": DType.INT32}
 
 
 class RemoteRows:

@@ -222,7 +222,7 @@ class SyncService:
                 self.matrices.on_added(event.id)
                 self._routing.on_added(event.id)
             case MatrixWanted():
-                self.matrices.want(event.ids)
+                self.matrices.want(event.ids, event.max_bytes)
             case BlockEarly():
                 pass  # The monitor tells that this node's clock may be slow.
             case _:

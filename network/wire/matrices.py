@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from inos.network.wire.base import Reply, Request
-from inos.primitives.matrices import MAX_RESULT_PATH, STRIP_BYTES, U32, Hash32
+from inos.primitives.matrices import MAX_RESULT_PATH, STRIP_BYTES, U32, DType, Hash32
 
 MAX_STRIPS: Final = 16
 MAX_RUN_BYTES: Final = 64 * STRIP_BYTES
@@ -22,7 +22,7 @@ class GetMatrix(Request, frozen=True, tag=13):
 class MatrixHead(Reply, frozen=True, tag=14):
     """Tells type, dimensions and root of a matrix; the id is their hash, so that a wrong head is detected at once."""
 
-    dtype: Annotated[int, Meta(ge=1, le=2)]
+    dtype: DType
     rows: U32
     cols: U32
     root: Hash32
@@ -67,7 +67,7 @@ class RunData(Reply, frozen=True, tag=41):
 class OfferCopy(Request, frozen=True, tag=42):
     """Asks the receiver to keep a copy of a matrix that the sender has and too few others have."""
 
-    dtype: Annotated[int, Meta(ge=1, le=2)]
+    dtype: DType
     rows: U32
     cols: U32
     root: Hash32

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inos import work
 from inos.consensus.params import Params
 from inos.primitives.blocks import Header, compute_anchor
-from inos.primitives.matrices import DTYPE_INT7, MatrixRef, Seal, Witness, make_matrix_ref
+from inos.primitives.matrices import DType, MatrixRef, Seal, Witness, make_matrix_ref
 from inos.primitives.units import U256_MAX, Hash
 from inos.work import certificate
 from inos.work.certificate import Win, check_certificate, compute_digest
@@ -91,7 +91,7 @@ def test_nothing_that_a_miner_writes_has_a_field_for_the_noise() -> None:
 
 def make_ref(ref: MatrixRef, rows: int, cols: int) -> MatrixRef:
     """Return a reference to the same strips with another shape."""
-    return make_matrix_ref(DTYPE_INT7, rows, cols, Hash(ref.root))
+    return make_matrix_ref(DType.INT7, rows, cols, Hash(ref.root))
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(31, 1024), (17, 1024), (32, 1023), (32, 1)])

@@ -16,23 +16,43 @@ from inos.mesh.errors import MeshError
 from inos.mesh.eviction import Candidate, choose_victims
 from inos.mesh.runs import count_runs
 from inos.mesh.store import MatrixInfo, MatrixStore
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_BYTES
+from inos.primitives.matrices import STRIP_BYTES, DType, MatrixRef
 from inos.primitives.units import MatrixId
 
 
 @st.composite
 def matrices(draw: st.DrawFn) -> NDArray[Any]:
-    """Operands and results of one to a few strips, rarely a whole number of them."""
+    """Operands, results and files of one to a few strips, rarely a whole number of them; files also of two runs."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     rows = draw(st.integers(1, 50))
-    if draw(st.booleans()):
-        return rng.integers(-64, 64, (rows, draw(st.integers(1, 2500))), np.int8)
-    return rng.integers(-(2**31), 2**31, (rows, draw(st.integers(1, 700))), np.int32)
+    match draw(st.sampled_from(DType)):
+        case DType.INT7:
+            return rng.integers(-64, 64, (rows, draw(st.integers(1, 2500))), np.int8)
+        case DType.INT32:
+            return rng.integers(-(2**31), 2**31, (rows, draw(st.integers(1, 700))), np.int32)
+        case DType.BYTES:
+            length = draw(st.integers(0, 3000) | st.sampled_from((16_384, 32_768, 1 << 20, (1 << 20) + 1)))
+            return rng.integers(0, 256, length, np.uint8)
+
+
+def put(store: MatrixStore, array: NDArray[Any]) -> MatrixRef:
+    return store.put_bytes(array.data) if array.dtype == np.uint8 else store.put(array)
+
+
+def make_ref(array: NDArray[Any]) -> MatrixRef:
+    return work.compute_file_ref(array.data) if array.dtype == np.uint8 else work.matrix_ref(array)
 
 
 def make_info(array: NDArray[Any]) -> MatrixInfo:
-    ref = work.matrix_ref(array)
-    return MatrixInfo(DTYPE_INT7 if array.dtype == np.int8 else DTYPE_INT32, ref.rows, ref.cols, ref.root)
+    ref = make_ref(array)
+    dtype = {np.int8: DType.INT7, np.int32: DType.INT32, np.uint8: DType.BYTES}[array.dtype.type]
+    return MatrixInfo(dtype, ref.rows, ref.cols, ref.root)
+
+
+def compute_strip(array: NDArray[Any], index: int) -> bytes:
+    if array.dtype == np.uint8:
+        return array[index * STRIP_BYTES : (index + 1) * STRIP_BYTES].tobytes().ljust(STRIP_BYTES, b"\0")
+    return work.compute_strip(array, index)
 
 
 @settings(max_examples=30)
@@ -40,8 +60,8 @@ def make_info(array: NDArray[Any]) -> MatrixInfo:
 def test_round_trip(array: NDArray[Any]) -> None:
     with TemporaryDirectory() as folder:
         store = MatrixStore(Path(folder))
-        ref = store.put(array)
-        assert ref == work.matrix_ref(array)
+        ref = put(store, array)
+        assert ref == make_ref(array)
         for one in (store, MatrixStore(Path(folder))):
             found = one.get(ref.matrix_id)
             assert found is not None
@@ -53,8 +73,9 @@ def test_round_trip(array: NDArray[Any]) -> None:
             strips = one.get_strips(ref.matrix_id, 0, 10_000)
             assert len(strips) == make_info(array).strips
             for index, (strip, path) in enumerate(strips):
-                assert strip == work.compute_strip(array, index)
+                assert strip == compute_strip(array, index)
                 work.check_strip(ref, make_info(array).dtype, index, strip, path)
+            assert np.array_equal(work.assemble(ref, make_info(array).dtype, [strip for strip, _ in strips]), array)
 
 
 @settings(max_examples=25)
@@ -62,7 +83,7 @@ def test_round_trip(array: NDArray[Any]) -> None:
 def test_runs_in_any_order_with_spoiled_ones_between_and_a_restart(array: NDArray[Any], data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
         source, store = MatrixStore(Path(folder, "a")), MatrixStore(Path(folder, "b"))
-        matrix = source.put(array).matrix_id
+        matrix = put(source, array).matrix_id
         info = make_info(array)
         count = count_runs(info)
         store.arrivals.begin(info)

@@ -12,7 +12,7 @@ from inos.network.wire.base import Message
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock
 from inos.primitives.blocks import Block, Header
-from inos.primitives.matrices import DTYPE_INT7, Seal, make_matrix_ref
+from inos.primitives.matrices import DType, Seal, make_matrix_ref
 from inos.primitives.units import Hash, MatrixId
 from simulation.common import check_honest, make_network, make_params, mine_evenly
 from simulation.report import Report
@@ -47,8 +47,8 @@ def spoil_seal(seal: Seal) -> dict[Code, dict[str, Any]]:
         Code.TICKET_OUT_OF_RANGE: {"i": 1},
         Code.DIGEST_ABOVE_TARGET: {"digest": b"\xff" * 32},
         Code.BAD_MATRIX_ID: {"x": wrong_id},
-        Code.BAD_DIMENSIONS: {"w": make_matrix_ref(DTYPE_INT7, seal.w.rows, 0, Hash(seal.w.root))},
-        Code.DEPTH_MISMATCH: {"x": make_matrix_ref(DTYPE_INT7, seal.x.rows, seal.x.cols + 1, Hash(seal.x.root))},
+        Code.BAD_DIMENSIONS: {"w": make_matrix_ref(DType.INT7, seal.w.rows, 0, Hash(seal.w.root))},
+        Code.DEPTH_MISMATCH: {"x": make_matrix_ref(DType.INT7, seal.x.rows, seal.x.cols + 1, Hash(seal.x.root))},
     }
 
 

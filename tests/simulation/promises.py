@@ -13,7 +13,7 @@ from inos.network.wire.kademlia import MAX_PROVIDED, FindProviders, Provide
 from inos.network.wire.limits import LIMITS
 from inos.network.wire.matrices import OfferCopy
 from inos.network.wire.transactions import MAX_ANNOUNCED, AnnounceTransactions
-from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.matrices import DType
 from simulation.common import QUIET, compare_with_quiet, make_params
 from simulation.report import Report
 from support.sim_attacker import Attacker
@@ -52,7 +52,7 @@ class Promiser(Attacker):
             ):
                 await self.send(link, message)
             if not number % 10:
-                await self.send(link, OfferCopy(number * 4 + 2, DTYPE_INT7, 1 << 15, 1 << 15, random(32)))
+                await self.send(link, OfferCopy(number * 4 + 2, DType.INT7, 1 << 15, 1 << 15, random(32)))
             await asyncio.sleep(4.4 / LIMITS[Provide].per_s)
 
     async def on_message(self, link: Link, message: Message) -> None:

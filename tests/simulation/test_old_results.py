@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from inos.consensus.records import JobState
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, Product, Witness, make_matrix_ref
+from inos.primitives.matrices import DType, Product, Witness, make_matrix_ref
 from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
@@ -29,8 +29,8 @@ POSTER, WORKER = make_key(bytes(31) + b"\x01"), make_key(bytes(31) + b"\x02")
 RULES = msgspec.structs.replace(TESTNET, result_depth=10)
 ABOVE = 30
 """Blocks above the result."""
-X, W = (make_matrix_ref(DTYPE_INT7, 16, 64, Hash(bytes([n]) * 32)) for n in (1, 2))
-Y = make_matrix_ref(DTYPE_INT32, 16, 16, Hash(b"\3" * 32))
+X, W = (make_matrix_ref(DType.INT7, 16, 64, Hash(bytes([n]) * 32)) for n in (1, 2))
+Y = make_matrix_ref(DType.INT32, 16, 16, Hash(b"\3" * 32))
 LIMIT_S = 300.0
 
 

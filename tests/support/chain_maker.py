@@ -23,7 +23,7 @@ from inos.consensus.records import JobState
 from inos.primitives.blocks import Block, compute_anchor, compute_block_id
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import ParentMissing, RuleViolation, VerdictMissing
-from inos.primitives.matrices import DTYPE_INT32, MatrixRef, Witness, make_matrix_ref
+from inos.primitives.matrices import DType, MatrixRef, Witness, make_matrix_ref
 from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
@@ -209,7 +209,7 @@ def dump_chain(ledger: Ledger) -> dict[bytes, bytes]:
 
 def make_result_ref(job_rows: int = 32, job_cols: int = 48, tag: int = 1) -> MatrixRef:
     """Return a result of `make_post`'s job whose bytes nobody has."""
-    return make_matrix_ref(DTYPE_INT32, job_rows, job_cols, Hash(tag.to_bytes(32, "big")))
+    return make_matrix_ref(DType.INT32, job_rows, job_cols, Hash(tag.to_bytes(32, "big")))
 
 
 def grow_at_random(

@@ -24,7 +24,7 @@ from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_r
 from inos.primitives.bls import Bls, get_bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Product, Seal, make_matrix_ref
+from inos.primitives.matrices import DType, MatrixRef, Product, Seal, make_matrix_ref
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_signing_hash, compute_tx_id
 from inos.primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, TimeMs
@@ -98,11 +98,11 @@ ALLOCATIONS: Final = {ALICE.address: Nano(1_000_000), BOB.address: Nano(500_000)
 
 def make_operand(rows: int, cols: int, tag: int = 1) -> MatrixRef:
     """Return a reference to an operand whose bytes nobody has."""
-    return make_matrix_ref(DTYPE_INT7, rows, cols, Hash(tag.to_bytes(32, "big")))
+    return make_matrix_ref(DType.INT7, rows, cols, Hash(tag.to_bytes(32, "big")))
 
 
 def make_result(rows: int, cols: int, tag: int = 1) -> MatrixRef:
-    return make_matrix_ref(DTYPE_INT32, rows, cols, Hash(tag.to_bytes(32, "big")))
+    return make_matrix_ref(DType.INT32, rows, cols, Hash(tag.to_bytes(32, "big")))
 
 
 def make_post(height: int, **changes: Any) -> PostJob:

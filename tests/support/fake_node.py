@@ -48,7 +48,7 @@ from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_r
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, MatrixMissing
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Product
+from inos.primitives.matrices import DType, MatrixRef, Product
 from inos.primitives.transactions import (
     ClaimJob,
     Payload,
@@ -116,7 +116,7 @@ class FakeMatrices:
         if array is None:
             return None
         ref = work.matrix_ref(array)
-        return Info(DTYPE_INT7 if array.dtype == np.int8 else DTYPE_INT32, ref.rows, ref.cols, ref.root)
+        return Info(DType.INT7 if array.dtype == np.int8 else DType.INT32, ref.rows, ref.cols, ref.root)
 
 
 class FakePool:
@@ -403,7 +403,7 @@ class FakeMatrixService:
         return found
 
     async def put_rows(
-        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+        self, matrix: MatrixId, shape: tuple[DType, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
         if matrix in self.store.arrays:
             return shape[1]

@@ -174,7 +174,7 @@ class FakeMatrices:
         self.heads[id], self.parts[id] = info, dict(enumerate(strips))
         return id
 
-    async def begin(self, info: MatrixInfo) -> bool:
+    async def begin(self, info: MatrixInfo, max_bytes: int | None = None) -> bool:
         id = compute_matrix_id(info.dtype, info.rows, info.cols, info.root)
         self.heads.setdefault(id, info)
         self.parts.setdefault(id, {})

@@ -33,7 +33,7 @@ from inos.network.transport.simulated import Line, SimulatedNetwork
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_difficulty
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import InvalidCertificate
-from inos.primitives.matrices import DTYPE_INT7, STRIP_BYTES, Seal, Witness, make_matrix_ref
+from inos.primitives.matrices import STRIP_BYTES, DType, Seal, Witness, make_matrix_ref
 from inos.primitives.units import Address, BlockId, Hash, NodeId, Target, TimeMs
 from support.chain_maker import MadeBlock
 from support.inline_threads import InlineThreads
@@ -42,7 +42,7 @@ from support.sim_database import MemoryDatabase
 SEAL_S: Final = 0.001
 """The time to check a seal (docs/benchmarks.md: 0.6 ms on one core, plus the transfer to the process and back)."""
 START_MS: Final = 1_700_000_000_000
-OPERANDS: Final = tuple(make_matrix_ref(DTYPE_INT7, 16, 1024, Hash(bytes([n]) * 32)) for n in (1, 2))
+OPERANDS: Final = tuple(make_matrix_ref(DType.INT7, 16, 1024, Hash(bytes([n]) * 32)) for n in (1, 2))
 
 
 class SimClock:

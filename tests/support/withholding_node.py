@@ -11,7 +11,7 @@ from inos.network.sync.serving import RequestServer
 from inos.network.wire.base import Request
 from inos.network.wire.control import NotFound
 from inos.network.wire.matrices import GetMatrix, GetRun, GetStrips
-from inos.primitives.matrices import DTYPE_INT32
+from inos.primitives.matrices import DType
 from inos.primitives.units import MatrixId
 
 if __name__ == "__main__":
@@ -20,7 +20,7 @@ if __name__ == "__main__":
     async def withhold(self: RequestServer, peer: Peer, request: Request) -> None:
         if isinstance(request, GetMatrix | GetRun | GetStrips):
             info = self._node.matrices.store.info(MatrixId(request.id))
-            if info is not None and info.dtype == DTYPE_INT32:
+            if info is not None and info.dtype == DType.INT32:
                 await peer.out.put(NotFound(request.request, (request.id,)))
                 return
         await keep(self, peer, request)

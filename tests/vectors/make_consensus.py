@@ -65,7 +65,7 @@ from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.codec import encode
 from inos.primitives.jury import compute_commitment, compute_reveal_hash
 from inos.primitives.jury import compute_vote_hash as compute_jury_vote_hash
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
+from inos.primitives.matrices import DType, MatrixRef, Seal, make_matrix_ref
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import (
     CancelJob,
@@ -153,9 +153,9 @@ def make_ref(dtype: int, rows: int, cols: int, tag: int) -> MatrixRef:
     return make_matrix_ref(dtype, rows, cols, Hash(bytes([tag]) * 32))
 
 
-X: Final = make_ref(DTYPE_INT7, 32, 1500, 0x11)
-W: Final = make_ref(DTYPE_INT7, 48, 1500, 0x22)
-Y: Final = make_ref(DTYPE_INT32, 32, 48, 0x33)
+X: Final = make_ref(DType.INT7, 32, 1500, 0x11)
+W: Final = make_ref(DType.INT7, 48, 1500, 0x22)
+Y: Final = make_ref(DType.INT32, 32, 48, 0x33)
 ALICE: Final = compute_address(compute_public_key(SECRET))
 BOB: Final = compute_address(compute_public_key(OTHER))
 JOB: Final = JobId(b"\x44" * 32)

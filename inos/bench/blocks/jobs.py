@@ -8,7 +8,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from inos.bench.blocks.workshop import Workshop
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, make_matrix_ref
+from inos.primitives.matrices import DType, MatrixRef, make_matrix_ref
 from inos.primitives.transactions import ClaimJob, JobMode, PostJob, SubmitResult, Transaction, compute_tx_id
 from inos.primitives.units import U64_MAX, Hash, JobId
 from inos.work.limbs import multiply_int7
@@ -20,7 +20,7 @@ REWARD: Final = 1000
 _tags = count(1)
 
 
-def make_ref(dtype: int = DTYPE_INT7, rows: int = ROWS, cols: int = 64) -> MatrixRef:
+def make_ref(dtype: DType = DType.INT7, rows: int = ROWS, cols: int = 64) -> MatrixRef:
     """Return a matrix that nobody has."""
     return make_matrix_ref(dtype, rows, cols, Hash(next(_tags).to_bytes(32, "big")))
 
@@ -65,7 +65,7 @@ def deliver(shop: Workshop, jobs: Iterable[JobId], results: Iterable[MatrixRef])
 def make_results() -> Iterator[MatrixRef]:
     """Yield results of the right shape for `make_post`, which nobody has."""
     while True:
-        yield make_ref(DTYPE_INT32, ROWS, ROWS)
+        yield make_ref(DType.INT32, ROWS, ROWS)
 
 
 def deliver_optimistic(shop: Workshop, number: int, **changes: Any) -> list[JobId]:

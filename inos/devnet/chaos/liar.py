@@ -34,7 +34,7 @@ from inos.network.wire.messages import decode_message, encode_message
 from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.codec import encode
-from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Seal, Witness
+from inos.primitives.matrices import STRIP_BYTES, DType, MatrixRef, Seal, Witness
 from inos.primitives.transactions import Transaction, Transfer
 
 PAUSE_S: Final = 0.4
@@ -191,7 +191,9 @@ async def spoil_strips(talk: _Talk) -> None:
     """Answer requests for matrices with wrong bytes."""
     for message in talk.heard:
         if isinstance(message, GetMatrix):
-            await talk.send(MatrixHead(message.request, 1, 128, 512, talk.rng.randbytes(32)), "lied about a matrix")
+            await talk.send(
+                MatrixHead(message.request, DType.INT7, 128, 512, talk.rng.randbytes(32)), "lied about a matrix"
+            )
         if isinstance(message, GetStrips):
             strip = Strip(talk.rng.randbytes(STRIP_BYTES), ())
             await talk.send(Strips(message.request, message.first, (strip,)), "sent a wrong strip")

@@ -18,8 +18,7 @@ from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
 from inos.primitives.matrices import (
-    DTYPE_INT7,
-    DTYPE_INT32,
+    DType,
     MatrixRef,
     compute_matrix_id,
     is_ref_consistent,
@@ -60,11 +59,11 @@ class MatrixSync:
         self._has_work = asyncio.Event()
         self._search = ProviderSearch(self._wants, router, get_or_dial, list_peers, self._fetch_one, penalise, clock)
 
-    def want(self, ids: Iterable[MatrixId]) -> None:
-        """Fetch matrices that this node needs."""
+    def want(self, ids: Iterable[MatrixId], max_bytes: int | None = None) -> None:
+        """Fetch matrices that this node needs, if they have at most `max_bytes` each."""
         until = self._clock.monotonic() + self._limits.matrix_wanted
         for id in ids:
-            if not self._node.matrices.store.has(id) and not self._wants.add(id, None, until):
+            if not self._node.matrices.store.has(id) and not self._wants.add(id, None, until, max_bytes=max_bytes):
                 log.warning("too many matrices wanted; this one is not fetched", id=id.hex())
         self._has_work.set()
 
@@ -72,11 +71,11 @@ class MatrixSync:
         """Fetch the matrices of announced jobs and results, so that they reach many nodes before they are needed."""
         until = self._clock.monotonic() + AHEAD_S
         for tx in transactions:
-            refs: tuple[tuple[MatrixRef, int], ...] = ()
+            refs: tuple[tuple[MatrixRef, DType], ...] = ()
             if isinstance(tx.payload, PostJob):
-                refs = ((tx.payload.x, DTYPE_INT7), (tx.payload.w, DTYPE_INT7))
+                refs = ((tx.payload.x, DType.INT7), (tx.payload.w, DType.INT7))
             elif isinstance(tx.payload, SubmitResult):
-                refs = ((tx.payload.y, DTYPE_INT32),)
+                refs = ((tx.payload.y, DType.INT32),)
             for ref, dtype in refs:
                 id = ref.matrix_id
                 if not is_ref_consistent(ref, dtype) or self._node.matrices.store.has(id):
@@ -212,8 +211,9 @@ class MatrixSync:
 
     async def _begin(self, step: Allocate) -> None:
         """Allocate a matrix whose shape is known, and request its runs from now on."""
+        want = self._wants.get(step.id)
         try:
-            is_here = await self._node.matrices.begin(step.info)
+            is_here = await self._node.matrices.begin(step.info, None if want is None else want.max_bytes)
         except InosError as error:
             self._give_up(step.id, error)
             return
@@ -242,6 +242,7 @@ class MatrixSync:
             self.on_added(step.id)
 
     def _give_up(self, id: MatrixId, error: InosError) -> None:
-        """Stop fetching a matrix that this node cannot keep, because it has no room or no matrix has this shape."""
+        """Stop fetching a matrix that this node does not keep: it has no room, it asked for less, or no matrix has
+        this shape."""
         log.warning("matrix not kept", id=id.hex(), code=error.code, reason=error.message)
         self._wants.remove(id)

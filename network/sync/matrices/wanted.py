@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from inos.mesh.store import MatrixInfo
 from inos.network.peers.bounded import ExpiringSet
-from inos.primitives.matrices import DTYPE_INT7
 from inos.primitives.units import MatrixId
 
 K = TypeVar("K", bound=Hashable)
@@ -50,10 +49,12 @@ FetchStep: TypeAlias = FetchHead | Allocate | FetchRun
 class WantedMatrix(Generic[K]):
     """Holds what is known of one wanted matrix."""
 
-    def __init__(self, info: MatrixInfo | None, until: float, is_prefetch: bool) -> None:
+    def __init__(self, info: MatrixInfo | None, until: float, is_prefetch: bool, max_bytes: int | None) -> None:
         self.info = info
         self.until = until
         self.is_prefetch = is_prefetch
+        self.max_bytes = max_bytes
+        """A larger matrix is not fetched; None for no limit."""
         self.head_asked: K | None = None
         self.is_begun = False
         self.is_beginning = False
@@ -63,11 +64,6 @@ class WantedMatrix(Generic[K]):
         """These peers did not deliver when last asked."""
         self.search_at = 0.0
         self.searches = 0
-
-
-def compute_matrix_bytes(info: MatrixInfo) -> int:
-    """Return the number of bytes of the entries."""
-    return info.rows * info.cols * (1 if info.dtype == DTYPE_INT7 else 4)
 
 
 class WantedMatrices(Generic[K]):
@@ -87,29 +83,38 @@ class WantedMatrices(Generic[K]):
     def get(self, id: MatrixId) -> WantedMatrix[K] | None:
         return self._wants.get(id)
 
-    def add(self, id: MatrixId, info: MatrixInfo | None, until: float, *, is_prefetch: bool = False) -> bool:
+    def add(
+        self,
+        id: MatrixId,
+        info: MatrixInfo | None,
+        until: float,
+        *,
+        is_prefetch: bool = False,
+        max_bytes: int | None = None,
+    ) -> bool:
         """Want a matrix until a time; return True if it is wanted now.
 
-        If `is_prefetch`, no task needs the matrix yet, so it must fit the budget.
+        If `is_prefetch`, no task needs the matrix yet, so it must fit the budget. The largest `max_bytes` counts,
+        and None is larger than all.
         """
         want = self._wants.get(id)
         if want is not None:
             want.until = max(want.until, until)
             want.is_prefetch = want.is_prefetch and is_prefetch
             want.info = want.info or info
+            if want.max_bytes is not None:
+                want.max_bytes = None if max_bytes is None else max(want.max_bytes, max_bytes)
             return True
         if len(self._wants) >= MAX_WANTS:
             return False
-        if is_prefetch and (
-            info is None or self._count_prefetch_bytes() + compute_matrix_bytes(info) > self._prefetch_bytes
-        ):
+        if is_prefetch and (info is None or self._count_prefetch_bytes() + info.data_bytes > self._prefetch_bytes):
             return False
-        self._wants[id] = WantedMatrix(info, until, is_prefetch)
+        self._wants[id] = WantedMatrix(info, until, is_prefetch, max_bytes)
         return True
 
     def _count_prefetch_bytes(self) -> int:
         wants = self._wants.values()
-        return sum(compute_matrix_bytes(want.info) for want in wants if want.is_prefetch and want.info is not None)
+        return sum(want.info.data_bytes for want in wants if want.is_prefetch and want.info is not None)
 
     def remove(self, id: MatrixId) -> None:
         self._wants.pop(id, None)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import DTYPE_INT7, MAX_ROWS
+from inos.primitives.matrices import MAX_ROWS, DType
 from inos.primitives.units import MatrixId
 from inos.rpc.errors import make_invalid_param, make_not_found
 from inos.rpc.method import Example, method
@@ -130,5 +130,5 @@ def _dtype_name(array: NDArray[Any]) -> DtypeName:
 def _check_size(node: NodePort, matrix: MatrixId) -> None:
     info = node.matrices.store.info(matrix)
     if info is not None:
-        size = info.rows * info.cols * (1 if info.dtype == DTYPE_INT7 else 4)
+        size = info.rows * info.cols * (1 if info.dtype == DType.INT7 else 4)
         check_answer_size(size, MAX_ANSWER_BYTES, matrix.hex())

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_ROWS
+from inos.primitives.matrices import MAX_ROWS, DType
 from inos.primitives.units import MatrixId
 from inos.rpc.errors import make_invalid_param, make_not_found
 from inos.rpc.method import method
@@ -80,7 +80,7 @@ async def mesh_put_rows(node: NodePort, params: PutRowsParams) -> StoredRowsMode
 
     Without data, the answer says which row to send next, also after a lost connection or a restart of the node.
     """
-    dtype = DTYPE_INT7 if params.dtype == "int8" else DTYPE_INT32
+    dtype = DType.INT7 if params.dtype == "int8" else DType.INT32
     array = None
     if params.data:
         raw = decode_base64(params.data)

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from msgspec import structs
 from pydantic import Field
 
-from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.matrices import DType
 from inos.primitives.units import MatrixId
 from inos.rpc.errors import REFUSED, RpcError, make_not_found
 from inos.rpc.method import method
@@ -102,7 +102,7 @@ async def mesh_list(node: NodePort, params: ListParams) -> MatrixPageModel:
         matrices=[
             StoredMatrixModel(
                 id=each.id.hex(),
-                dtype="int8" if each.info.dtype == DTYPE_INT7 else "int32",
+                dtype="int8" if each.info.dtype == DType.INT7 else "int32",
                 rows=each.info.rows,
                 cols=each.info.cols,
                 bytes=each.info.file_bytes,

@@ -13,7 +13,7 @@ from inos.primitives.blocks import Block
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
 from inos.primitives.hashing import Context, compute_hash
-from inos.primitives.matrices import DTYPE_INT7, STRIP_BYTES, make_matrix_ref
+from inos.primitives.matrices import STRIP_BYTES, DType, make_matrix_ref
 from inos.primitives.transactions import SubmitResult, Transfer
 from inos.primitives.units import TimeMs
 from support.chain_maker import EASY, NOW, Branch, MadeBlock, feed
@@ -102,7 +102,7 @@ def check_witness(side: str, strip: bytes | None = None, path: tuple[...] = (), 
     given = getattr(witness, f"{side}_strip") if strip is None else strip
     witness = msgspec.structs.replace(witness, **{f"{side}_strip": given, f"{side}_path": path})
     if commits:
-        ref = make_matrix_ref(DTYPE_INT7, 15, 1024, compute_hash(Context.MATRIX_STRIP, given))
+        ref = make_matrix_ref(DType.INT7, 15, 1024, compute_hash(Context.MATRIX_STRIP, given))
         header = edit(made.block, seal=msgspec.structs.replace(header.seal, **{side: ref})).header
     check_seal(EASY, header, witness)
 

@@ -16,7 +16,7 @@ from inos import work
 from inos.mesh.errors import MeshError
 from inos.mesh.growing import GrowingMatrix
 from inos.mesh.store import MatrixStore
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32
+from inos.primitives.matrices import DType
 
 RNG = np.random.default_rng(3)
 Y = RNG.integers(-(2**31), 2**31, (150, 300), dtype=np.int32)
@@ -24,7 +24,7 @@ NAME = "job1"
 
 
 def open_one(store: MatrixStore) -> GrowingMatrix:
-    return store.growth.open(NAME, DTYPE_INT32, *Y.shape)
+    return store.growth.open(NAME, DType.INT32, *Y.shape)
 
 
 def test_slices_add_up_to_the_stored_matrix(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_entries_without_their_leaves_do_not_count(tmp_path: Path) -> None:
 def test_another_matrix_under_the_same_name_begins_anew(tmp_path: Path) -> None:
     store = MatrixStore(tmp_path)
     open_one(store).write(0, Y[:16])
-    other = store.growth.open(NAME, DTYPE_INT32, 150, 299)
+    other = store.growth.open(NAME, DType.INT32, 150, 299)
     assert other.rows_done == 0
     assert open_one(store).rows_done == 0
 
@@ -121,14 +121,14 @@ def test_only_the_next_whole_strips_are_taken(tmp_path: Path) -> None:
 
 def test_an_operand_out_of_range_is_refused_and_a_spoiled_one_made_again(tmp_path: Path) -> None:
     store = MatrixStore(tmp_path)
-    growing = store.growth.open(NAME, DTYPE_INT7, 32, 100)
+    growing = store.growth.open(NAME, DType.INT7, 32, 100)
     with pytest.raises(work.InvalidMatrix):
         growing.write(0, np.full((32, 100), 64, np.int8))
     growing.write(0, np.full((32, 100), 63, np.int8))
     growing.close()
     data = growing.path.read_bytes()
     growing.path.write_bytes(data[:-1] + b"\x7f")
-    assert store.growth.open(NAME, DTYPE_INT7, 32, 100).rows_done in (0, 16)
+    assert store.growth.open(NAME, DType.INT7, 32, 100).rows_done in (0, 16)
 
 
 def test_what_was_stored_is_found_again_by_its_name(tmp_path: Path) -> None:
@@ -150,9 +150,9 @@ def test_limits(tmp_path: Path) -> None:
         open_one(store)
     assert caught.value.code == "store-full"
     with pytest.raises(work.InvalidMatrix):
-        store.growth.open(NAME, DTYPE_INT32, 0, 4)
+        store.growth.open(NAME, DType.INT32, 0, 4)
     with pytest.raises(ValueError, match="not a valid file name"):
-        store.growth.open("../x", DTYPE_INT32, 1, 1)
+        store.growth.open("../x", DType.INT32, 1, 1)
 
 
 def test_a_whole_row_of_strips_is_opened_with_one_path(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from inos.mesh.demand import HALF_LIFE_MS, MAX_DEMAND, Demand
 from inos.mesh.errors import MeshError
 from inos.mesh.runs import count_runs
 from inos.mesh.store import MatrixInfo, MatrixStore
-from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.matrices import DType
 from inos.primitives.units import MatrixId
 from support.disks import fill_disk, small_disk
 
@@ -30,7 +30,7 @@ def make_array(seed: int, rows: int = 16, cols: int = 1024) -> NDArray[np.int8]:
 
 def make_info(array: NDArray[Any]) -> MatrixInfo:
     ref = work.matrix_ref(array)
-    return MatrixInfo(DTYPE_INT7, ref.rows, ref.cols, ref.root)
+    return MatrixInfo(DType.INT7, ref.rows, ref.cols, ref.root)
 
 
 SIZE = make_info(make_array(0)).file_bytes

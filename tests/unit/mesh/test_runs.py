@@ -9,12 +9,12 @@ from inos import work
 from inos.mesh.files import HEAD_BYTES, MatrixInfo
 from inos.mesh.runs import check_run, compute_run_leaves, count_runs, get_bounds
 from inos.mesh.store import MatrixStore
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_BYTES
+from inos.primitives.matrices import STRIP_BYTES, DType, MatrixRef, compute_file_shape
 from inos.primitives.units import HASH_BYTES
 from inos.work.strips import InvalidMatrix, StripTree
 
 
-def make_tree(strips: list[bytes], dtype: int, rows: int, cols: int) -> tuple[MatrixInfo, StripTree]:
+def make_tree(strips: list[bytes], dtype: DType, rows: int, cols: int) -> tuple[MatrixInfo, StripTree]:
     """Return the tree that an attacker may build over any bytes, and its id."""
     tree = StripTree(compute_run_leaves(b"".join(strips)))
     return MatrixInfo(dtype, rows, cols, tree.root), tree
@@ -32,10 +32,10 @@ def make_tree(strips: list[bytes], dtype: int, rows: int, cols: int) -> tuple[Ma
 )
 def test_a_tree_over_what_no_matrix_holds_is_refused(at: int, byte: int, shape: tuple[int, int], code: str) -> None:
     strip = bytearray(STRIP_BYTES)
-    info, _ = make_tree([bytes(strip)], DTYPE_INT7, *shape)
+    info, _ = make_tree([bytes(strip)], DType.INT7, *shape)
     check_run(info, 0, bytes(strip), ())
     strip[at] = byte
-    info, _ = make_tree([bytes(strip)], DTYPE_INT7, *shape)
+    info, _ = make_tree([bytes(strip)], DType.INT7, *shape)
     with pytest.raises(InvalidMatrix) as caught:
         check_run(info, 0, bytes(strip), ())
     assert caught.value.code == code
@@ -44,17 +44,53 @@ def test_a_tree_over_what_no_matrix_holds_is_refused(at: int, byte: int, shape: 
 def test_results_have_another_padding_and_no_range() -> None:
     array = np.full((17, 257), -1, np.int32)
     strips = [work.compute_strip(array, index) for index in range(4)]
-    info, _ = make_tree(strips, DTYPE_INT32, 17, 257)
+    info, _ = make_tree(strips, DType.INT32, 17, 257)
     check_run(info, 0, b"".join(strips), ())
     strips[1] = strips[1][:4] + b"\x01" + strips[1][5:]  # beyond column 257
-    info, _ = make_tree(strips, DTYPE_INT32, 17, 257)
+    info, _ = make_tree(strips, DType.INT32, 17, 257)
     with pytest.raises(InvalidMatrix) as caught:
         check_run(info, 0, b"".join(strips), ())
     assert caught.value.code == "nonzero-padding"
 
 
+@pytest.mark.parametrize(
+    ("length", "at"),
+    [(0, 0), (1, 1), (1023, 1023), (1024, 1024), (15 * 1024 + 7, 15 * 1024 + 7), (5000, STRIP_BYTES - 1)],
+)
+def test_a_file_has_any_bytes_and_zeros_behind_its_end(length: int, at: int) -> None:
+    strip = bytearray(b"\xff" * length).ljust(STRIP_BYTES, b"\0")
+    shape = compute_file_shape(length)
+    info, _ = make_tree([bytes(strip)], DType.BYTES, *shape)
+    check_run(info, 0, bytes(strip), ())
+    work.check_strip(MatrixRef(info.id, *shape, info.root), DType.BYTES, 0, bytes(strip), ())
+    strip[at] = 1
+    info, _ = make_tree([bytes(strip)], DType.BYTES, *shape)
+    with pytest.raises(InvalidMatrix) as caught:
+        check_run(info, 0, bytes(strip), ())
+    assert caught.value.code == "nonzero-padding"
+    with pytest.raises(InvalidMatrix) as caught:
+        work.check_strip(MatrixRef(info.id, *shape, info.root), DType.BYTES, 0, bytes(strip), ())
+    assert caught.value.code == "nonzero-padding"
+
+
+def test_the_last_run_of_a_file_is_checked_behind_its_end() -> None:
+    length = 64 * STRIP_BYTES + 20 * 1024 + 3
+    strips = [b"\xff" * STRIP_BYTES] * 65 + [(b"\xff" * (4 * 1024 + 3)).ljust(STRIP_BYTES, b"\0")]
+    info, tree = make_tree(strips, DType.BYTES, *compute_file_shape(length))
+    assert (info.size, info.data_bytes, info.strips) == (length, length + 1021, 66)
+    for index in (0, 1):
+        check_run(info, index, b"".join(strips[64 * index : 64 * index + 64]), tree.compute_node_path(6, index))
+    for at in (4 * 1024 + 3, 5 * 1024, STRIP_BYTES - 1):
+        wrong = bytearray(strips[65])
+        wrong[at] = 0x80
+        info, tree = make_tree([*strips[:65], bytes(wrong)], DType.BYTES, *compute_file_shape(length))
+        with pytest.raises(InvalidMatrix) as caught:
+            check_run(info, 1, strips[64] + bytes(wrong), tree.compute_node_path(6, 1))
+        assert caught.value.code == "nonzero-padding"
+
+
 def test_runs_of_a_large_matrix_have_short_paths_and_bounds() -> None:
-    info = MatrixInfo(DTYPE_INT7, 16 * 65, 1024, bytes(32))
+    info = MatrixInfo(DType.INT7, 16 * 65, 1024, bytes(32))
     assert count_runs(info) == 2
     assert (get_bounds(info, 0), get_bounds(info, 1)) == ((0, 64), (64, 65))
     for index in (-1, 2):

@@ -15,7 +15,7 @@ from inos.mesh.errors import MeshError
 from inos.mesh.files import HEAD_BYTES
 from inos.mesh.runs import count_runs
 from inos.mesh.store import MatrixInfo, MatrixStore
-from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.matrices import DType
 from inos.primitives.units import HASH_BYTES
 from inos.work import InvalidMatrix
 
@@ -28,7 +28,7 @@ def make_array(rows: int = 40, cols: int = 1500) -> NDArray[np.int8]:
 
 def make_info(array: NDArray[Any]) -> MatrixInfo:
     ref = work.matrix_ref(array)
-    return MatrixInfo(DTYPE_INT7, ref.rows, ref.cols, ref.root)
+    return MatrixInfo(DType.INT7, ref.rows, ref.cols, ref.root)
 
 
 def list_files(path: Path, suffix: str = "") -> list[Path]:
@@ -103,9 +103,9 @@ def test_full_store_refuses_and_stays_as_it_was(tmp_path: Path) -> None:
 
 def test_impossible_matrices_are_not_begun(tmp_path: Path) -> None:
     store = MatrixStore(tmp_path)
-    for dtype, rows, cols in ((1, 0, 5), (1, 5, 2**16 + 1), (2, 2**20 + 1, 1), (3, 1, 1), (0, 1, 1)):
+    for dtype, rows, cols in ((1, 0, 5), (1, 5, 2**16 + 1), (2, 2**20 + 1, 1), (3, 2, 0), (3, 1, 1025)):
         with pytest.raises(InvalidMatrix):
-            store.arrivals.begin(MatrixInfo(dtype, rows, cols, bytes(32)))
+            store.arrivals.begin(MatrixInfo(DType(dtype), rows, cols, bytes(32)))
     assert store.count_bytes() == 0
 
 

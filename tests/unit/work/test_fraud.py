@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from inos.primitives.hashing import Context, compute_hash
-from inos.primitives.matrices import DTYPE_INT32, MatrixRef, StripRow, make_matrix_ref
+from inos.primitives.matrices import DType, MatrixRef, StripRow, make_matrix_ref
 from inos.primitives.merkle import compute_root
 from inos.work import matrix_ref
 from inos.work.fraud import Tile, is_tile_wrong, open_tile
@@ -72,7 +72,7 @@ def test_a_result_that_is_not_zero_beyond_its_edge_is_wrong(place: tuple[int, in
     strip = np.frombuffer(compute_strip(Y, target), "<i4").reshape(16, 256).copy()
     strip[place] = 1
     leaves[target] = compute_hash(Context.MATRIX_STRIP, strip.tobytes())
-    spoiled = make_matrix_ref(DTYPE_INT32, 40, 300, compute_root(Context.MATRIX_NODE, leaves))
+    spoiled = make_matrix_ref(DType.INT32, 40, 300, compute_root(Context.MATRIX_NODE, leaves))
     honest = open_tile(X_REF, W_REF, Y_REF, 2, 16, open_row)
     row = StripRow(strip.tobytes(), StripTree(leaves).compute_range_path(target, 1))
     assert is_tile_wrong(X_REF, W_REF, spoiled, Tile(2, 16, honest.x, honest.w, row))

@@ -5,7 +5,7 @@ from typing import Any
 
 from inos.core.verification.products import CHECKED_AT_ONCE, ProductVerifier
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, Product, make_matrix_ref
+from inos.primitives.matrices import DType, Product, make_matrix_ref
 from inos.primitives.units import Hash, JobId
 from support.inline_threads import InlineThreads
 
@@ -41,8 +41,8 @@ class Done(Exception):
 
 def make_product(number: int) -> Product:
     tag = Hash(number.to_bytes(32, "big"))
-    operand = make_matrix_ref(DTYPE_INT7, 16, 64, tag)
-    return Product(JobId(tag), operand, operand, make_matrix_ref(DTYPE_INT32, 16, 16, tag))
+    operand = make_matrix_ref(DType.INT7, 16, 64, tag)
+    return Product(JobId(tag), operand, operand, make_matrix_ref(DType.INT32, 16, 16, tag))
 
 
 async def test_many_products_take_few_calls_and_a_missing_matrix_stops_none() -> None:

@@ -36,7 +36,7 @@ from inos.primitives.bls import get_bls
 from inos.primitives.clock import SystemClock
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import InosError, RuleViolation
-from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.matrices import DType
 from inos.primitives.units import BlockId, Height, MatrixId, TimeMs
 from support.field_changes import change_fields
 
@@ -199,7 +199,7 @@ def write_frames(path: Path, frames: Sequence[tuple[Kind, bytes]]) -> None:
 def test_a_matrix_under_another_id_is_refused_and_not_kept(made: Any, tmp_path: Path) -> None:
     _, net, _ = made
     array = np.ones((16, 1024), np.int8)
-    payload = encode_matrix_head(MatrixId(bytes(32)), DTYPE_INT7, 16, 1024) + array.tobytes()
+    payload = encode_matrix_head(MatrixId(bytes(32)), DType.INT7, 16, 1024) + array.tobytes()
     write_frames(tmp_path / "chain", [(Kind.HEAD, encode(Head(net.genesis_id, 1))), (Kind.MATRIX, payload)])
     with open_stores(tmp_path / "node", net) as (ledger, store):
         with pytest.raises(NodeError, match="does not match its id"):
