@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, Self
+from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, Self, assert_never
 
 import numpy as np
 from blake3 import blake3
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inos.core.errors import NodeError
 from inos.primitives.blocks import Block
 from inos.primitives.errors import CodecError
-from inos.primitives.matrices import Hash32, Witness
+from inos.primitives.matrices import DType, Hash32, Witness
 from inos.primitives.transactions import U64
 from inos.primitives.units import HASH_BYTES, MatrixId
 from inos.work.strips import NUMPY_TYPES
@@ -65,7 +65,7 @@ class End(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     tip: Hash32
 
 
-def encode_matrix_head(matrix: MatrixId, dtype: int, rows: int, cols: int) -> bytes:
+def encode_matrix_head(matrix: MatrixId, dtype: DType, rows: int, cols: int) -> bytes:
     """Encode what stands before a matrix's entries."""
     return matrix + MATRIX_HEAD.pack(dtype, rows, cols)
 
@@ -79,8 +79,14 @@ def decode_matrix(payload: bytes) -> tuple[MatrixId, NDArray[Any]]:
     start = HASH_BYTES + MATRIX_HEAD.size
     try:
         dtype, rows, cols = MATRIX_HEAD.unpack_from(payload, HASH_BYTES)
-        array = np.frombuffer(payload, NUMPY_TYPES[dtype], offset=start).reshape(rows, cols)
-    except (struct.error, KeyError, ValueError) as error:
+        match DType(dtype):
+            case DType.INT7 | DType.INT32 as known:
+                array = np.frombuffer(payload, NUMPY_TYPES[known], offset=start).reshape(rows, cols)
+            case DType.BYTES:
+                raise ValueError("no block is checked with a file")
+            case unknown:
+                assert_never(unknown)
+    except (struct.error, ValueError) as error:
         raise CodecError("malformed", f"these bytes are no matrix: {error}") from error
     return MatrixId(payload[:HASH_BYTES]), array
 

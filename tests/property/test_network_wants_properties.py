@@ -47,12 +47,10 @@ def test_every_run_comes_whatever_peers_do(is_known: bool, moves: list[tuple[str
 
     def settle(number: int, is_lacking: bool) -> None:
         peer, question = open_questions.pop(number)
-        want = wants.get(ID)
-        assert want is not None
         if not is_lacking:
             match question:
                 case FetchHead():
-                    want.info = INFO
+                    wants.set_info(ID, INFO)
                 case Allocate():
                     wants.set_begun(ID)
                 case FetchRun():

@@ -1,7 +1,7 @@
 """Fetches matrices by id, in runs of strips, from all peers that have them; each run is verified on arrival."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, assert_never
 
 import structlog
@@ -17,15 +17,10 @@ from inos.network.sync.penalties import Penalise
 from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
-from inos.primitives.matrices import (
-    DType,
-    MatrixRef,
-    compute_matrix_id,
-    is_ref_consistent,
-)
+from inos.primitives.matrices import DType, MatrixRef, is_ref_consistent
 from inos.primitives.transactions import PostJob, SubmitResult, Transaction
 from inos.primitives.units import MatrixId
-from inos.work import InvalidMatrix
+from inos.work.strips import InvalidMatrix, check_shape
 
 log = structlog.get_logger("inos.network")
 
@@ -71,16 +66,9 @@ class MatrixSync:
         """Fetch the matrices of announced jobs and results, so that they reach many nodes before they are needed."""
         until = self._clock.monotonic() + AHEAD_S
         for tx in transactions:
-            refs: tuple[tuple[MatrixRef, DType], ...] = ()
-            if isinstance(tx.payload, PostJob):
-                refs = ((tx.payload.x, DType.INT7), (tx.payload.w, DType.INT7))
-            elif isinstance(tx.payload, SubmitResult):
-                refs = ((tx.payload.y, DType.INT32),)
-            for ref, dtype in refs:
-                id = ref.matrix_id
-                if not is_ref_consistent(ref, dtype) or self._node.matrices.store.has(id):
-                    continue
-                self._wants.add(id, MatrixInfo(dtype, ref.rows, ref.cols, ref.root), until, is_prefetch=True)
+            for id, info in _list_named(tx):
+                if not self._node.matrices.store.has(id):
+                    self._wants.add(id, info, until, is_prefetch=True)
         self._has_work.set()
 
     def fetch_copy(self, info: MatrixInfo, limit_s: float) -> bool:
@@ -202,12 +190,15 @@ class MatrixSync:
             reply = await pending.next(self._limits.matrix)
         if not isinstance(reply, MatrixHead):
             raise RequestFailed("not-found", "the peer does not have the matrix")
-        if compute_matrix_id(reply.dtype, reply.rows, reply.cols, reply.root) != step.id:
+        info = MatrixInfo(reply.dtype, reply.rows, reply.cols, reply.root)
+        if info.id != step.id:
             raise Misbehaviour("wrong-matrix", f"the head is not that of matrix {step.id.hex()}")
-        want = self._wants.get(step.id)
-        if want is not None:
-            want.info = MatrixInfo(reply.dtype, reply.rows, reply.cols, reply.root)
-            self._has_work.set()
+        try:
+            check_shape(info.dtype, info.rows, info.cols)
+        except InvalidMatrix as error:
+            raise Misbehaviour(error.code, f"no node can have matrix {step.id.hex()}: {error.message}") from error
+        self._wants.set_info(step.id, info)
+        self._has_work.set()
 
     async def _begin(self, step: Allocate) -> None:
         """Allocate a matrix whose shape is known, and request its runs from now on."""
@@ -246,3 +237,15 @@ class MatrixSync:
         this shape."""
         log.warning("matrix not kept", id=id.hex(), code=error.code, reason=error.message)
         self._wants.remove(id)
+
+
+def _list_named(tx: Transaction) -> Iterator[tuple[MatrixId, MatrixInfo | None]]:
+    """Yield the matrices that a transaction names, with their shapes where it tells them."""
+    refs: tuple[tuple[MatrixRef, DType], ...] = ()
+    if isinstance(tx.payload, PostJob):
+        refs = ((tx.payload.x, DType.INT7), (tx.payload.w, DType.INT7))
+    elif isinstance(tx.payload, SubmitResult):
+        refs = ((tx.payload.y, DType.INT32),)
+    for ref, dtype in refs:
+        if is_ref_consistent(ref, dtype):
+            yield ref.matrix_id, MatrixInfo(dtype, ref.rows, ref.cols, ref.root)

@@ -11,6 +11,8 @@ from inos.primitives.units import MatrixId
 
 K = TypeVar("K", bound=Hashable)
 MAX_WANTS: Final = 512
+MAX_UNSIZED: Final = 64
+"""At most this many matrices to prefetch have no known size, so that they leave places for those that are needed."""
 LACKING_S: Final = 1.0
 """A peer that does not have a matrix is not asked for it again for this long."""
 SEARCH_FIRST_S: Final = 2.0
@@ -107,14 +109,27 @@ class WantedMatrices(Generic[K]):
             return True
         if len(self._wants) >= MAX_WANTS:
             return False
-        if is_prefetch and (info is None or self._count_prefetch_bytes() + info.data_bytes > self._prefetch_bytes):
+        if is_prefetch and not self._may_prefetch(info):
             return False
         self._wants[id] = WantedMatrix(info, until, is_prefetch, max_bytes)
         return True
 
-    def _count_prefetch_bytes(self) -> int:
-        wants = self._wants.values()
-        return sum(want.info.data_bytes for want in wants if want.is_prefetch and want.info is not None)
+    def set_info(self, id: MatrixId, info: MatrixInfo) -> None:
+        """Note the shape that a peer has told of a wanted matrix; one to prefetch is given up if it is too large."""
+        want = self._wants.get(id)
+        if want is None or want.info is not None:
+            return
+        if want.is_prefetch and not self._may_prefetch(info):
+            del self._wants[id]
+            return
+        want.info = info
+
+    def _may_prefetch(self, info: MatrixInfo | None) -> bool:
+        """Return True if the budget has room for a matrix, whose size may not be known yet."""
+        known = [want.info for want in self._wants.values() if want.is_prefetch]
+        if info is None:
+            return bool(self._prefetch_bytes) and known.count(None) < MAX_UNSIZED
+        return sum(each.data_bytes for each in known if each is not None) + info.data_bytes <= self._prefetch_bytes
 
     def remove(self, id: MatrixId) -> None:
         self._wants.pop(id, None)

@@ -1,7 +1,15 @@
 """The wanted matrices, without any I/O."""
 
 from inos.mesh.store import MatrixInfo
-from inos.network.sync.matrices.wanted import MAX_WANTS, SLOW_S, Allocate, FetchHead, FetchRun, WantedMatrices
+from inos.network.sync.matrices.wanted import (
+    MAX_UNSIZED,
+    MAX_WANTS,
+    SLOW_S,
+    Allocate,
+    FetchHead,
+    FetchRun,
+    WantedMatrices,
+)
 
 INFO = MatrixInfo(1, 16 * 40, 1024, b"\x03" * 32)
 
@@ -60,6 +68,29 @@ def test_what_is_fetched_ahead_of_need_fits_a_budget():
     assert [wants.add(bytes([i]), INFO, 9.0, is_prefetch=True) for i in range(3)] == [True, True, False]
     assert wants.add(b"\x00", INFO, 9.0)
     assert wants.add(b"\x02", INFO, 9.0, is_prefetch=True)
+
+
+def test_what_is_fetched_ahead_by_its_id_alone_fits_the_budget_once_its_size_is_known():
+    size = 16 * 40 * 1024
+    wants = WantedMatrices(prefetch_bytes=size)
+    assert all(wants.add(bytes([i]), None, 9.0, is_prefetch=True) for i in range(MAX_UNSIZED))
+    assert not wants.add(b"\xff", None, 9.0, is_prefetch=True)
+    assert wants.take("a", 0.0, lambda id, limit: []) == FetchHead(b"\x00")
+    wants.set_info(b"\x00", INFO)
+    wants.set_info(b"\x01", INFO)
+    assert b"\x00" in wants
+    assert b"\x01" not in wants, "one more exceeds the budget"
+    assert wants.add(b"\x02", None, 9.0)
+    wants.set_info(b"\x02", INFO)
+    assert b"\x02" in wants, "what is needed has no budget"
+    assert wants.add(b"\xff", None, 9.0, is_prefetch=True)
+
+
+def test_the_largest_limit_of_those_that_want_a_matrix_counts():
+    wants = WantedMatrices(prefetch_bytes=0)
+    for max_bytes, expected in ((5, 5), (3, 5), (7, 7), (None, None), (9, None)):
+        wants.add(b"m", None, 9.0, max_bytes=max_bytes)
+        assert wants.get(b"m").max_bytes == expected
 
 
 def test_wanted_matrices_are_bounded():
