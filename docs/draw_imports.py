@@ -20,6 +20,7 @@ PURPOSES: Final = {
     "primitives": "types, codec, hashes, signatures",
     "work": "matrices and certificates",
     "consensus": "all rules, as pure functions",
+    "programs": "language and interpreters",
     "chain": "database, state, mempool",
     "genesis": "networks as data",
     "wallet": "keys and addresses",

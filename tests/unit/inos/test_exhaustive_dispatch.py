@@ -23,6 +23,8 @@ from inos.network.wire.messages import KINDS as MESSAGES
 from inos.primitives.bls import get_bls
 from inos.primitives.transactions import Payload, Transaction, get_job_id, sign_transaction
 from inos.primitives.units import Height, Tickets
+from inos.programs.ops import SimpleOp
+from inos.programs.structure import OP_NAMES, Op, Source
 from inos.rpc.methods.job.history import EVENT_NAMES
 from inos.rpc.models.render import KINDS, STATE_NAMES, Renderer
 from inos.wallet.build import compute_cost
@@ -31,13 +33,15 @@ from support.documents import ROOT
 from support.payloads import PAYLOADS
 
 PACKAGES = (
-    *("primitives", "work", "consensus", "chain", "genesis", "wallet", "mesh"),
+    *("primitives", "work", "programs", "consensus", "chain", "genesis", "wallet", "mesh"),
     *("core", "agents", "miner", "network", "rpc", "light", "node", "inos"),
 )
 UNIONS: dict[str, set[str]] = {
     "Payload": {kind.__name__ for kind in get_args(Payload)},
     "Event": {kind.__name__ for kind in get_args(Event)},
     "FetchStep": {kind.__name__ for kind in get_args(FetchStep)},
+    "SimpleOp": {kind.__name__ for kind in get_args(SimpleOp)},
+    "Source": {kind.__name__ for kind in get_args(Source)},
 }
 ANSWERING = {"handle_request"}
 HEARING = {"handle_notice", "_process_notice"}
@@ -113,6 +117,7 @@ def test_every_message_is_taken_by_some_part_of_the_network() -> None:
 
 
 def test_tables_by_kind_are_whole() -> None:
+    assert set(OP_NAMES) == set(get_args(Op))
     assert set(PAYLOADS) == set(KINDS) == set(get_args(Payload))
     assert set(STATE_NAMES) == set(JobState)
     assert set(EVENT_NAMES) == set(JobEventKind)

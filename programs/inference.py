@@ -1,0 +1,210 @@
+"""The type of each operation's result, or the rule that the node breaks. Nothing here looks at data."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Final, NoReturn, assert_never
+
+from inos.primitives.matrices import MAX_DEPTH
+from inos.programs.errors import InvalidProgram
+from inos.programs.limits import (
+    INT7_MAX,
+    INT7_MIN,
+    MAX_KEY,
+    MAX_OPERANDS,
+    MAX_RANDOM_BITS,
+    MAX_SHIFT,
+    MAX_SIZE,
+    MAX_TABLE,
+    MAX_VALUE,
+    MAX_VIEW_DIMENSIONS,
+)
+from inos.programs.ops import (
+    Add,
+    Clamp,
+    Concat,
+    Gather,
+    IntDiv,
+    MatmulT,
+    Mul,
+    Random,
+    ReduceMax,
+    ReduceSum,
+    SimpleOp,
+    Table,
+    View,
+)
+from inos.programs.types import Type
+
+OPERANDS: Final[dict[type[SimpleOp], int]] = {
+    MatmulT: 2,
+    Add: 2,
+    Mul: 2,
+    IntDiv: 2,
+    Clamp: 1,
+    Table: 2,
+    ReduceSum: 1,
+    ReduceMax: 1,
+    View: 1,
+    Gather: 2,
+    Random: 1,
+}
+"""How many operands a node has; CONCAT has any number."""
+
+
+def infer_type(op: SimpleOp, operands: Sequence[Type]) -> Type:
+    """Return the type of the result.
+
+    Raises:
+        InvalidProgram: "bad-operands", "bad-attribute", "bad-shape", "not-int7", "out-of-range", "bad-divisor",
+            "index-out-of-range", "bad-size".
+    """
+    if len(operands) != OPERANDS.get(type(op), len(operands)):
+        _fail("bad-operands", f"it takes {OPERANDS[type(op)]} operands and has {len(operands)}")
+    match op:
+        case Mul(shift):
+            result = _infer_mul(shift, *operands)
+        case Add():
+            a, b = operands
+            rows, cols = _broadcast(a, b)
+            result = Type(rows, cols, a.lo + b.lo, a.hi + b.hi)
+        case Clamp(lo, hi):
+            x = operands[0]
+            if lo > hi:
+                _fail("bad-attribute", f"its bounds {lo} .. {hi} are empty")
+            result = Type(x.rows, x.cols, min(max(x.lo, lo), hi), max(min(x.hi, hi), lo))
+        case IntDiv():
+            result = _infer_intdiv(*operands)
+        case View():
+            result = _infer_view(op, operands[0])
+        case MatmulT(blocks):
+            result = _infer_product(blocks, *operands)
+        case Table(first):
+            result = _infer_table(first, *operands)
+        case ReduceSum(axis) | ReduceMax(axis):
+            x = operands[0]
+            _check_axis(axis)
+            rows, cols = (1, x.cols) if axis == 0 else (x.rows, 1)
+            terms = x.rows * x.cols // (rows * cols) if isinstance(op, ReduceSum) else 1
+            result = Type(rows, cols, terms * x.lo, terms * x.hi)
+        case Gather():
+            result = _infer_gather(*operands)
+        case Concat(axis):
+            result = _infer_concat(axis, operands)
+        case Random(rows, cols, bits):
+            if not 1 <= bits <= MAX_RANDOM_BITS:
+                _fail("bad-attribute", f"it draws {bits} bits; 1 to {MAX_RANDOM_BITS} are possible")
+            if operands[0].size > MAX_KEY:
+                _fail("bad-shape", f"its key has {operands[0].size} entries; at most {MAX_KEY} are possible")
+            result = Type(rows, cols, -(1 << bits - 1), (1 << bits - 1) - 1)
+        case _:
+            assert_never(op)
+    if result.lo < -MAX_VALUE or result.hi > MAX_VALUE:
+        _fail("out-of-range", f"its result lies in {result.lo} .. {result.hi}, which leaves -2^62 .. 2^62")
+    if not (result.rows >= 1 and result.cols >= 1 and result.rows * result.cols <= MAX_SIZE):
+        _fail("bad-size", f"its result has {result.rows} x {result.cols} entries; 1 to 2^31 are possible")
+    return result
+
+
+def _broadcast(a: Type, b: Type) -> tuple[int, int]:
+    rows, cols = a.rows, a.cols
+    if rows == b.rows and cols == b.cols:
+        return rows, cols
+    if (rows != b.rows and 1 not in (rows, b.rows)) or (cols != b.cols and 1 not in (cols, b.cols)):
+        _fail("bad-shape", f"{rows} x {cols} and {b.rows} x {b.cols} do not broadcast")
+    return max(rows, b.rows), max(cols, b.cols)
+
+
+def _infer_mul(shift: int, a: Type, b: Type) -> Type:
+    if not 0 <= shift <= MAX_SHIFT:
+        _fail("bad-attribute", f"its shift is {shift}; 0 to {MAX_SHIFT} are possible")
+    corners = (a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi)
+    lo, hi, half = min(corners), max(corners), 1 << shift >> 1
+    if max(-lo, hi) + half > MAX_VALUE:
+        _fail("out-of-range", f"its products lie in {lo} .. {hi}, which with rounding leaves -2^62 .. 2^62")
+    rows, cols = _broadcast(a, b)
+    return Type(rows, cols, lo + half >> shift, hi + half >> shift)
+
+
+def _infer_intdiv(a: Type, b: Type) -> Type:
+    if b.lo < 1:
+        _fail("bad-divisor", f"its divisor lies in {b.lo} .. {b.hi}; it must be at least 1")
+    rows, cols = _broadcast(a, b)
+    return Type(rows, cols, divide(a.lo, b.lo if a.lo < 0 else b.hi), divide(a.hi, b.hi if a.hi < 0 else b.lo))
+
+
+def divide(a: int, b: int) -> int:
+    """Return a / b towards zero; b is at least 1."""
+    return a // b if a >= 0 else -(-a // b)
+
+
+def _infer_product(blocks: int, x: Type, w: Type) -> Type:
+    if x.cols != w.cols:
+        _fail("bad-shape", f"X has {x.cols} columns and W has {w.cols}")
+    if x.cols > MAX_DEPTH:
+        _fail("bad-shape", f"X has {x.cols} columns; a product has at most {MAX_DEPTH}")
+    if blocks < 1 or x.rows % blocks or w.rows % blocks:
+        _fail("bad-shape", f"{x.rows} rows of X and {w.rows} rows of W are not cut into {blocks} equal blocks")
+    for name, operand in (("X", x), ("W", w)):
+        if not operand.is_int7:
+            _fail("not-int7", f"{name} lies in {operand.lo} .. {operand.hi}; operands lie in {INT7_MIN} .. {INT7_MAX}")
+    corners = (x.lo * w.lo, x.lo * w.hi, x.hi * w.lo, x.hi * w.hi)
+    return Type(x.rows, w.rows // blocks, x.cols * min(corners), x.cols * max(corners))
+
+
+def _infer_table(first: int, x: Type, table: Type) -> Type:
+    if table.rows != 1 or table.cols > MAX_TABLE:
+        _fail("bad-shape", f"its table is {table.rows} x {table.cols}; it must be one row of at most {MAX_TABLE}")
+    if x.lo < first or x.hi - first >= table.cols:
+        last = first + table.cols - 1
+        _fail("index-out-of-range", f"its index lies in {x.lo} .. {x.hi}, and the table holds {first} .. {last}")
+    return Type(x.rows, x.cols, table.lo, table.hi)
+
+
+def _infer_view(op: View, x: Type) -> Type:
+    for name, side in (("rows", op.rows), ("columns", op.cols)):
+        if not 1 <= len(side) <= MAX_VIEW_DIMENSIONS:
+            _fail("bad-attribute", f"its {name} have {len(side)} dimensions; 1 to {MAX_VIEW_DIMENSIONS} are possible")
+    least = most = op.offset
+    for length, stride in op.rows + op.cols:
+        if length < 1:
+            _fail("bad-attribute", f"it has a dimension of {length} entries")
+        if stride < 0:
+            least += (length - 1) * stride
+        else:
+            most += (length - 1) * stride
+    if least < 0 or most >= x.size:
+        _fail("index-out-of-range", f"it reads entries {least} .. {most} of a value that has {x.size}")
+    return Type(prod([n for n, _ in op.rows]), prod([n for n, _ in op.cols]), x.lo, x.hi)
+
+
+def _infer_gather(table: Type, index: Type) -> Type:
+    if index.cols != 1:
+        _fail("bad-shape", f"its index has {index.cols} columns; it must have one")
+    if index.lo < 0 or index.hi >= table.rows:
+        _fail("index-out-of-range", f"its index lies in {index.lo} .. {index.hi}, and there are {table.rows} rows")
+    return Type(index.rows, table.cols, table.lo, table.hi)
+
+
+def _infer_concat(axis: int, operands: Sequence[Type]) -> Type:
+    _check_axis(axis)
+    if not 1 <= len(operands) <= MAX_OPERANDS:
+        _fail("bad-operands", f"it has {len(operands)} operands; 1 to {MAX_OPERANDS} are possible")
+    first = operands[0]
+    if axis == 0:
+        rows, cols = sum(each.rows for each in operands), first.cols
+        is_even = all(each.cols == cols for each in operands)
+    else:
+        rows, cols = first.rows, sum(each.cols for each in operands)
+        is_even = all(each.rows == rows for each in operands)
+    if not is_even:
+        _fail("bad-shape", f"its operands differ in their {'columns' if axis == 0 else 'rows'}")
+    return Type(rows, cols, min(each.lo for each in operands), max(each.hi for each in operands))
+
+
+def _check_axis(axis: int) -> None:
+    if axis not in (0, 1):
+        _fail("bad-attribute", f"its axis is {axis}; it must be 0 or 1")
+
+
+def _fail(code: str, message: str) -> NoReturn:
+    raise InvalidProgram(code, message)
