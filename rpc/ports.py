@@ -172,6 +172,9 @@ class MatricesPort(Protocol):
     async def put(self, array: NDArray[Any]) -> MatrixRef:
         """Store a matrix, so that this node serves it by id."""
 
+    async def put_bytes(self, data: bytes) -> MatrixRef:
+        """Store a file, so that this node serves it by id."""
+
     async def put_rows(
         self, matrix: MatrixId, shape: tuple[DType, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
@@ -194,7 +197,8 @@ class MatricesPort(Protocol):
         """Set how many bytes matrices may take; None restores the node's first limit. It may raise MeshError."""
 
     async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
-        """Return a matrix from the store, or from peers within `timeout_s` seconds; otherwise raise MatrixMissing."""
+        """Return a matrix from the store, or from peers within `timeout_s` seconds; otherwise raise MatrixMissing.
+        A file is one row of uint8."""
 
 
 class BansPort(Protocol):

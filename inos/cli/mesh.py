@@ -1,4 +1,4 @@
-"""`inos mesh`: the matrices that a node stores."""
+"""`inos mesh`: the matrices and files that a node stores."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ PAGE: Final = 1000
 
 @app.callback()
 def _mesh() -> None:
-    """Show and manage the matrices that a node stores."""
+    """Show and manage the matrices and files that a node stores."""
 
 
 @app.command()
@@ -57,7 +57,8 @@ def list_matrices(
     for each in matrices:
         marks = [name for name in ("pinned", "needed", "own") if each[f"is_{name}"]]
         marks += [] if each["is_complete"] else ["incomplete"]
-        shape = f"{each['rows']} x {each['cols']} {each['dtype']}"
+        is_file = each["dtype"] == "bytes"
+        shape = f"{each['size']} bytes" if is_file else f"{each['rows']} x {each['cols']} {each['dtype']}"
         size = _describe_bytes(each["bytes"])
         print_text(f"{shorten(each['id'])}  {shape:<20}  {size:>9}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
     for id in missing:
@@ -139,19 +140,31 @@ def quota(
 
 @app.command()
 def put(
-    file: Annotated[Path, typer.Argument(metavar="FILE.npy", help="An int8 operand or an int32 product.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .npy file with an int8 operand or int32 product, or any file.")
+    ],
+    as_bytes: Annotated[bool, typer.Option("--bytes", help="Store a .npy file as it is, as any other file.")] = False,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Store a matrix on the node, which then serves it by its id."""
-    from inos.cli.common.npy_files import load_matrix
+    """Store a matrix or a file of up to 1 GiB on the node, which then serves it by its id."""
+    from inos.cli.common.npy_files import is_npy, load_bytes, load_matrix
     from inos.client.blocking_client import BlockingClient
 
-    array = load_matrix(file)
-    with BlockingClient(rpc) as client:
-        ref = client.put_matrix(array)
+    if is_npy(file) and not as_bytes:
+        array = load_matrix(file)
+        dtype = str(array.dtype)
+        if dtype not in ("int8", "int32"):
+            hint = "convert it to int8 or int32, or store the file as it is with --bytes"
+            fail("bad-dtype", f"{file} holds {dtype}, and a matrix holds int8 or int32", hint)
+        with BlockingClient(rpc) as client:
+            ref = client.put_matrix(array)
+    else:
+        array, dtype = load_bytes(file), "bytes"
+        with BlockingClient(rpc) as client:
+            ref = client.put_bytes(array.data)
     if json_:
-        print_json({"id": ref.id.hex(), "rows": ref.rows, "cols": ref.cols})
+        print_json({"id": ref.id.hex(), "rows": ref.rows, "cols": ref.cols, "dtype": dtype, "size": array.nbytes})
         return
     print_text(ref.id.hex())
 
@@ -159,27 +172,34 @@ def put(
 @app.command()
 def get(
     matrix: IdArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.npy", help="The file to write the matrix to.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="Where to write it: a matrix as .npy, a file as it is."),
+    ],
     wait: Annotated[
         float, typer.Option("--wait", min=0, max=60, metavar="SECONDS", help="How long the node asks other nodes.")
     ] = 30,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Fetch a matrix by its id from the node, or through it from other nodes, and check it against the id."""
-    from inos.cli.common.npy_files import check_writable, save_matrix
+    """Fetch a matrix or file by its id from the node, or through it from other nodes, and check it against the id."""
+    from inos.cli.common.npy_files import check_writable, save_bytes, save_matrix
     from inos.client.blocking_client import BlockingClient
+    from inos.primitives.matrices import compute_file_shape
 
     check_writable(out)
     whole = find_id(rpc, matrix, "matrix")
     with BlockingClient(rpc) as client:
         array = client.get_matrix(whole, wait_s=wait)
-    save_matrix(out, array)
+    is_file = str(array.dtype) == "uint8"
+    (save_bytes if is_file else save_matrix)(out, array)
+    rows, cols = compute_file_shape(array.size) if is_file else array.shape
     if json_:
-        rows, cols = array.shape
-        print_json({"id": whole, "rows": rows, "cols": cols, "dtype": str(array.dtype), "path": str(out)})
+        dtype = "bytes" if is_file else str(array.dtype)
+        shown = {"id": whole, "rows": rows, "cols": cols, "dtype": dtype, "size": array.nbytes, "path": str(out)}
+        print_json(shown)
         return
-    print_text(f"{array.shape[0]} x {array.shape[1]} {array.dtype} written to {out}")
+    print_text(f"{f'{array.nbytes} bytes' if is_file else f'{rows} x {cols} {array.dtype}'} written to {out}")
 
 
 def _call(node: Remote, method: str, matrix: str) -> Any:

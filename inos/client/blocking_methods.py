@@ -286,8 +286,27 @@ class BlockingMethods:
         return self._thread.run(self.async_client.put_matrix(array))
 
     def get_matrix(self, matrix: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[Any]:
-        """Return a matrix by its id in hex, checked against it; the node asks its peers for up to `wait_s` seconds."""
+        """Return a matrix by its id in hex, checked against it; the node asks its peers for up to `wait_s` seconds.
+
+        A file is one row of uint8, which `get_bytes` returns as bytes.
+        """
         return self._thread.run(self.async_client.get_matrix(matrix, wait_s=wait_s))
+
+    def put_bytes(self, data: bytes | memoryview) -> MatrixRef:
+        """Store a file of up to 1 GiB on the node; return its reference as computed here.
+
+        Raises:
+            InvalidMatrix: "file-too-long". ClientError: "wrong-matrix" if the node gives it another id.
+        """
+        return self._thread.run(self.async_client.put_bytes(data))
+
+    def get_bytes(self, file: str, *, wait_s: float = FETCH_WAIT_S) -> bytes:
+        """Return a file by its id in hex, checked against it; the node asks its peers for up to `wait_s` seconds.
+
+        Raises:
+            ClientError: "not-bytes" if the id is that of a matrix of numbers.
+        """
+        return self._thread.run(self.async_client.get_bytes(file, wait_s=wait_s))
 
     def post_job(
         self,

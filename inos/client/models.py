@@ -82,7 +82,7 @@ disputed, upheld, rejected, undecided.
 """
 
 MatrixDtype: TypeAlias = str
-"""Values: "int8" is an operand with entries from -64 to 63, "int32" a product."""
+"""Values: "int8" is an operand with entries from -64 to 63, "int32" a product, "bytes" a file."""
 
 SubscriptionId: TypeAlias = str
 """A subscription of one connection."""
@@ -1062,11 +1062,13 @@ class MatrixData(Struct, frozen=True, kw_only=True):
     rows: int
     """The number of rows."""
     cols: int
-    """The number of columns."""
+    """The number of columns; of a file: the bytes in its last row of 1024."""
     root: Hash
     """The Merkle root over the matrix's strips of 16 rows."""
+    size: int
+    """The bytes of its entries; of a file: its length."""
     data: str
-    """Base64 of the entries, row-major and little-endian."""
+    """Base64 of the entries, row-major and little-endian; of a file: of its bytes."""
 
 
 class MatrixInfo(Struct, frozen=True, kw_only=True):
@@ -1082,9 +1084,11 @@ class MatrixInfo(Struct, frozen=True, kw_only=True):
     rows: int
     """The number of rows."""
     cols: int
-    """The number of columns."""
+    """The number of columns; of a file: the bytes in its last row of 1024."""
     root: Hash
     """The Merkle root over the matrix's strips of 16 rows."""
+    size: int
+    """The bytes of its entries; of a file: its length."""
 
 
 class StoredMatrix(Struct, frozen=True, kw_only=True):
@@ -1097,7 +1101,9 @@ class StoredMatrix(Struct, frozen=True, kw_only=True):
     rows: int
     """The number of rows."""
     cols: int
-    """The number of columns."""
+    """The number of columns; of a file: the bytes in its last row of 1024."""
+    size: int
+    """The bytes of its entries; of a file: its length."""
     bytes: int
     """Bytes of its file."""
     is_complete: bool
@@ -1141,11 +1147,13 @@ class MatrixRows(Struct, frozen=True, kw_only=True):
     rows: int
     """The number of rows of the whole matrix."""
     cols: int
-    """The number of columns."""
+    """The number of columns; of a file: the bytes in its last row of 1024."""
+    size: int
+    """The bytes of all entries; of a file: its length."""
     first: int
     """The index of the first row returned."""
     data: str
-    """Base64 of the rows, row-major and little-endian."""
+    """Base64 of the rows, row-major and little-endian; those of a file are its bytes."""
 
 
 class MinerStatus(Struct, frozen=True, kw_only=True):

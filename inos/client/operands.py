@@ -134,30 +134,40 @@ def check_shapes(x: NDArray[Any], w: NDArray[Any]) -> None:
 
 
 def encode_put(array: NDArray[Any]) -> dict[str, Any]:
-    """Return the parameters of mesh_put for an int8 or int32 matrix."""
+    """Return the parameters of mesh_put for an int8 or int32 matrix, or for a file as one row of uint8."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     data = base64.b64encode(little.tobytes()).decode("ascii")
+    if array.dtype == np.uint8:
+        return {"data": data, "dtype": "bytes"}
     return {"data": data, "dtype": array.dtype.name, "rows": array.shape[0], "cols": array.shape[1]}
 
 
 def decode_fetched(fetched: models.MatrixData) -> NDArray[Any]:
-    """Return the array that a node sent, checked against the id it was asked for.
+    """Return the array that a node sent, checked against the id it was asked for; a file is one row of uint8.
 
     Raises:
         ClientError: "wrong-matrix" if the data do not have that id.
     """
     try:
-        if fetched.dtype not in ("int8", "int32"):
-            raise ValueError(f"dtype {fetched.dtype}")
-        kind = np.dtype(fetched.dtype).newbyteorder("<")
-        flat = np.frombuffer(base64.b64decode(fetched.data, validate=True), kind)
-        array = flat.reshape(fetched.rows, fetched.cols).astype(np.dtype(fetched.dtype))
-        found = work.matrix_id(array)
+        array, found = _decode(fetched)
     except (ValueError, InosError) as error:
         raise _make_wrong(fetched.id, str(error)) from error
     if found.hex() != fetched.id:
         raise _make_wrong(fetched.id, f"they have the id {found.hex()}")
     return array
+
+
+def _decode(fetched: models.MatrixData) -> tuple[NDArray[Any], MatrixId]:
+    data = base64.b64decode(fetched.data, validate=True)
+    match fetched.dtype:
+        case "int8" | "int32" as name:
+            flat = np.frombuffer(data, np.dtype(name).newbyteorder("<"))
+            array = flat.reshape(fetched.rows, fetched.cols).astype(np.dtype(name))
+            return array, work.matrix_id(array)
+        case "bytes":
+            return np.frombuffer(data, np.uint8), work.compute_file_id(data)
+        case unknown:
+            raise ValueError(f"dtype {unknown}")
 
 
 def is_product(job: JobId, x: NDArray[np.int8], w: NDArray[np.int8], y: NDArray[np.int32]) -> bool:

@@ -3,8 +3,10 @@
 import asyncio
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
+from inos import work
 from inos.client import models
 from inos.client.answers import convert
 from inos.client.downloads import fetch_array
@@ -124,7 +126,10 @@ class Sender(NodeReader):
         return ref
 
     async def get_matrix(self, matrix: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[Any]:
-        """Return a matrix by its id in hex, checked against it; the node asks its peers for up to `wait_s` seconds."""
+        """Return a matrix by its id in hex, checked against it; the node asks its peers for up to `wait_s` seconds.
+
+        A file is one row of uint8, which `get_bytes` returns as bytes.
+        """
         try:
             answer = await self.call("mesh_get", {"id": matrix, "wait_s": wait_s}, timeout_s=wait_s + PUT_TIMEOUT_S)
         except RemoteError as error:
@@ -135,6 +140,31 @@ class Sender(NodeReader):
         if fetched.id != matrix:
             raise ClientError("wrong-matrix", f"matrix {matrix} was asked for, and the node sent {fetched.id}")
         return await asyncio.to_thread(decode_fetched, fetched)
+
+    async def put_bytes(self, data: bytes | memoryview) -> MatrixRef:
+        """Store a file of up to 1 GiB on the node; return its reference as computed here.
+
+        Raises:
+            InvalidMatrix: "file-too-long". ClientError: "wrong-matrix" if the node gives it another id.
+        """
+        ref = await asyncio.to_thread(work.compute_file_ref, data)
+        await self._put(np.frombuffer(data, np.uint8), ref, "file", ignore_progress)
+        return ref
+
+    async def get_bytes(self, file: str, *, wait_s: float = FETCH_WAIT_S) -> bytes:
+        """Return a file by its id in hex, checked against it; the node asks its peers for up to `wait_s` seconds.
+
+        Raises:
+            ClientError: "not-bytes" if the id is that of a matrix of numbers.
+        """
+        found = await self.get_matrix(file, wait_s=wait_s)
+        if found.dtype != np.uint8:
+            raise ClientError(
+                "not-bytes",
+                f"{file} is no file, but a matrix of {found.shape[0]} x {found.shape[1]} numbers",
+                hint="fetch it with get_matrix",
+            )
+        return found.tobytes()
 
     async def _put(self, array: NDArray[Any], ref: MatrixRef, name: str, on_progress: Progress) -> None:
         if array.nbytes > WHOLE_BYTES:

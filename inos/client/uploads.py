@@ -1,4 +1,4 @@
-"""Sends large matrices to a node, a few rows at a time: memory stays bounded, and an interrupted upload is
+"""Sends large matrices and files to a node, a few rows at a time: memory stays bounded, and an interrupted upload is
 continued."""
 
 import asyncio
@@ -13,7 +13,7 @@ from inos.client import models
 from inos.client.answers import convert
 from inos.client.errors import ClientError
 from inos.client.operands import release_pages
-from inos.primitives.matrices import STRIP_ROWS, MatrixRef
+from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, MatrixRef
 
 WHOLE_BYTES: Final = 24 << 20
 """Matrices up to this size are sent in one call."""
@@ -34,20 +34,23 @@ async def upload_rows(call: Call, array: NDArray[Any], ref: MatrixRef, name: str
     """Send the rows that the node does not have yet.
 
     Args:
-        array: int8 or int32; it may be mapped from a file, of which a few megabytes are read at a time.
+        array: int8 or int32, or a file as one row of uint8; it may be mapped from a file, of which a few megabytes are
+            read at a time.
         ref: the matrix's reference.
         name: the name of the matrix, for `on_progress`.
 
     Raises:
         ClientError: "wrong-matrix" if the node makes another matrix of it. RemoteError: the node refused.
     """
-    shape = {"id": ref.id.hex(), "dtype": array.dtype.name, "rows": ref.rows, "cols": ref.cols}
-    step = _compute_step(array.shape[1] * array.itemsize)
+    is_file = array.dtype == np.uint8
+    dtype, width = ("bytes", PANEL_BYTES) if is_file else (array.dtype.name, 1)
+    shape = {"id": ref.id.hex(), "dtype": dtype, "rows": ref.rows, "cols": ref.cols}
+    step = _compute_step(PANEL_BYTES if is_file else array.shape[1] * array.itemsize)
     answer = await call("mesh_putRows", shape, timeout_s=CALL_TIMEOUT_S)
     put = convert(models.StoredRows, answer, "mesh_putRows")
     while not put.is_complete:
         first = put.rows_done
-        data = await asyncio.to_thread(_encode, array[first : first + step])
+        data = await asyncio.to_thread(_encode, array[first * width : (first + step) * width])
         release_pages(array)
         answer = await call("mesh_putRows", shape | {"first": first, "data": data}, timeout_s=CALL_TIMEOUT_S)
         put = convert(models.StoredRows, answer, "mesh_putRows")

@@ -111,8 +111,8 @@ JobMode = TypeAliasType(
 MatrixDtype = TypeAliasType(
     "MatrixDtype",
     Annotated[
-        Literal["int8", "int32"],
-        Field(description='"int8" is an operand with entries from -64 to 63, "int32" a product.'),
+        Literal["int8", "int32", "bytes"],
+        Field(description='"int8" is an operand with entries from -64 to 63, "int32" a product, "bytes" a file.'),
     ],
 )
 TransactionKind = TypeAliasType(

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ from inos.consensus.statetree import StateProof, compute_state_root, make_proof
 from inos.core.events import EventBus
 from inos.core.monitor import NodeStats
 from inos.genesis import Network
+from inos.mesh.store import MatrixInfo
 from inos.miner.stats import MinerState, MinerStatus
 from inos.network.discovery.routing.service import RoutingStatus
 from inos.network.identity import PeerAddress
@@ -63,6 +64,7 @@ from inos.primitives.votes import Checkpoint, Link
 from inos.rpc.health import Check, Health
 from inos.rpc.ports import SnapshotStatus
 from inos.wallet.keys import make_key
+from inos.work.strips import drop_padding
 from support.consensus_lab import Records
 from support.voters import get_bls_key
 
@@ -92,13 +94,6 @@ NETWORK_STATUS = NetworkStatus(
 )
 
 
-class Info(NamedTuple):
-    dtype: int
-    rows: int
-    cols: int
-    root: bytes
-
-
 class FakeMatrices:
     """Matrices by id."""
 
@@ -107,16 +102,21 @@ class FakeMatrices:
         self.arrays: dict[bytes, NDArray[Any]] = {}
 
     def put(self, array: NDArray[Any]) -> MatrixRef:
-        ref = work.matrix_ref(array)
+        ref = _make_ref(array)
         self.arrays[ref.id] = array
         return ref
 
-    def info(self, matrix: MatrixId) -> Info | None:
+    def info(self, matrix: MatrixId) -> MatrixInfo | None:
         array = self.arrays.get(matrix)
         if array is None:
             return None
-        ref = work.matrix_ref(array)
-        return Info(DType.INT7 if array.dtype == np.int8 else DType.INT32, ref.rows, ref.cols, ref.root)
+        ref = _make_ref(array)
+        dtype = {np.int8: DType.INT7, np.int32: DType.INT32, np.uint8: DType.BYTES}[array.dtype.type]
+        return MatrixInfo(dtype, ref.rows, ref.cols, ref.root)
+
+
+def _make_ref(array: NDArray[Any]) -> MatrixRef:
+    return work.compute_file_ref(array.data) if array.dtype == np.uint8 else work.matrix_ref(array)
 
 
 class FakePool:
@@ -402,6 +402,9 @@ class FakeMatrixService:
         found: MatrixRef = self.store.put(array)
         return found
 
+    async def put_bytes(self, data: bytes | memoryview) -> MatrixRef:
+        return await self.put(np.frombuffer(data, np.uint8))
+
     async def put_rows(
         self, matrix: MatrixId, shape: tuple[DType, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
@@ -412,7 +415,7 @@ class FakeMatrixService:
             kept.append(rows)
         done = sum(len(part) for part in kept)
         if done == shape[1]:
-            assert self.store.put(np.vstack(kept)).id == matrix
+            assert self.store.put(drop_padding(*shape, np.vstack(kept))).id == matrix
         return done
 
     async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:

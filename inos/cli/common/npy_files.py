@@ -1,16 +1,18 @@
-"""Matrices in .npy files: read without unpickling, and written so that a file is whole or absent."""
+"""Matrices in .npy files, and bytes in any: read without unpickling, and written so that a file is whole or absent."""
 
 import os
 import tempfile
 import tokenize
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inos.cli.common.output import fail
 
+MAGIC: Final = np.lib.format.MAGIC_PREFIX
 NPY_ERRORS: Final = (
     ValueError,
     SyntaxError,
@@ -45,6 +47,32 @@ def load_matrix(path: Path) -> NDArray[Any]:
         fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
     except NPY_ERRORS as error:
         fail("bad-npy", f"{path} is not a .npy file with a matrix of numbers: {error}", _HINT)
+
+
+def is_npy(path: Path) -> bool:
+    """Return True if a file is to hold a matrix of numbers: by its name, or by the bytes that it begins with.
+
+    Raises:
+        CommandError: "file-unreadable".
+    """
+    try:
+        with path.expanduser().open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC or path.suffix == ".npy"
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
+
+
+def load_bytes(path: Path) -> NDArray[np.uint8]:
+    """Return the bytes of a file, mapped and not read, since they may be larger than memory.
+
+    Raises:
+        CommandError: "file-unreadable".
+    """
+    path = path.expanduser()
+    try:
+        return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
+    except (OSError, ValueError) as error:
+        fail("file-unreadable", f"cannot read {path}: {error}")
 
 
 def open_matrix(path: Path) -> NDArray[Any]:
@@ -82,12 +110,21 @@ def save_matrix(path: Path, array: NDArray[Any]) -> None:
     Raises:
         CommandError: "file-unwritable".
     """
+    _replace(path, lambda file: np.lib.format.write_array(file, array, allow_pickle=False))
+
+
+def save_bytes(path: Path, data: NDArray[np.uint8]) -> None:
+    """Write bytes as they are, as `save_matrix` writes a matrix; it raises the same errors."""
+    _replace(path, lambda file: file.write(data.data))
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     path = path.expanduser()
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o644)

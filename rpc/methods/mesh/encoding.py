@@ -1,21 +1,61 @@
-"""Matrices in JSON: base64 of raw little-endian numbers or of a .npy file, whose sizes are checked first."""
+"""Matrices in JSON: base64 of raw little-endian numbers, of bytes, or of a .npy file, whose sizes are checked first."""
 
 import base64
 import binascii
 import io
 from tokenize import TokenError
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inos.primitives.matrices import MAX_ROWS
+from inos.primitives.matrices import MAX_ROWS, PANEL_BYTES, DType, compute_file_length, compute_file_shape
 from inos.rpc.errors import TOO_LARGE, RpcError, make_invalid_param
 
 MAX_NPY_HEADER: Final = 10_000
 HEADER_ERRORS: Final = (ValueError, SyntaxError, TypeError, LookupError, TokenError, RecursionError, MemoryError)
 """The errors of Python's parser, with which numpy reads headers, for invalid headers."""
-DtypeName = Literal["int8", "int32"]
+DtypeName = Literal["int8", "int32", "bytes"]
+
+
+def name_dtype(dtype: DType) -> DtypeName:
+    """Return the name of a data type in JSON."""
+    match dtype:
+        case DType.INT7:
+            return "int8"
+        case DType.INT32:
+            return "int32"
+        case DType.BYTES:
+            return "bytes"
+        case _:
+            assert_never(dtype)
+
+
+def read_dtype(name: DtypeName) -> DType:
+    """Return the data type of this name."""
+    match name:
+        case "int8":
+            return DType.INT7
+        case "int32":
+            return DType.INT32
+        case "bytes":
+            return DType.BYTES
+        case _:
+            assert_never(name)
+
+
+def get_shape(array: NDArray[Any]) -> tuple[DType, int, int]:
+    """Return data type, rows and columns of a matrix as the store returns it: a file is one row of uint8."""
+    if array.dtype == np.uint8:
+        return DType.BYTES, *compute_file_shape(len(array))
+    rows, cols = array.shape
+    return DType.INT7 if array.dtype == np.int8 else DType.INT32, rows, cols
+
+
+def cut_rows(array: NDArray[Any], first: int, count: int) -> NDArray[Any]:
+    """Return `count` rows of a matrix as the store returns it, fewer at its end."""
+    width = PANEL_BYTES if array.dtype == np.uint8 else 1
+    return array[first * width : (first + count) * width]
 
 
 def decode_base64(text: str) -> bytes:
@@ -26,7 +66,7 @@ def decode_base64(text: str) -> bytes:
         raise make_invalid_param("data", f"not base64: {error}", code="not-base64") from error
 
 
-def read_raw(data: bytes, dtype: DtypeName, rows: int, cols: int) -> NDArray[Any]:
+def read_raw(data: bytes, dtype: Literal["int8", "int32"], rows: int, cols: int) -> NDArray[Any]:
     """Return the matrix with the given entries, row-major and little-endian.
 
     Raises:
@@ -39,6 +79,27 @@ def read_raw(data: bytes, dtype: DtypeName, rows: int, cols: int) -> NDArray[Any
             "data", f"{rows} x {cols} entries of {dtype} are {expected} bytes, got {len(data)}", code="bad-shape"
         )
     return np.frombuffer(data, kind).reshape(rows, cols).astype(np.dtype(dtype))
+
+
+def read_rows(data: bytes, dtype: DtypeName, shape: tuple[int, int], first: int) -> NDArray[Any]:
+    """Return rows of a matrix of `shape`, of which `first` is the first; the last row of a file is filled with zeros.
+
+    Raises:
+        RpcError: "bad-shape" if they are not whole rows.
+    """
+    if dtype != "bytes":
+        width = shape[1] * np.dtype(dtype).itemsize
+        return read_raw(data, dtype, len(data) // width, shape[1])
+    count = -(-len(data) // PANEL_BYTES)
+    expected = min(count * PANEL_BYTES, compute_file_length(*shape) - first * PANEL_BYTES)
+    if len(data) != expected:
+        raise make_invalid_param(
+            "data",
+            f"rows {first} to {first + count} of a file of {compute_file_length(*shape)} bytes are {expected} bytes,"
+            f" got {len(data)}",
+            code="bad-shape",
+        )
+    return np.frombuffer(data.ljust(count * PANEL_BYTES, b"\0"), np.uint8).reshape(count, PANEL_BYTES)
 
 
 def read_npy(data: bytes) -> NDArray[Any]:
@@ -62,7 +123,7 @@ def read_npy(data: bytes) -> NDArray[Any]:
 
 
 def encode_matrix(array: NDArray[Any]) -> str:
-    """Return base64 of the entries, row-major and little-endian."""
+    """Return base64 of the entries, row-major and little-endian, or of a file's bytes."""
     return base64.b64encode(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 

@@ -3,15 +3,23 @@
 import asyncio
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import MAX_ROWS, DType
+from inos.primitives.matrices import MAX_ROWS
 from inos.primitives.units import MatrixId
 from inos.rpc.errors import make_invalid_param, make_not_found
 from inos.rpc.method import method
-from inos.rpc.methods.mesh.encoding import check_answer_size, decode_base64, encode_matrix, read_raw
+from inos.rpc.methods.mesh.encoding import (
+    check_answer_size,
+    cut_rows,
+    decode_base64,
+    encode_matrix,
+    get_shape,
+    name_dtype,
+    read_dtype,
+    read_rows,
+)
 from inos.rpc.methods.mesh.matrices import MAX_ANSWER_BYTES, MAX_WAIT_S, Side
 from inos.rpc.models.values import Count, Hash, MatrixDtype, Model
 from inos.rpc.ports import NodePort
@@ -22,15 +30,16 @@ class PutRowsParams(Model):
     id: Annotated[Hash, Field(description="The id of the whole matrix, which the sender has computed.")]
     dtype: Annotated[MatrixDtype, Field(description="The data type.")]
     rows: Annotated[Side, Field(description="The number of rows of the whole matrix.")]
-    cols: Annotated[Side, Field(description="The number of columns.")]
+    cols: Annotated[Side, Field(description="The number of columns; of a file: the bytes in its last row of 1024.")]
     first: Annotated[
         int, Field(ge=0, lt=MAX_ROWS, description="The index of the first row sent, which is the next one missing.")
     ] = 0
     data: Annotated[
         str,
         Field(
-            description="Base64 of whole rows, little-endian. The rows must end at the end of a strip of 16 rows or "
-            "of the matrix. Empty to ask which row comes next."
+            description="Base64 of whole rows, little-endian; those of a file are 1024 bytes, the last one may be "
+            "shorter. The rows must end at the end of a strip of 16 rows or of the matrix. Empty to ask which row "
+            "comes next."
         ),
     ] = ""
 
@@ -69,24 +78,25 @@ class MatrixRowsModel(Model):
     id: Annotated[Hash, Field(description="The matrix's id.")]
     dtype: Annotated[MatrixDtype, Field(description="The data type.")]
     rows: Annotated[Count, Field(description="The number of rows of the whole matrix.")]
-    cols: Annotated[Count, Field(description="The number of columns.")]
+    cols: Annotated[Count, Field(description="The number of columns; of a file: the bytes in its last row of 1024.")]
+    size: Annotated[Count, Field(description="The bytes of all entries; of a file: its length.")]
     first: Annotated[Count, Field(description="The index of the first row returned.")]
-    data: Annotated[str, Field(description="Base64 of the rows, row-major and little-endian.")]
+    data: Annotated[
+        str, Field(description="Base64 of the rows, row-major and little-endian; those of a file are its bytes.")
+    ]
 
 
 @method("mesh_putRows", timeout_s=120.0)
 async def mesh_put_rows(node: NodePort, params: PutRowsParams) -> StoredRowsModel:
-    """Store some rows of a large matrix. The node serves the matrix by its id once all rows are stored.
+    """Store some rows of a large matrix or file. The node serves it by its id once all rows are stored.
 
     Without data, the answer says which row to send next, also after a lost connection or a restart of the node.
     """
-    dtype = DType.INT7 if params.dtype == "int8" else DType.INT32
     array = None
     if params.data:
-        raw = decode_base64(params.data)
-        width = params.cols * np.dtype(params.dtype).itemsize
-        array = await asyncio.to_thread(read_raw, raw, params.dtype, len(raw) // width, params.cols)
-    shape = (dtype, params.rows, params.cols)
+        raw = await asyncio.to_thread(decode_base64, params.data)
+        array = await asyncio.to_thread(read_rows, raw, params.dtype, (params.rows, params.cols), params.first)
+    shape = (read_dtype(params.dtype), params.rows, params.cols)
     try:
         done = await node.matrices.put_rows(MatrixId(bytes.fromhex(params.id)), shape, params.first, array)
     except InvalidMatrix as error:
@@ -96,20 +106,22 @@ async def mesh_put_rows(node: NodePort, params: PutRowsParams) -> StoredRowsMode
 
 @method("mesh_getRows", timeout_s=MAX_WAIT_S + 60)
 async def mesh_get_rows(node: NodePort, params: GetRowsParams) -> MatrixRowsModel:
-    """Return some rows of a matrix, from this node or, with `wait_s`, after it was fetched from peers."""
+    """Return some rows of a matrix or file, from this node or, with `wait_s`, after it was fetched from peers."""
     matrix = MatrixId(bytes.fromhex(params.id))
     try:
         array = await node.matrices.fetch(matrix, params.wait_s)
     except MatrixMissing as error:
         hint = "" if params.wait_s else "pass wait_s to request it from peers"
         raise make_not_found("matrix", params.id, hint=hint) from error
-    part = array[params.first : params.first + params.count]
+    dtype, rows, cols = get_shape(array)
+    part = cut_rows(array, params.first, params.count)
     check_answer_size(part.nbytes, MAX_ANSWER_BYTES, params.id)
     return MatrixRowsModel(
         id=params.id,
-        dtype="int8" if array.dtype == np.int8 else "int32",
-        rows=array.shape[0],
-        cols=array.shape[1],
+        dtype=name_dtype(dtype),
+        rows=rows,
+        cols=cols,
+        size=array.nbytes,
         first=params.first,
         data=await asyncio.to_thread(encode_matrix, part),
     )

@@ -5,10 +5,10 @@ from typing import Annotated, Final
 from msgspec import structs
 from pydantic import Field
 
-from inos.primitives.matrices import DType
 from inos.primitives.units import MatrixId
 from inos.rpc.errors import REFUSED, RpcError, make_not_found
 from inos.rpc.method import method
+from inos.rpc.methods.mesh.encoding import name_dtype
 from inos.rpc.models.values import Count, Hash, MatrixDtype, Model, NoParams, UnixMs
 from inos.rpc.ports import NodePort
 
@@ -38,7 +38,8 @@ class StoredMatrixModel(Model):
     id: Annotated[Hash, Field(description="The matrix's id.")]
     dtype: Annotated[MatrixDtype, Field(description="The data type.")]
     rows: Annotated[Count, Field(description="The number of rows.")]
-    cols: Annotated[Count, Field(description="The number of columns.")]
+    cols: Annotated[Count, Field(description="The number of columns; of a file: the bytes in its last row of 1024.")]
+    size: Annotated[Count, Field(description="The bytes of its entries; of a file: its length.")]
     bytes: Annotated[Count, Field(description="Bytes of its file.")]
     is_complete: Annotated[bool, Field(description="True if all rows are stored.")]
     is_pinned: Annotated[bool, Field(description="True if it is never evicted.")]
@@ -102,9 +103,10 @@ async def mesh_list(node: NodePort, params: ListParams) -> MatrixPageModel:
         matrices=[
             StoredMatrixModel(
                 id=each.id.hex(),
-                dtype="int8" if each.info.dtype == DType.INT7 else "int32",
+                dtype=name_dtype(each.info.dtype),
                 rows=each.info.rows,
                 cols=each.info.cols,
+                size=each.info.size,
                 bytes=each.info.file_bytes,
                 is_complete=each.is_complete,
                 is_pinned=each.is_pinned,

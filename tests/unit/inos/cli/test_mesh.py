@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from inos import work
 from inos.cli import main as cli
+from inos.client.client import Client
+from inos.client.errors import ClientError
 from inos.core.matrices.service import MatrixService
 from inos.core.threads import Threads
 from inos.mesh.store import MatrixStore
@@ -120,3 +122,50 @@ async def test_put_and_get_in_slices(server: RpcServer, tmp_path: Path, monkeypa
     assert "matrix-unknown" in missing.output
     np.save(tmp_path / "bad.npy", ARRAYS[0].astype(np.int16))
     assert "bad-dtype" in (await run(server, "put", str(tmp_path / "bad.npy"))).output
+
+
+@pytest.mark.parametrize("length", [0, 5, 100_000])
+async def test_any_file_is_put_and_comes_back_as_it_was(
+    server: RpcServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr("inos.client.sender.WHOLE_BYTES", 30_000)
+    monkeypatch.setattr("inos.rpc.methods.mesh.matrices.MAX_ANSWER_BYTES", 30_000)
+    for module in ("uploads", "downloads"):
+        monkeypatch.setattr(f"inos.client.{module}.CHUNK_BYTES", 30_000)
+    data = np.random.default_rng(length).bytes(length)
+    (tmp_path / "module.wasm").write_bytes(data)
+    id = (await run(server, "put", str(tmp_path / "module.wasm"))).stdout.strip()
+    assert id == work.compute_file_id(data).hex()
+    assert f"{length} bytes" in (await run(server, "list")).stdout
+    shown = await run(server, "get", id, "-o", str(tmp_path / "back"), "--wait", "0")
+    assert shown.stdout == f"{length} bytes written to {tmp_path / 'back'}\n"
+    assert (tmp_path / "back").read_bytes() == data
+
+
+async def test_a_npy_file_is_numbers_unless_bytes_are_asked_for(server: RpcServer, tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, ARRAYS[0])
+    found = json.loads((await run(server, "put", str(path), "--bytes", "--json")).stdout)
+    assert found["id"] == work.compute_file_id(path.read_bytes()).hex()
+    assert (found["dtype"], found["size"]) == ("bytes", path.stat().st_size)
+    (tmp_path / "x").write_bytes(path.read_bytes())
+    assert (await run(server, "put", str(tmp_path / "x"))).stdout.strip() == IDS[0], "it is known by its first bytes"
+    np.save(path, ARRAYS[0].astype(float))
+    refused = await run(server, "put", str(path))
+    assert refused.exit_code == 1
+    assert "--bytes" in refused.output
+    path.write_bytes(b"text")
+    assert "bad-npy" in (await run(server, "put", str(path))).output
+    assert (await run(server, "put", str(path), "--bytes")).exit_code == 0
+    assert "file-unreadable" in (await run(server, "put", str(tmp_path / "none"))).output
+
+
+async def test_a_client_puts_and_gets_bytes(server: RpcServer) -> None:
+    async with Client(server.url) as client:
+        ref = await client.put_bytes(b"hello")
+        assert ref == work.compute_file_ref(b"hello")
+        assert await client.get_bytes(ref.id.hex()) == b"hello"
+        numbers = await client.put_matrix(ARRAYS[0])
+        with pytest.raises(ClientError) as caught:
+            await client.get_bytes(numbers.id.hex())
+    assert caught.value.code == "not-bytes"

@@ -2,11 +2,13 @@
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 
 from inos import work
+from inos.primitives.matrices import STRIP_BYTES
 from support.fake_node import FakeNode
 from support.rpc_requests import W, X
 from support.rpc_served import Ask
@@ -16,7 +18,7 @@ async def test_matrices_in_and_out(ask: Ask) -> None:
     raw = {"data": base64.b64encode(X.tobytes()).decode(), "dtype": "int8", "rows": 20, "cols": 30}
     stored = await ask("mesh_put", **raw)
     ref = work.matrix_ref(X)
-    assert stored == {"id": ref.id.hex(), "dtype": "int8", "rows": 20, "cols": 30, "root": ref.root.hex()}
+    assert stored == {"id": ref.id.hex(), "dtype": "int8", "rows": 20, "cols": 30, "root": ref.root.hex(), "size": 600}
     file = io.BytesIO()
     np.save(file, X)
     assert await ask("mesh_put", base64.b64encode(file.getvalue()).decode()) == stored
@@ -44,10 +46,49 @@ async def test_invalid_matrices_are_refused(ask: Ask, node: FakeNode) -> None:
         ({"data": data, "dtype": "int8", "rows": 0, "cols": 30}, "invalid-params"),
         ({"data": "!!!!", "dtype": "int8", "rows": 20, "cols": 30}, "not-base64"),
         ({"data": data}, "bad-npy"),
+        ({"data": ""}, "bad-npy"),
+        ({"data": data, "dtype": "bytes", "rows": 1, "cols": 600}, "invalid-params"),
+        ({"data": "!!!!", "dtype": "bytes"}, "not-base64"),
     ):
         error = await ask("mesh_put", **params)
         assert (error["code"], error["data"]["code"]) == (-32602, code)
     assert node.store.arrays == {}
+
+
+@pytest.mark.parametrize("length", [0, 1, 1024, 20_000])
+async def test_files_in_and_out(ask: Ask, length: int) -> None:
+    data = np.random.default_rng(length).bytes(length)
+    text = base64.b64encode(data).decode()
+    stored = await ask("mesh_put", data=text, dtype="bytes")
+    ref = work.compute_file_ref(data)
+    assert stored == {
+        "id": ref.id.hex(),
+        "dtype": "bytes",
+        "rows": ref.rows,
+        "cols": ref.cols,
+        "root": ref.root.hex(),
+        "size": length,
+    }
+    assert await ask("mesh_get", stored["id"]) == stored | {"data": text}
+
+
+async def test_a_file_in_rows(ask: Ask) -> None:
+    data = np.random.default_rng(5).bytes(2 * STRIP_BYTES + 3000)
+    ref = work.compute_file_ref(data)
+    shape = {"id": ref.id.hex(), "dtype": "bytes", "rows": ref.rows, "cols": ref.cols}
+
+    async def put(first: int, part: bytes) -> Any:
+        return await ask("mesh_putRows", **shape, first=first, data=base64.b64encode(part).decode())
+
+    assert await ask("mesh_putRows", **shape) == {"rows_done": 0, "is_complete": False}
+    for first, part in ((0, data[: STRIP_BYTES - 1]), (32, data[2 * STRIP_BYTES : -1]), (32, data[: 1024 * 4])):
+        assert (await put(first, part))["data"]["code"] == "bad-shape"
+    assert await put(0, data[: 2 * STRIP_BYTES]) == {"rows_done": 32, "is_complete": False}
+    assert await put(32, data[2 * STRIP_BYTES :]) == {"rows_done": 35, "is_complete": True}
+    described = shape | {"size": len(data)}
+    for first, count, expected in ((0, 0, b""), (1, 2, data[1024:3072]), (34, 9, data[34 * 1024 :]), (35, 1, b"")):
+        found = await ask("mesh_getRows", ref.id.hex(), count, first)
+        assert found == described | {"first": first, "data": base64.b64encode(expected).decode()}
 
 
 async def test_a_matrix_that_is_not_stored(ask: Ask) -> None:
