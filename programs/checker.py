@@ -6,6 +6,7 @@ A checked program needs no further check while it runs: nothing overflows, no in
 from collections.abc import Sequence
 from typing import assert_never
 
+import numpy as np
 from msgspec import Struct
 
 from inos.primitives.matrices import MAX_DEPTH, MAX_FILE_BYTES, MAX_ROWS, DType
@@ -200,6 +201,11 @@ def _check_input(each: Input, nesting: int) -> None:
         case Inline(data):
             if len(data) != each.type.nbytes:
                 raise InvalidProgram("bad-source", f"{len(data)} bytes are inline, {each.type} has {each.type.nbytes}")
+            entries = np.frombuffer(data, dtype=each.type.storage.newbyteorder("<"))
+            if entries.min() < each.type.lo or entries.max() > each.type.hi:
+                raise InvalidProgram(
+                    "bad-source", f"its inline entries are not all in {each.type.lo} .. {each.type.hi}"
+                )
         case _:
             assert_never(each.source)
     if nesting:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 ROWS: Final = 1024
 DEPTH: Final = 2048
 """64 * 64 * 2048 = 2^23: so many terms are exact in float32. Tiles of these sizes keep temporaries below 32 MiB."""
-MAX_ENTRIES: Final = ROWS * DEPTH
 
 
 class Multiply(Protocol):
@@ -27,9 +26,9 @@ def multiply(x: NDArray[np.int8], w: NDArray[np.int8], blocks: int) -> NDArray[n
     depth = x.shape[1]
     out = np.zeros((blocks, len(x) // blocks, len(w) // blocks), dtype=np.int32)
     left, right = x.reshape(blocks, -1, depth), w.reshape(blocks, -1, depth)
-    most = max(left.shape[1], right.shape[1]) * depth
-    if most <= MAX_ENTRIES and depth <= DEPTH:
-        together = max(1, MAX_ENTRIES // max(most, left.shape[1] * right.shape[1]))
+    rows, cols = left.shape[1], right.shape[1]
+    if rows <= ROWS and cols <= ROWS and depth <= DEPTH:
+        together = max(1, ROWS * DEPTH // max(rows * depth, cols * depth, rows * cols))
         for first in range(0, blocks, together):
             part = slice(first, first + together)
             out[part] = _multiply_tile(left[part], right[part])

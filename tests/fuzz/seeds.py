@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import random
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +30,11 @@ from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Witness
 from inos.primitives.transactions import Transfer, sign_transaction
 from inos.primitives.units import U256_MAX
 from inos.primitives.votes import Checkpoint, Link, Vote
+from inos.programs import encode_program
 from inos.wallet import keystore
 from inos.wallet.addresses import encode_address
 from inos.wallet.keystore import ScryptCost
+from support.random_programs import make_program
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 
@@ -84,6 +87,36 @@ def list_seeds() -> Iterator[tuple[str, bytes]]:
     rest = {"block": block, "confirmations": [block], "siblings": [], "steps": ["ab"], "soundness_bits": 128}
     yield "receipt", json.dumps(fields | rest | {"format": "inos receipt 2"}).encode()
     yield "pool", encode((TX, TX))
+    yield from list_programs()
+
+
+def list_programs() -> Iterator[tuple[str, bytes]]:
+    """Yield programs in both forms, and what was once accepted wrongly or cost too much."""
+    for seed in (3, 6, 11):
+        yield "program", encode_program(make_program(random.Random(seed)))
+    kind, given, clamp = [4, 4, -64, 63], [[4, 4, -64, 63], [0]], [[5, -64, 63], [0]]
+    deep: object = [1, [given], [clamp], [1]]
+    for _ in range(5):
+        yield "program", encode(deep)
+        deep = [1, [given], [[[13, 1 << 20, deep, 1, 0], [0]]], [1]]
+    empty = [1, [given], [], [0]]
+    for hole in (
+        [1, [[[True, 1, 0, 1], [0]]], [], [0]],
+        [1, [[[1, 1, 0, 1.0], [0]]], [], [0]],
+        [1, [[[10**12, 1, 0, 1], [0]]], [], [0]],
+        [1, [[[1 << 16, 1 << 16, 0, 1], [0]]], [], [0]],
+        [1, [given], [], []],
+        [1, [[kind, [2, b"\x7f" * 16]]], [], [0]],
+        [1, [given], [[[13, 1 << 40, empty, 1, 0], [0]]], [1]],
+        [1, [given], [[[13, 1 << 20, empty, 0, 0], [0]]], [1]],
+        [1, [given], [[[9, 15, [[16, -1]], [[1, 0]]], [0]]], [1]],
+        [1, [given], [[[11, 0], [0] * 1025]], [1]],
+    ):
+        yield "program", encode(hole)
+    text = {"inputs": [{"name": "x", "rows": 1, "cols": 2, "lo": 0, "hi": 9, "source": ["customer"]}]}
+    text |= {"nodes": [{"op": "MUL", "operands": [0, 0], "attrs": [1]}], "outputs": [1]}
+    yield "program_json", json.dumps({"program": text, "given": {"x": [[1, 9]]}}).encode()
+    yield "program_json", json.dumps({"program": text, "given": {"x": [[True, float("nan")]]}}).encode()
 
 
 def list_requests() -> Iterator[tuple[str, bytes]]:

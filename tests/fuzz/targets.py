@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
+import numpy as np
+
 from fuzz.peers import run_session
 from fuzz.served import Served, check_frames, make_frames
 from inos.client.receipt import read_receipt
@@ -35,6 +37,8 @@ from inos.primitives.errors import CodecError, InosError, InvalidCertificate
 from inos.primitives.matrices import MatrixRef, Seal, Witness
 from inos.primitives.transactions import Transaction, compute_tx_id, is_transaction_signed
 from inos.primitives.units import U256_MAX, Anchor, BlockId, parse_credits
+from inos.programs import InvalidInput, InvalidProgram, check_program, decode_program, encode_program, run_program
+from inos.programs.json_form import read_given, read_json
 from inos.rpc.errors import INTERNAL_ERROR
 from inos.rpc.methods import ALL_METHODS
 from inos.rpc.methods.mesh.encoding import read_npy
@@ -208,6 +212,28 @@ def fuzz_receipt(data: bytes) -> None:
             verdict = check_receipt(read_receipt(path), NETWORK)
             assert len(verdict.checks) == 9
             assert not verdict.is_paid
+
+
+def fuzz_program(data: bytes) -> None:
+    """Read a program, check it, and run it if it is small: what the checker accepts never fails."""
+    with suppress(InvalidProgram):
+        program = decode_program(data)
+        assert encode_program(program) == data
+        checked = check_program(program)
+        if checked.cost.units > 1000 or checked.cost.peak_bytes > 1 << 20 or len(checked.given) != len(program.inputs):
+            return
+        for entry in ("lo", "hi"):
+            inputs = [np.full(each.shape, getattr(each, entry), dtype=np.int64) for each in checked.given]
+            for result, type_ in zip(run_program(checked, inputs), checked.results, strict=True):
+                assert type_.lo <= result.min() <= result.max() <= type_.hi
+
+
+def fuzz_program_json(data: bytes) -> None:
+    """Read a program in the JSON form, with its inputs."""
+    with suppress(InvalidProgram, InvalidInput):
+        named = read_json(data)
+        checked = check_program(named.program)
+        assert len(read_given(named, checked.given)) == len(named.names)
 
 
 def fuzz_pool(data: bytes) -> None:
