@@ -11,6 +11,7 @@ import { showCharts } from "./pages/charts.js";
 import { showFinality } from "./pages/finality.js";
 import { showJob } from "./pages/job.js";
 import { showJobs } from "./pages/jobs.js";
+import { showMatrix } from "./pages/matrix.js";
 import { showPeers } from "./pages/peers.js";
 import { showTransaction } from "./pages/transaction.js";
 
@@ -22,6 +23,7 @@ const PAGES = {
   account: [showAccount, "Account"],
   jobs: [showJobs, "Jobs"],
   job: [showJob, "Job"],
+  matrix: [showMatrix, "Matrix"],
   charts: [showCharts, "Charts"],
   finality: [showFinality, "Finality"],
   peers: [showPeers, "Peers"],
@@ -71,7 +73,7 @@ async function showNotFound(holder, text) {
       el("ul", {}, ...matches.map(({ kind, id, page }) => el("li", {}, `${kind} `, link(page, short(id), mono)))));
     return;
   }
-  show(holder, el("h1", {}, "Nothing found"), el("p", {}, "This node has no block, transaction, job or account for"),
+  show(holder, el("h1", {}, "Nothing found"), el("p", {}, "This node has no block, transaction, job, account, matrix or file for"),
     el("p", { class: "mono" }, text),
     el("p", { class: "quiet" }, "Enter a height, an id or at least four of its first digits, or an address."));
 }

@@ -1,4 +1,5 @@
-// Finds the page for a search: a height, the id of a block, transaction or job or its first digits, or an address.
+// Finds the page for a search: a height, an address, the id of a block, transaction, job, matrix or file; of the first
+// three also its first digits.
 
 import { call } from "./api.js";
 
@@ -29,12 +30,14 @@ export async function findMatches(text) {
 }
 
 async function searchId(id) {
-  const [block, job, tx] = await Promise.all([
+  const [block, job, tx, matrix] = await Promise.all([
     exists("chain_getHeader", { block: id }), exists("job_get", { id }), exists("chain_getTransaction", { id }),
+    exists("mesh_getRows", { id, count: 0 }),
   ]);
   if (block) return `#/block/${id}`;
   if (job) return `#/job/${id}`;
-  return tx ? `#/tx/${id}` : null;
+  if (tx) return `#/tx/${id}`;
+  return matrix ? `#/matrix/${id}` : null;
 }
 
 async function exists(method, params) {

@@ -21,6 +21,7 @@ CHROMIUM = find_chromium()
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--explorer")
 MINES = ("--mine", "auto", "--filler-rate", "5000", "--threads", "1")
 VECTORS = Path(__file__).parent.parent / "vectors" / "certificate.json"
+FILES = VECTORS.with_name("files.json")
 PHONE, DESK = (390, 844), (1200, 900)
 
 pytestmark = [
@@ -90,6 +91,14 @@ CHECK_FREIVALDS = """
 """
 
 
+COMPUTE_FILE_IDS = """
+(async ({ files }) => {
+  const { blake3 } = await import("/explorer/blake3.js");
+  const { computeFileId } = await import("/explorer/matrices.js");
+  const draw = (length) => blake3(new TextEncoder().encode(`file/${length}`), length);
+  return Promise.all(files.map(({ length }) => computeFileId(draw(length))));
+})(%s)
+"""
 COMPUTE_SHARES = """
 (async (windows) => {
   const { computePaidShare } = await import("/explorer/share.js");
@@ -126,6 +135,7 @@ async def test_the_explorer_shows_and_checks_a_running_chain(tmp_path: Path) -> 
         await check_certificate(page, url)
         await check_block_and_keys(page, url)
         await check_job(page, url, job)
+        await check_file(page, url, node)
         await check_search(page, url, node, job)
         await check_other_pages(page, url)
         assert page.errors == []
@@ -144,6 +154,8 @@ async def test_the_browser_computes_what_the_vectors_say(tmp_path: Path) -> None
             assert wrong == []
             assert looked > 30
             assert await page.run(CHECK_FREIVALDS) == [True, False, 2]
+            ids = [each["id"] for each in json.loads(FILES.read_text())["files"]]
+            assert await page.run(COMPUTE_FILE_IDS % FILES.read_text()) == ids
             for window, share in zip(WINDOWS, await page.run(COMPUTE_SHARES % json.dumps(WINDOWS)), strict=True):
                 weight, settled = (sum(block[at] for block in window) for at in (0, 1))
                 expected = compute_window_share(settled=settled, weight=weight, settled_burn=0, subsidies=0)
@@ -208,6 +220,24 @@ async def check_job(page: Page, url: str, job: str) -> None:
     await page.run("document.getElementById('check').click()")
     await page.wait("document.querySelector('#freivalds.good')", 40)
     assert await page.run("document.querySelectorAll('canvas').length") == 3
+
+
+async def check_file(page: Page, url: str, node: RunningNode) -> None:
+    """A file is found by its id, checked against it, shown and offered for download."""
+    async with Client(node.rpc_url) as client:
+        file, empty = [(await client.put_bytes(data)).id.hex() for data in (b"hello\n" * 9000, b"")]
+    await search(page, file)
+    await page.wait("document.getElementById('fetch')")
+    assert await page.run("location.hash") == f"#/matrix/{file}"
+    assert "54 000 bytes" in await page.run("document.querySelector('dl').textContent")
+    await page.run("document.getElementById('fetch').click()")
+    await page.wait("document.querySelector('#verdict.good')")
+    assert await page.run("document.getElementById('download').textContent") == "Download 54 000 bytes"
+    assert "hello." in await page.run("document.getElementById('dump').textContent")
+    await page.open(f"{url}#/matrix/{empty}")
+    await page.wait(f"document.querySelector('dl')?.textContent.includes({empty!r})")
+    await page.run("document.getElementById('fetch').click()")
+    await page.wait("document.getElementById('download')?.textContent === 'Download 0 bytes'")
 
 
 async def check_search(page: Page, url: str, node: RunningNode, job: str) -> None:

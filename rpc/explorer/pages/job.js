@@ -1,14 +1,12 @@
 // A job: its events, its matrices as pictures, and Freivalds' check of its result, which the browser makes itself.
 
 import { call, subscribe } from "../api.js";
-import { fromBase64 } from "../bytes.js";
 import { accountLink, blockLink, count, credits, el, facts, link, show, table } from "../dom.js";
 import { check, computeSeed } from "../freivalds.js";
+import { fetchMatrix } from "../matrices.js";
 import { captioned, drawMatrix } from "../picture.js";
 
 const MAX_BYTES = 24 * 2 ** 20; // The most bytes of all three matrices that the page fetches.
-const PIECE_BYTES = 4 * 2 ** 20;
-const WAIT_S = 20;
 const EVENT_COLUMNS = [
   ["height", (event) => blockLink(String(event.height), String(event.height)), "number"],
   ["event", (event) => event.event],
@@ -82,7 +80,8 @@ async function fetchAndCheck(job, status, pictures) {
     status.textContent = `fetching ${name} …`;
     found[name] = await fetchMatrix(ref.id);
     const side = Math.max(ref.rows, ref.cols), zoom = side <= 128 ? 3 : side <= 256 ? 2 : 1;
-    pictures.append(captioned(drawMatrix(found[name], { name, zoom }), `${name}, ${ref.rows} × ${ref.cols}`));
+    pictures.append(captioned(drawMatrix(found[name], { name, zoom }),
+      link(`#/matrix/${ref.id}`, `${name}, ${ref.rows} × ${ref.cols}`)));
   }
   if (!job.y) {
     status.textContent = "There is no result to check yet.";
@@ -96,17 +95,4 @@ async function fetchAndCheck(job, status, pictures) {
   status.textContent = outcome.isRight ? `The result is right: checked in this browser in ${passed} ms.`
     : `The result is WRONG: row ${outcome.wrongRow} fails.`;
   status.className = `verdict ${outcome.isRight ? "good" : "bad"}`;
-}
-
-// Returns {rows, cols, data}, fetched a few rows at a time; the node requests a matrix it lacks from its peers.
-async function fetchMatrix(id) {
-  const shape = await call("mesh_getRows", { id, count: 0, wait_s: WAIT_S });
-  const isWide = shape.dtype === "int32", width = shape.cols * (isWide ? 4 : 1);
-  const data = isWide ? new Int32Array(shape.rows * shape.cols) : new Int8Array(shape.rows * shape.cols);
-  const step = Math.max(1, Math.floor(PIECE_BYTES / width));
-  for (let first = 0; first < shape.rows; first += step) {
-    const part = fromBase64((await call("mesh_getRows", { id, first, count: step })).data);
-    data.set(isWide ? new Int32Array(part.buffer) : new Int8Array(part.buffer), first * shape.cols);
-  }
-  return { rows: shape.rows, cols: shape.cols, data };
 }
