@@ -6,7 +6,7 @@ so one path from that subtree's root up proves a mebibyte; a path for each strip
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import numpy as np
 from msgspec import Struct
@@ -89,12 +89,21 @@ def _check_contents(info: MatrixInfo, first: int, data: bytes) -> None:
     is_padded = (rows_left < STRIP_ROWS and cells[places // panels == strips - 1][:, rows_left:].any()) or (
         bytes_left < PANEL_BYTES and cells[places % panels == panels - 1][:, :, bytes_left:].any()
     )
-    if info.dtype == DType.BYTES and places[-1] == strips - 1:
-        is_padded = is_padded or cells[-1, rows_left - 1, info.cols :].any()
+    is_in_range = True
+    match info.dtype:
+        case DType.INT7:
+            entries = cells.view(np.int8)
+            is_in_range = bool(entries.min() >= ENTRY_MIN and entries.max() <= ENTRY_MAX)
+        case DType.INT32:
+            pass
+        case DType.BYTES:
+            has_end = places[-1] == strips - 1
+            is_padded = is_padded or (has_end and cells[-1, rows_left - 1, info.cols :].any())
+        case _:
+            assert_never(info.dtype)
     if is_padded:
         raise InvalidMatrix("nonzero-padding", f"strips from {first} on are not zero beyond {info.rows} x {info.cols}")
-    entries = cells.view(np.int8)
-    if info.dtype == DType.INT7 and (entries.min() < ENTRY_MIN or entries.max() > ENTRY_MAX):
+    if not is_in_range:
         raise InvalidMatrix("entry-out-of-range", f"strips from {first} on hold an entry beyond -64 to 63")
 
 

@@ -290,6 +290,7 @@ def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
     assert not unknown, f"add them to INLINE: {sorted(unknown)}"
     (tmp_path / "watch.key").write_text("0b" * 32 + "\n")
     (tmp_path / "watch.key").chmod(0o600)
+    (tmp_path / "module.wasm").write_bytes(b"\0asm\1\0\0\0")
     with run_devnet(tmp_path / "net") as (network, nodes):
         reader = Reader(tmp_path, network, nodes)
         try:

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 from inos import work
+from inos.cli import main as cli
 from inos.mesh.store import MatrixStore
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from support.cluster import RpcFailed, ask, await_that
@@ -39,6 +41,12 @@ async def put(node: RunningNode, array: NDArray[Any]) -> str:
 async def list_held(node: RunningNode) -> dict[str, Any]:
     found = await ask(node.rpc_url, "mesh_list", {"limit": 1000})
     return {each["id"]: each for each in found["matrices"]}
+
+
+async def run_mesh(node: RunningNode, *arguments: str) -> str:
+    """Return what a command prints."""
+    typed = ["mesh", *arguments, "--rpc", node.rpc_url]
+    return str((await asyncio.to_thread(CliRunner().invoke, cli.app, typed)).stdout)
 
 
 @pytest.fixture
@@ -105,6 +113,18 @@ async def test_what_the_disk_spoils_is_found_and_fetched_again(start: Start, tmp
     assert file.read_bytes() == whole
     (peer,) = (await ask(other.rpc_url, "net_peers"))["peers"]
     assert 2_000_000 < peer["bytes_received"] < 5_500_000  # only the damaged runs, and not all eight
+
+
+@pytest.mark.timeout(120)
+async def test_files_come_from_another_node_as_they_were_put(start: Start, tmp_path: Path) -> None:
+    source = await start("source")
+    other = await start("other", source.p2p_address)
+    for number, length in enumerate((0, 5, 3_000_001)):
+        path, back = tmp_path / f"{number}.wasm", tmp_path / f"{number}.back"
+        path.write_bytes(np.random.default_rng(number).bytes(length))
+        id = (await run_mesh(source, "put", str(path))).strip()
+        assert await run_mesh(other, "get", id, "-o", str(back)) == f"{length} bytes written to {back}\n"
+        assert back.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.timeout(120)

@@ -26,7 +26,7 @@ from inos.network.wire.transactions import AnnounceTransactions, GetTransactions
 from inos.network.wire.votes import AnnounceVotes, GetVotes, Votes
 from inos.primitives.blocks import Block, Header
 from inos.primitives.codec import encode
-from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Witness
+from inos.primitives.matrices import STRIP_BYTES, DType, MatrixRef, Witness
 from inos.primitives.transactions import Transfer, sign_transaction
 from inos.primitives.units import U256_MAX
 from inos.primitives.votes import Checkpoint, Link, Vote
@@ -72,6 +72,8 @@ def list_seeds() -> Iterator[tuple[str, bytes]]:
         ("tx_send", {"hex": encode(TX).hex()}),
         ("job_list", {"limit": 2, "order": "newest"}),
         ("mesh_put", {"data": "AAAA", "dtype": "int8", "rows": 1, "cols": 3}),
+        ("mesh_put", {"data": "AAAA", "dtype": "bytes"}),
+        ("mesh_putRows", {"id": "ab" * 32, "dtype": "bytes", "rows": 17, "cols": 3, "first": 16, "data": "AAAA"}),
     ):
         yield "rpc", json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     yield "rpc", b'[{"jsonrpc":"2.0","id":null,"method":"rpc.discover"},{"jsonrpc":"2.0","method":"node_version"}]'
@@ -154,10 +156,11 @@ def list_messages() -> Iterator[Message]:
     yield GetTransactions(4, (id,))
     yield Transactions(1, (TX,))
     yield GetMatrix(5, id)
-    yield MatrixHead(1, 1, 16, 64, id)
+    for dtype, cols in ((DType.INT7, 64), (DType.INT32, 64), (DType.BYTES, 1024)):
+        yield MatrixHead(1, dtype, 16, cols, id)
+        yield OfferCopy(6, dtype, 16, cols, id)
     yield GetStrips(6, id, 0, 2)
     yield GetRun(6, id, 0)
-    yield OfferCopy(6, 1, 16, 1024, id)
     yield FindNodes(7, id)
     yield Nodes(1, (Contact(id, "192.0.2.1", 8646), Contact(id, "2001:db8::1", 8646)))
     yield Provide(8, (id, bytes(32)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inos.primitives.matrices import MAX_ROWS, PANEL_BYTES, DType, compute_file_length, compute_file_shape
 from inos.rpc.errors import TOO_LARGE, RpcError, make_invalid_param
+from inos.work.strips import get_dtype
 
 MAX_NPY_HEADER: Final = 10_000
 HEADER_ERRORS: Final = (ValueError, SyntaxError, TypeError, LookupError, TokenError, RecursionError, MemoryError)
@@ -49,7 +50,7 @@ def get_shape(array: NDArray[Any]) -> tuple[DType, int, int]:
     if array.dtype == np.uint8:
         return DType.BYTES, *compute_file_shape(len(array))
     rows, cols = array.shape
-    return DType.INT7 if array.dtype == np.int8 else DType.INT32, rows, cols
+    return get_dtype(array), rows, cols
 
 
 def cut_rows(array: NDArray[Any], first: int, count: int) -> NDArray[Any]:
