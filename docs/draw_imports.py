@@ -19,6 +19,7 @@ PICTURE: Final = ROOT / "docs" / "img" / "imports.svg"
 PURPOSES: Final = {
     "primitives": "types, codec, hashes, signatures",
     "work": "matrices and certificates",
+    "functions": "WebAssembly commands",
     "consensus": "all rules, as pure functions",
     "programs": "language and interpreters",
     "chain": "database, state, mempool",

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
     "doctor": "Check this machine and its node, and say how to fix what is wrong.",
     "finality": "Show what is final; export and import a voter's signing journal.",
+    "function": "Check and run WebAssembly commands that give the same answer on every machine.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
     "light": "Follow headers, seals and votes only, and answer for accounts with proof.",

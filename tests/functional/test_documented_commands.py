@@ -112,6 +112,8 @@ INLINE: Final = {
         "mkdir -p ~/.local/share/bash-completion/completions; "
         "inos completion bash > ~/.local/share/bash-completion/completions/inos"
     ),
+    "inos function run --local": "inos function run --local words.wasm < /dev/null",
+    "inos function run --local --json": "inos function run --local --json words.wasm 2 < words.wasm",
     "inos bench finality": "inos bench finality --rounds 2",
     "inos bench sync": "inos bench sync --blocks 40",
     "inos bench snapshot": "inos bench snapshot --accounts 200",
@@ -291,6 +293,7 @@ def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "watch.key").write_text("0b" * 32 + "\n")
     (tmp_path / "watch.key").chmod(0o600)
     (tmp_path / "module.wasm").write_bytes(b"\0asm\1\0\0\0")
+    shutil.copy(ROOT / "examples" / "functions" / "words-c.wasm", tmp_path / "words.wasm")
     with run_devnet(tmp_path / "net") as (network, nodes):
         reader = Reader(tmp_path, network, nodes)
         try:

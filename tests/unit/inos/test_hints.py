@@ -12,7 +12,7 @@ from inos.consensus.codes import Code
 from inos.hints import HINTS
 from support.documents import ROOT
 
-PEOPLE = ("inos", "node", "agents", "core", "wallet", "genesis", "mesh", "chain", "light")
+PEOPLE = ("inos", "node", "agents", "core", "wallet", "genesis", "mesh", "chain", "light", "functions")
 """Packages whose errors are shown to users."""
 OWN = {
     "RuleViolation",
@@ -39,7 +39,10 @@ def list_errors(packages: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
 
 def read_call(node: ast.Call) -> tuple[str, bool] | None:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
-    is_fail, is_error = name == "fail", name.endswith(("Error", "Failed", "BadOperand", "Rejected")) and name not in OWN
+    is_fail, is_error = (
+        name == "fail",
+        name.endswith(("Error", "Failed", "BadOperand", "Rejected", "InvalidFunction")) and name not in OWN,
+    )
     code = next(
         (arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)), ""
     )

@@ -16,8 +16,10 @@ from inos.bench.chains import make_chain
 from inos.cli.main import COMMANDS, app, load_command
 from inos.testing import TestChain
 from inos.testing.chain import PHRASE
+from support.documents import ROOT
 
 RECORD: Final = Path(__file__).parent / "json_shapes.json"
+MODULE: Final = ROOT / "examples" / "functions" / "words-c.wasm"
 ELSEWHERE: Final = {"bench": "figures of a benchmark are its own", "devnet": "tests/functional/test_devnet_command.py"}
 MAPS: Final = {"connections"}
 """Members whose keys are data."""
@@ -150,6 +152,9 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("snapshot", "copy", "--data-dir", str(inos_devnet.data_dir))
 
     run("matmul", "X.npy", "W.npy", "--transposed", "-o", "product.npy")
+
+    run("function check", str(MODULE), "--cache-dir", "functions")
+    run("function run", "--local", str(MODULE), "--cache-dir", "functions")
 
     zeros, easy = "00" * 32, "ff" * 32
     run("work tickets", "X.npy", "W.npy", "--anchor", zeros)
