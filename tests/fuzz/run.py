@@ -12,12 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from fuzz.seeds import CORPUS
-
 MAX_BYTES = 1 << 16
 ONE_INPUT_S = 20
 MEMORY_MB = 2048
 ROOT = Path(__file__).parents[2]
+CORPUS: Final = Path(__file__).parent / "corpus"
+"""It is defined here, since this module must import nothing of the node before the fuzzer can instrument it."""
 COUNTS: Final = "counts.json"
 """Inputs of each target in all runs with --until."""
 

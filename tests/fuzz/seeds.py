@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from fuzz.run import CORPUS
 from fuzz.served import RAW, UPGRADE, join_input
 from fuzz.targets import RECORDS, TARGETS, join_frames, make_handshake
 from inos import work
@@ -35,8 +36,6 @@ from inos.wallet import keystore
 from inos.wallet.addresses import encode_address
 from inos.wallet.keystore import ScryptCost
 from support.random_programs import make_program
-
-CORPUS: Final = Path(__file__).parent / "corpus"
 
 HEADER: Final = Header(1, 7, 1, bytes(32), 10**12, bytes(32), bytes(32), b"\xff" * 32, bytes(20), 3, None)
 HELLO: Final = Hello(1, 7, bytes(32), "inos/0.1", bytes(32), 5, bytes(32), 8646)
