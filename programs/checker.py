@@ -10,13 +10,11 @@ import numpy as np
 from msgspec import Struct
 
 from inos.primitives.matrices import MAX_DEPTH, MAX_FILE_BYTES, MAX_ROWS, DType
-from inos.programs.costs import Cost, compute_loop_cost, compute_node_cost
+from inos.programs.costs import Cost, Totals
 from inos.programs.errors import InvalidProgram
 from inos.programs.inference import infer_type
 from inos.programs.lifetimes import NodeMemory, compute_peak, find_dead
 from inos.programs.limits import (
-    MAX_COUNT,
-    MAX_ELEMENTS,
     MAX_INPUTS,
     MAX_ITERATIONS,
     MAX_NESTING,
@@ -78,22 +76,24 @@ class _Checker:
             except InvalidProgram as error:
                 raise InvalidProgram(error.code, f"input {index}: {error.message}") from None
         types = [each.type for each in program.inputs]
-        state = _Totals()
+        totals = Totals()
         bodies: dict[int, CheckedProgram] = {}
         special: dict[int, NodeMemory] = {}
         for index, node in enumerate(program.nodes):
             try:
                 operands = _get_operands(types, node)
-                if isinstance(node.op, Repeat):
-                    results, cost, bodies[index], special[index] = self._check_repeat(node.op, operands, nesting)
+                op = node.op
+                if type(op) is Repeat:
+                    results, bodies[index], special[index] = self._check_repeat(op, operands, nesting)
                     types += results
+                    stacked = bodies[index].results[op.carried :]
+                    totals.add_loop(op.count, bodies[index].cost, sum(type_.size for type_ in stacked))
                 else:
-                    result = infer_type(node.op, operands)
+                    result = infer_type(op, operands)
                     types.append(result)
-                    cost = compute_node_cost(node.op, operands, result)
-                    if isinstance(node.op, MatmulT) and result.storage == INT8:
+                    totals.add_node(op, operands, result)
+                    if type(op) is MatmulT and result.storage == INT8:
                         special[index] = NodeMemory(1, 1, result.size * (INT8.itemsize + INT32.itemsize))
-                state.add(cost)
             except InvalidProgram as error:
                 place = f"node {index} ({OP_NAMES[type(node.op)]})"
                 raise InvalidProgram(error.code, f"{place}: {error.message}") from None
@@ -101,7 +101,7 @@ class _Checker:
             if not 0 <= number < len(types):
                 raise InvalidProgram("bad-reference", f"output {number} is none of the {len(types)} values")
         dead = find_dead(program, len(types), special)
-        cost = state.get_cost(compute_peak(program, types, dead, special, borrowed))
+        cost = totals.get_cost(compute_peak(program, types, dead, special, borrowed))
         outputs = tuple([types[number] for number in program.outputs])
         return CheckedProgram(program, tuple(types), outputs, cost, bodies, tuple(dead))
 
@@ -118,8 +118,8 @@ class _Checker:
 
     def _check_repeat(
         self, op: Repeat, operands: Sequence[Type], nesting: int
-    ) -> tuple[list[Type], Cost, CheckedProgram, NodeMemory]:
-        """Return the types of a loop's results, its cost, its checked body, and the memory it needs."""
+    ) -> tuple[list[Type], CheckedProgram, NodeMemory]:
+        """Return the types of a loop's results, its checked body, and the memory it needs."""
         if not 1 <= op.count <= MAX_ITERATIONS:
             raise InvalidProgram("bad-attribute", f"it repeats {op.count} times; 1 to {MAX_ITERATIONS} are possible")
         declared = [each.type for each in op.body.inputs]
@@ -152,11 +152,9 @@ class _Checker:
                 raise InvalidProgram(
                     "bad-loop", f"carried value {index} becomes {body.results[index]}, declared is {declared[index]}"
                 )
-        each = body.results[op.carried :]
-        stacked = [Type(t.rows * op.count, t.cols, t.lo, t.hi) for t in each]
+        stacked = [Type(t.rows * op.count, t.cols, t.lo, t.hi) for t in body.results[op.carried :]]
         for type_ in stacked:
             check_type(type_)
-        cost = compute_loop_cost(op.count, body.cost, sum(type_.size for type_ in each))
         converted = sum(
             inside.size * inside.storage.itemsize * (op.count if index < stop else 1)
             for index, (operand, inside) in enumerate(zip(operands, declared, strict=True))
@@ -168,27 +166,7 @@ class _Checker:
             if inside.storage != result.storage
         )
         memory = NodeMemory(len(body.results), op.carried, converted + body.cost.peak_bytes)
-        return [*declared[: op.carried], *stacked], cost, body, memory
-
-
-class _Totals:
-    """The counts of the nodes so far."""
-
-    def __init__(self) -> None:
-        self.tickets = self.macs = self.elements = self.random_bytes = self.units = 0
-
-    def add(self, cost: Cost) -> None:
-        self.tickets += cost.tickets
-        self.macs += cost.macs
-        self.elements += cost.elements
-        self.random_bytes += cost.random_bytes
-        self.units += cost.units
-        if self.elements > MAX_ELEMENTS:
-            raise InvalidProgram("too-many", "all nodes up to here process more than 2^40 elements")
-
-    def get_cost(self, peak_bytes: int) -> Cost:
-        counts = (self.tickets, self.macs, self.elements, self.random_bytes, self.units, peak_bytes)
-        return Cost(*(min(count, MAX_COUNT) for count in counts))
+        return [*declared[: op.carried], *stacked], body, memory
 
 
 def _check_input(each: Input, nesting: int) -> None:

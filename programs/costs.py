@@ -1,12 +1,13 @@
 """What a program costs, known before it runs (docs/programs.md, "Cost")."""
 
 from collections.abc import Sequence
-from typing import Final, assert_never
+from typing import Final, NoReturn
 
 from msgspec import Struct
 
 from inos.primitives.matrices import compute_tickets
-from inos.programs.limits import MAX_COUNT, UNIT_ELEMENTS
+from inos.programs.errors import InvalidProgram
+from inos.programs.limits import MAX_COUNT, MAX_ELEMENTS, UNIT_ELEMENTS
 from inos.programs.ops import (
     Add,
     Clamp,
@@ -24,8 +25,22 @@ from inos.programs.ops import (
 )
 from inos.programs.types import Type
 
-SLOW: Final = 4
-"""The weight of an element of MUL, INTDIV, TABLE, GATHER, VIEW and RANDOM; that of the others is 1."""
+WEIGHTS: Final[dict[type[SimpleOp], int]] = {
+    Add: 1,
+    Mul: 4,
+    IntDiv: 4,
+    Clamp: 1,
+    Table: 4,
+    ReduceSum: 1,
+    ReduceMax: 1,
+    View: 4,
+    Gather: 4,
+    Concat: 1,
+    Random: 4,
+}
+"""What an element of each operation weighs in units. Products are priced by their tickets."""
+REDUCTIONS: Final = frozenset({ReduceSum, ReduceMax})
+"""These count the entries that they read, all others those that they write."""
 
 
 class Cost(Struct, frozen=True, gc=False):
@@ -48,37 +63,54 @@ class Cost(Struct, frozen=True, gc=False):
     peak_bytes: int = 0
 
 
-def compute_node_cost(op: SimpleOp, operands: Sequence[Type], result: Type) -> Cost:
-    """Return the cost of running one node once; its peak is 0, since it depends on the other values."""
-    elements = result.rows * result.cols
-    match op:
-        case Add() | Clamp() | Concat():
-            return Cost(0, 0, elements, 0, _to_units(elements))
-        case Mul() | IntDiv() | Table() | Gather() | View():
-            return Cost(0, 0, elements, 0, _to_units(SLOW * elements))
-        case ReduceSum() | ReduceMax():
-            return Cost(0, 0, operands[0].size, 0, _to_units(operands[0].size))
-        case MatmulT(blocks):
+class Totals:
+    """The counts of the nodes so far, which grow node by node."""
+
+    def __init__(self) -> None:
+        self._tickets = self._macs = self._elements = self._random_bytes = self._units = 0
+
+    def add_node(self, op: SimpleOp, operands: Sequence[Type], result: Type) -> None:
+        """Count one run of a node.
+
+        Raises:
+            InvalidProgram: "too-many" for more than 2^40 elements in all.
+        """
+        kind = type(op)
+        if type(op) is MatmulT:  # isinstance takes several times as long on these classes
             x = operands[0]
-            tickets = blocks * compute_tickets(x.rows // blocks, result.cols, x.cols)
-            return Cost(tickets, x.size * result.cols, 0, 0, tickets + _to_units(0))
-        case Random(_, _, bits):
-            return Cost(0, 0, elements, elements * compute_random_width(bits), _to_units(SLOW * elements))
-        case _:
-            assert_never(op)
+            tickets = op.blocks * compute_tickets(x.rows // op.blocks, result.cols, x.cols)
+            self._tickets += tickets
+            self._macs += x.size * result.cols
+            self._units += tickets + 1
+            return
+        counted = operands[0] if kind in REDUCTIONS else result
+        elements = counted.rows * counted.cols
+        self._elements += elements
+        self._units += -(-WEIGHTS[kind] * elements // UNIT_ELEMENTS) or 1
+        if type(op) is Random:
+            self._random_bytes += elements * compute_random_width(op.bits)
+        if self._elements > MAX_ELEMENTS:
+            self._fail()
+
+    def add_loop(self, count: int, body: Cost, stacked_entries: int) -> None:
+        """Count a loop whose iterations stack this many entries each. It raises as `add_node` does."""
+        self._tickets += count * body.tickets
+        self._macs += count * body.macs
+        self._elements += count * body.elements
+        self._random_bytes += count * body.random_bytes
+        self._units += count * (body.units + max(1, -(-stacked_entries // UNIT_ELEMENTS)))
+        if self._elements > MAX_ELEMENTS:
+            self._fail()
+
+    def get_cost(self, peak_bytes: int) -> Cost:
+        """Return the cost of all nodes that were counted."""
+        counts = (self._tickets, self._macs, self._elements, self._random_bytes, self._units, peak_bytes)
+        return Cost(*(min(count, MAX_COUNT) for count in counts))
+
+    def _fail(self) -> NoReturn:
+        raise InvalidProgram("too-many", "with this node, all nodes process more than 2^40 elements")
 
 
 def compute_random_width(bits: int) -> int:
     """Return the bytes of the stream that one entry of RANDOM takes."""
     return 1 if bits <= 8 else 2
-
-
-def compute_loop_cost(count: int, body: Cost, stacked_entries: int) -> Cost:
-    """Return the cost of a loop whose iterations stack this many entries each; its peak is 0."""
-    each = body.units + _to_units(stacked_entries)
-    counts = (body.tickets, body.macs, body.elements, body.random_bytes, each)
-    return Cost(*(min(count * value, MAX_COUNT) for value in counts))
-
-
-def _to_units(weighted: int) -> int:
-    return -(-weighted // UNIT_ELEMENTS) or 1

@@ -1,8 +1,8 @@
 """The type of each operation's result, or the rule that the node breaks. Nothing here looks at data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Final, NoReturn, assert_never
+from typing import Any, Final, NoReturn
 
 from inos.primitives.matrices import MAX_DEPTH
 from inos.programs.errors import InvalidProgram
@@ -35,21 +35,6 @@ from inos.programs.ops import (
 )
 from inos.programs.types import Type
 
-OPERANDS: Final[dict[type[SimpleOp], int]] = {
-    MatmulT: 2,
-    Add: 2,
-    Mul: 2,
-    IntDiv: 2,
-    Clamp: 1,
-    Table: 2,
-    ReduceSum: 1,
-    ReduceMax: 1,
-    View: 1,
-    Gather: 2,
-    Random: 1,
-}
-"""How many operands a node has; CONCAT has any number."""
-
 
 def infer_type(op: SimpleOp, operands: Sequence[Type]) -> Type:
     """Return the type of the result.
@@ -58,46 +43,10 @@ def infer_type(op: SimpleOp, operands: Sequence[Type]) -> Type:
         InvalidProgram: "bad-operands", "bad-attribute", "bad-shape", "not-int7", "out-of-range", "bad-divisor",
             "index-out-of-range", "bad-size".
     """
-    if len(operands) != OPERANDS.get(type(op), len(operands)):
-        _fail("bad-operands", f"it takes {OPERANDS[type(op)]} operands and has {len(operands)}")
-    match op:
-        case Mul(shift):
-            result = _infer_mul(shift, *operands)
-        case Add():
-            a, b = operands
-            rows, cols = _broadcast(a, b)
-            result = Type(rows, cols, a.lo + b.lo, a.hi + b.hi)
-        case Clamp(lo, hi):
-            x = operands[0]
-            if lo > hi:
-                _fail("bad-attribute", f"its bounds {lo} .. {hi} are empty")
-            result = Type(x.rows, x.cols, min(max(x.lo, lo), hi), max(min(x.hi, hi), lo))
-        case IntDiv():
-            result = _infer_intdiv(*operands)
-        case View():
-            result = _infer_view(op, operands[0])
-        case MatmulT(blocks):
-            result = _infer_product(blocks, *operands)
-        case Table(first):
-            result = _infer_table(first, *operands)
-        case ReduceSum(axis) | ReduceMax(axis):
-            x = operands[0]
-            _check_axis(axis)
-            rows, cols = (1, x.cols) if axis == 0 else (x.rows, 1)
-            terms = x.rows * x.cols // (rows * cols) if isinstance(op, ReduceSum) else 1
-            result = Type(rows, cols, terms * x.lo, terms * x.hi)
-        case Gather():
-            result = _infer_gather(*operands)
-        case Concat(axis):
-            result = _infer_concat(axis, operands)
-        case Random(rows, cols, bits):
-            if not 1 <= bits <= MAX_RANDOM_BITS:
-                _fail("bad-attribute", f"it draws {bits} bits; 1 to {MAX_RANDOM_BITS} are possible")
-            if operands[0].size > MAX_KEY:
-                _fail("bad-shape", f"its key has {operands[0].size} entries; at most {MAX_KEY} are possible")
-            result = Type(rows, cols, -(1 << bits - 1), (1 << bits - 1) - 1)
-        case _:
-            assert_never(op)
+    wanted, rule = RULES[type(op)]
+    if len(operands) != wanted and wanted:
+        _fail("bad-operands", f"it takes {wanted} operands and has {len(operands)}")
+    result = rule(op, operands)
     if result.lo < -MAX_VALUE or result.hi > MAX_VALUE:
         _fail("out-of-range", f"its result lies in {result.lo} .. {result.hi}, which leaves -2^62 .. 2^62")
     if not (result.rows >= 1 and result.cols >= 1 and result.rows * result.cols <= MAX_SIZE):
@@ -105,27 +54,27 @@ def infer_type(op: SimpleOp, operands: Sequence[Type]) -> Type:
     return result
 
 
-def _broadcast(a: Type, b: Type) -> tuple[int, int]:
-    rows, cols = a.rows, a.cols
-    if rows == b.rows and cols == b.cols:
-        return rows, cols
-    if (rows != b.rows and 1 not in (rows, b.rows)) or (cols != b.cols and 1 not in (cols, b.cols)):
-        _fail("bad-shape", f"{rows} x {cols} and {b.rows} x {b.cols} do not broadcast")
-    return max(rows, b.rows), max(cols, b.cols)
+def _infer_add(op: Add, operands: Sequence[Type]) -> Type:
+    a, b = operands
+    rows, cols = _broadcast(a, b)
+    return Type(rows, cols, a.lo + b.lo, a.hi + b.hi)
 
 
-def _infer_mul(shift: int, a: Type, b: Type) -> Type:
+def _infer_mul(op: Mul, operands: Sequence[Type]) -> Type:
+    a, b = operands
+    shift = op.shift
     if not 0 <= shift <= MAX_SHIFT:
         _fail("bad-attribute", f"its shift is {shift}; 0 to {MAX_SHIFT} are possible")
     corners = (a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi)
     lo, hi, half = min(corners), max(corners), 1 << shift >> 1
-    if max(-lo, hi) + half > MAX_VALUE:
+    if hi + half > MAX_VALUE or half - lo > MAX_VALUE:
         _fail("out-of-range", f"its products lie in {lo} .. {hi}, which with rounding leaves -2^62 .. 2^62")
     rows, cols = _broadcast(a, b)
     return Type(rows, cols, lo + half >> shift, hi + half >> shift)
 
 
-def _infer_intdiv(a: Type, b: Type) -> Type:
+def _infer_intdiv(op: IntDiv, operands: Sequence[Type]) -> Type:
+    a, b = operands
     if b.lo < 1:
         _fail("bad-divisor", f"its divisor lies in {b.lo} .. {b.hi}; it must be at least 1")
     rows, cols = _broadcast(a, b)
@@ -137,7 +86,25 @@ def divide(a: int, b: int) -> int:
     return a // b if a >= 0 else -(-a // b)
 
 
-def _infer_product(blocks: int, x: Type, w: Type) -> Type:
+def _broadcast(a: Type, b: Type) -> tuple[int, int]:
+    rows, cols = a.rows, a.cols
+    if rows == b.rows and cols == b.cols:
+        return rows, cols
+    if (rows != b.rows and 1 not in (rows, b.rows)) or (cols != b.cols and 1 not in (cols, b.cols)):
+        _fail("bad-shape", f"{rows} x {cols} and {b.rows} x {b.cols} do not broadcast")
+    return max(rows, b.rows), max(cols, b.cols)
+
+
+def _infer_clamp(op: Clamp, operands: Sequence[Type]) -> Type:
+    x, lo, hi = operands[0], op.lo, op.hi
+    if lo > hi:
+        _fail("bad-attribute", f"its bounds {lo} .. {hi} are empty")
+    return Type(x.rows, x.cols, min(max(x.lo, lo), hi), max(min(x.hi, hi), lo))
+
+
+def _infer_product(op: MatmulT, operands: Sequence[Type]) -> Type:
+    x, w = operands
+    blocks = op.blocks
     if x.cols != w.cols:
         _fail("bad-shape", f"X has {x.cols} columns and W has {w.cols}")
     if x.cols > MAX_DEPTH:
@@ -151,16 +118,32 @@ def _infer_product(blocks: int, x: Type, w: Type) -> Type:
     return Type(x.rows, w.rows // blocks, x.cols * min(corners), x.cols * max(corners))
 
 
-def _infer_table(first: int, x: Type, table: Type) -> Type:
+def _infer_table(op: Table, operands: Sequence[Type]) -> Type:
+    x, table = operands
     if table.rows != 1 or table.cols > MAX_TABLE:
         _fail("bad-shape", f"its table is {table.rows} x {table.cols}; it must be one row of at most {MAX_TABLE}")
-    if x.lo < first or x.hi - first >= table.cols:
-        last = first + table.cols - 1
-        _fail("index-out-of-range", f"its index lies in {x.lo} .. {x.hi}, and the table holds {first} .. {last}")
+    if x.lo < op.first or x.hi - op.first >= table.cols:
+        last = op.first + table.cols - 1
+        _fail("index-out-of-range", f"its index lies in {x.lo} .. {x.hi}, and the table holds {op.first} .. {last}")
     return Type(x.rows, x.cols, table.lo, table.hi)
 
 
-def _infer_view(op: View, x: Type) -> Type:
+def _infer_sum(op: ReduceSum, operands: Sequence[Type]) -> Type:
+    x = operands[0]
+    _check_axis(op.axis)
+    if op.axis == 0:
+        return Type(1, x.cols, x.rows * x.lo, x.rows * x.hi)
+    return Type(x.rows, 1, x.cols * x.lo, x.cols * x.hi)
+
+
+def _infer_max(op: ReduceMax, operands: Sequence[Type]) -> Type:
+    x = operands[0]
+    _check_axis(op.axis)
+    return Type(1, x.cols, x.lo, x.hi) if op.axis == 0 else Type(x.rows, 1, x.lo, x.hi)
+
+
+def _infer_view(op: View, operands: Sequence[Type]) -> Type:
+    x = operands[0]
     for name, side in (("rows", op.rows), ("columns", op.cols)):
         if not 1 <= len(side) <= MAX_VIEW_DIMENSIONS:
             _fail("bad-attribute", f"its {name} have {len(side)} dimensions; 1 to {MAX_VIEW_DIMENSIONS} are possible")
@@ -177,7 +160,8 @@ def _infer_view(op: View, x: Type) -> Type:
     return Type(prod([n for n, _ in op.rows]), prod([n for n, _ in op.cols]), x.lo, x.hi)
 
 
-def _infer_gather(table: Type, index: Type) -> Type:
+def _infer_gather(op: Gather, operands: Sequence[Type]) -> Type:
+    table, index = operands
     if index.cols != 1:
         _fail("bad-shape", f"its index has {index.cols} columns; it must have one")
     if index.lo < 0 or index.hi >= table.rows:
@@ -185,20 +169,29 @@ def _infer_gather(table: Type, index: Type) -> Type:
     return Type(index.rows, table.cols, table.lo, table.hi)
 
 
-def _infer_concat(axis: int, operands: Sequence[Type]) -> Type:
-    _check_axis(axis)
+def _infer_concat(op: Concat, operands: Sequence[Type]) -> Type:
+    _check_axis(op.axis)
     if not 1 <= len(operands) <= MAX_OPERANDS:
         _fail("bad-operands", f"it has {len(operands)} operands; 1 to {MAX_OPERANDS} are possible")
     first = operands[0]
-    if axis == 0:
+    if op.axis == 0:
         rows, cols = sum(each.rows for each in operands), first.cols
         is_even = all(each.cols == cols for each in operands)
     else:
         rows, cols = first.rows, sum(each.cols for each in operands)
         is_even = all(each.rows == rows for each in operands)
     if not is_even:
-        _fail("bad-shape", f"its operands differ in their {'columns' if axis == 0 else 'rows'}")
+        _fail("bad-shape", f"its operands differ in their {'columns' if op.axis == 0 else 'rows'}")
     return Type(rows, cols, min(each.lo for each in operands), max(each.hi for each in operands))
+
+
+def _infer_random(op: Random, operands: Sequence[Type]) -> Type:
+    key, bits = operands[0], op.bits
+    if not 1 <= bits <= MAX_RANDOM_BITS:
+        _fail("bad-attribute", f"it draws {bits} bits; 1 to {MAX_RANDOM_BITS} are possible")
+    if key.size > MAX_KEY:
+        _fail("bad-shape", f"its key has {key.size} entries; at most {MAX_KEY} are possible")
+    return Type(op.rows, op.cols, -(1 << bits - 1), (1 << bits - 1) - 1)
 
 
 def _check_axis(axis: int) -> None:
@@ -208,3 +201,23 @@ def _check_axis(axis: int) -> None:
 
 def _fail(code: str, message: str) -> NoReturn:
     raise InvalidProgram(code, message)
+
+
+RULES: Final[dict[type[SimpleOp], tuple[int, Callable[[Any, Sequence[Type]], Type]]]] = {
+    MatmulT: (2, _infer_product),
+    Add: (2, _infer_add),
+    Mul: (2, _infer_mul),
+    IntDiv: (2, _infer_intdiv),
+    Clamp: (1, _infer_clamp),
+    Table: (2, _infer_table),
+    ReduceSum: (1, _infer_sum),
+    ReduceMax: (1, _infer_max),
+    View: (1, _infer_view),
+    Gather: (2, _infer_gather),
+    Concat: (0, _infer_concat),
+    Random: (1, _infer_random),
+}
+"""How many operands each operation takes, 0 for any number, and its rule.
+
+It is a table since a match over so many classes takes most of the checker's time.
+"""

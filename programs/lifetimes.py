@@ -34,7 +34,8 @@ def find_dead(program: Program, values: int, special: Mapping[int, NodeMemory]) 
     number = values
     for index in range(len(program.nodes) - 1, -1, -1):
         gone = []
-        for _ in range(special[index].results if index in special else 1):
+        first = number - (special[index].results if index in special else 1)
+        while number > first:
             number -= 1
             if not is_needed[number]:
                 gone.append(number)

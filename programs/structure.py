@@ -4,7 +4,7 @@ Values are numbered: the inputs first, then the results of each node in order. A
 numbers, and so does the list of outputs.
 """
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias, final
 
 from msgspec import Meta, Struct
 
@@ -59,6 +59,7 @@ class Input(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     source: Source
 
 
+@final
 class Repeat(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=13):
     """A loop: it runs `body` `count` times.
 

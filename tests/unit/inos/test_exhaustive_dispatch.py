@@ -23,7 +23,9 @@ from inos.network.wire.messages import KINDS as MESSAGES
 from inos.primitives.bls import get_bls
 from inos.primitives.transactions import Payload, Transaction, get_job_id, sign_transaction
 from inos.primitives.units import Height, Tickets
-from inos.programs.ops import SimpleOp
+from inos.programs.costs import WEIGHTS
+from inos.programs.inference import RULES
+from inos.programs.ops import MatmulT, SimpleOp
 from inos.programs.structure import OP_NAMES, Op, Source
 from inos.rpc.methods.job.history import EVENT_NAMES
 from inos.rpc.models.render import KINDS, STATE_NAMES, Renderer
@@ -118,6 +120,7 @@ def test_every_message_is_taken_by_some_part_of_the_network() -> None:
 
 def test_tables_by_kind_are_whole() -> None:
     assert set(OP_NAMES) == set(get_args(Op))
+    assert set(RULES) == set(get_args(SimpleOp)) == {*WEIGHTS, MatmulT}
     assert set(PAYLOADS) == set(KINDS) == set(get_args(Payload))
     assert set(STATE_NAMES) == set(JobState)
     assert set(EVENT_NAMES) == set(JobEventKind)
