@@ -134,7 +134,7 @@ class _Checker:
             if op.carried <= index < stop:
                 if operand.rows % op.count:
                     raise InvalidProgram(
-                        "bad-shape", f"{operand.rows} rows of operand {index} are no {op.count} slices"
+                        "shape-conflict", f"{operand.rows} rows of operand {index} are no {op.count} slices"
                     )
                 part = Type(operand.rows // op.count, operand.cols, operand.lo, operand.hi)
             else:

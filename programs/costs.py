@@ -1,7 +1,7 @@
 """What a program costs, known before it runs (docs/programs.md, "Cost")."""
 
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Final
 
 from msgspec import Struct
 
@@ -90,7 +90,7 @@ class Totals:
         if type(op) is Random:
             self._random_bytes += elements * compute_random_width(op.bits)
         if self._elements > MAX_ELEMENTS:
-            self._fail()
+            raise InvalidProgram("too-many", "with this node, all nodes process more than 2^40 elements")
 
     def add_loop(self, count: int, body: Cost, stacked_entries: int) -> None:
         """Count a loop whose iterations stack this many entries each. It raises as `add_node` does."""
@@ -100,15 +100,12 @@ class Totals:
         self._random_bytes += count * body.random_bytes
         self._units += count * (body.units + max(1, -(-stacked_entries // UNIT_ELEMENTS)))
         if self._elements > MAX_ELEMENTS:
-            self._fail()
+            raise InvalidProgram("too-many", "with this node, all nodes process more than 2^40 elements")
 
     def get_cost(self, peak_bytes: int) -> Cost:
         """Return the cost of all nodes that were counted."""
         counts = (self._tickets, self._macs, self._elements, self._random_bytes, self._units, peak_bytes)
         return Cost(*(min(count, MAX_COUNT) for count in counts))
-
-    def _fail(self) -> NoReturn:
-        raise InvalidProgram("too-many", "with this node, all nodes process more than 2^40 elements")
 
 
 def compute_random_width(bits: int) -> int:

@@ -54,7 +54,7 @@ def encode_program(program: Program) -> bytes:
     """Return the canonical bytes.
 
     Raises:
-        InvalidProgram: "inline-too-large", "too-large".
+        InvalidProgram: "inline-too-large", "program-too-large".
     """
     for index, each in enumerate(program.inputs):
         if isinstance(each.source, Inline) and len(each.source.data) > MAX_INLINE_BYTES:
@@ -73,7 +73,8 @@ def decode_program(data: bytes) -> Program:
     """Read the canonical bytes of a program. Its types are not checked: `check_program` does that.
 
     Raises:
-        InvalidProgram: "too-large", "malformed", "too-many", or "not-canonical" if these are not the one encoding.
+        InvalidProgram: "program-too-large", "malformed-program", "too-many", or "not-canonical" if these are not the
+            one encoding.
     """
     if len(data) > MAX_PROGRAM_BYTES:
         raise _make_size_error(len(data))
@@ -101,7 +102,7 @@ class _Reader:
             found = _decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             where = "a loop's body" if nesting else "the file"
-            raise InvalidProgram("malformed", f"{where} is not an encoded program: {error}") from None
+            raise InvalidProgram("malformed-program", f"{where} is not an encoded program: {error}") from None
         self._nodes += len(found.nodes)
         if self._nodes > MAX_NODES:
             raise InvalidProgram("too-many", f"the program has more than {MAX_NODES} nodes, bodies included")
@@ -115,4 +116,4 @@ class _Reader:
 
 
 def _make_size_error(size: int) -> InvalidProgram:
-    return InvalidProgram("too-large", f"the program has {size} bytes, more than {MAX_PROGRAM_BYTES}")
+    return InvalidProgram("program-too-large", f"the program has {size} bytes, more than {MAX_PROGRAM_BYTES}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from inos.primitives.matrices import MAX_DEPTH
 from inos.programs.errors import InvalidProgram
@@ -40,17 +40,21 @@ def infer_type(op: SimpleOp, operands: Sequence[Type]) -> Type:
     """Return the type of the result.
 
     Raises:
-        InvalidProgram: "bad-operands", "bad-attribute", "bad-shape", "not-int7", "out-of-range", "bad-divisor",
+        InvalidProgram: "bad-operands", "bad-attribute", "shape-conflict", "not-int7", "out-of-range", "bad-divisor",
             "index-out-of-range", "bad-size".
     """
     wanted, rule = RULES[type(op)]
     if len(operands) != wanted and wanted:
-        _fail("bad-operands", f"it takes {wanted} operands and has {len(operands)}")
+        raise InvalidProgram("bad-operands", f"it takes {wanted} operands and has {len(operands)}")
     result = rule(op, operands)
     if result.lo < -MAX_VALUE or result.hi > MAX_VALUE:
-        _fail("out-of-range", f"its result lies in {result.lo} .. {result.hi}, which leaves -2^62 .. 2^62")
+        raise InvalidProgram(
+            "out-of-range", f"its result lies in {result.lo} .. {result.hi}, which leaves -2^62 .. 2^62"
+        )
     if not (result.rows >= 1 and result.cols >= 1 and result.rows * result.cols <= MAX_SIZE):
-        _fail("bad-size", f"its result has {result.rows} x {result.cols} entries; 1 to 2^31 are possible")
+        raise InvalidProgram(
+            "bad-size", f"its result has {result.rows} x {result.cols} entries; 1 to 2^31 are possible"
+        )
     return result
 
 
@@ -64,11 +68,13 @@ def _infer_mul(op: Mul, operands: Sequence[Type]) -> Type:
     a, b = operands
     shift = op.shift
     if not 0 <= shift <= MAX_SHIFT:
-        _fail("bad-attribute", f"its shift is {shift}; 0 to {MAX_SHIFT} are possible")
+        raise InvalidProgram("bad-attribute", f"its shift is {shift}; 0 to {MAX_SHIFT} are possible")
     corners = (a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi)
     lo, hi, half = min(corners), max(corners), 1 << shift >> 1
     if hi + half > MAX_VALUE or half - lo > MAX_VALUE:
-        _fail("out-of-range", f"its products lie in {lo} .. {hi}, which with rounding leaves -2^62 .. 2^62")
+        raise InvalidProgram(
+            "out-of-range", f"its products lie in {lo} .. {hi}, which with rounding leaves -2^62 .. 2^62"
+        )
     rows, cols = _broadcast(a, b)
     return Type(rows, cols, lo + half >> shift, hi + half >> shift)
 
@@ -76,7 +82,7 @@ def _infer_mul(op: Mul, operands: Sequence[Type]) -> Type:
 def _infer_intdiv(op: IntDiv, operands: Sequence[Type]) -> Type:
     a, b = operands
     if b.lo < 1:
-        _fail("bad-divisor", f"its divisor lies in {b.lo} .. {b.hi}; it must be at least 1")
+        raise InvalidProgram("bad-divisor", f"its divisor lies in {b.lo} .. {b.hi}; it must be at least 1")
     rows, cols = _broadcast(a, b)
     return Type(rows, cols, divide(a.lo, b.lo if a.lo < 0 else b.hi), divide(a.hi, b.hi if a.hi < 0 else b.lo))
 
@@ -91,14 +97,14 @@ def _broadcast(a: Type, b: Type) -> tuple[int, int]:
     if rows == b.rows and cols == b.cols:
         return rows, cols
     if (rows != b.rows and 1 not in (rows, b.rows)) or (cols != b.cols and 1 not in (cols, b.cols)):
-        _fail("bad-shape", f"{rows} x {cols} and {b.rows} x {b.cols} do not broadcast")
+        raise InvalidProgram("shape-conflict", f"{rows} x {cols} and {b.rows} x {b.cols} do not broadcast")
     return max(rows, b.rows), max(cols, b.cols)
 
 
 def _infer_clamp(op: Clamp, operands: Sequence[Type]) -> Type:
     x, lo, hi = operands[0], op.lo, op.hi
     if lo > hi:
-        _fail("bad-attribute", f"its bounds {lo} .. {hi} are empty")
+        raise InvalidProgram("bad-attribute", f"its bounds {lo} .. {hi} are empty")
     return Type(x.rows, x.cols, min(max(x.lo, lo), hi), max(min(x.hi, hi), lo))
 
 
@@ -106,14 +112,18 @@ def _infer_product(op: MatmulT, operands: Sequence[Type]) -> Type:
     x, w = operands
     blocks = op.blocks
     if x.cols != w.cols:
-        _fail("bad-shape", f"X has {x.cols} columns and W has {w.cols}")
+        raise InvalidProgram("shape-conflict", f"X has {x.cols} columns and W has {w.cols}")
     if x.cols > MAX_DEPTH:
-        _fail("bad-shape", f"X has {x.cols} columns; a product has at most {MAX_DEPTH}")
+        raise InvalidProgram("shape-conflict", f"X has {x.cols} columns; a product has at most {MAX_DEPTH}")
     if blocks < 1 or x.rows % blocks or w.rows % blocks:
-        _fail("bad-shape", f"{x.rows} rows of X and {w.rows} rows of W are not cut into {blocks} equal blocks")
+        raise InvalidProgram(
+            "shape-conflict", f"{x.rows} rows of X and {w.rows} rows of W are not cut into {blocks} equal blocks"
+        )
     for name, operand in (("X", x), ("W", w)):
         if not operand.is_int7:
-            _fail("not-int7", f"{name} lies in {operand.lo} .. {operand.hi}; operands lie in {INT7_MIN} .. {INT7_MAX}")
+            raise InvalidProgram(
+                "not-int7", f"{name} lies in {operand.lo} .. {operand.hi}; operands lie in {INT7_MIN} .. {INT7_MAX}"
+            )
     corners = (x.lo * w.lo, x.lo * w.hi, x.hi * w.lo, x.hi * w.hi)
     return Type(x.rows, w.rows // blocks, x.cols * min(corners), x.cols * max(corners))
 
@@ -121,10 +131,14 @@ def _infer_product(op: MatmulT, operands: Sequence[Type]) -> Type:
 def _infer_table(op: Table, operands: Sequence[Type]) -> Type:
     x, table = operands
     if table.rows != 1 or table.cols > MAX_TABLE:
-        _fail("bad-shape", f"its table is {table.rows} x {table.cols}; it must be one row of at most {MAX_TABLE}")
+        raise InvalidProgram(
+            "shape-conflict", f"its table is {table.rows} x {table.cols}; it must be one row of at most {MAX_TABLE}"
+        )
     if x.lo < op.first or x.hi - op.first >= table.cols:
         last = op.first + table.cols - 1
-        _fail("index-out-of-range", f"its index lies in {x.lo} .. {x.hi}, and the table holds {op.first} .. {last}")
+        raise InvalidProgram(
+            "index-out-of-range", f"its index lies in {x.lo} .. {x.hi}, and the table holds {op.first} .. {last}"
+        )
     return Type(x.rows, x.cols, table.lo, table.hi)
 
 
@@ -146,33 +160,37 @@ def _infer_view(op: View, operands: Sequence[Type]) -> Type:
     x = operands[0]
     for name, side in (("rows", op.rows), ("columns", op.cols)):
         if not 1 <= len(side) <= MAX_VIEW_DIMENSIONS:
-            _fail("bad-attribute", f"its {name} have {len(side)} dimensions; 1 to {MAX_VIEW_DIMENSIONS} are possible")
+            raise InvalidProgram(
+                "bad-attribute", f"its {name} have {len(side)} dimensions; 1 to {MAX_VIEW_DIMENSIONS} are possible"
+            )
     least = most = op.offset
     for length, stride in op.rows + op.cols:
         if length < 1:
-            _fail("bad-attribute", f"it has a dimension of {length} entries")
+            raise InvalidProgram("bad-attribute", f"it has a dimension of {length} entries")
         if stride < 0:
             least += (length - 1) * stride
         else:
             most += (length - 1) * stride
     if least < 0 or most >= x.size:
-        _fail("index-out-of-range", f"it reads entries {least} .. {most} of a value that has {x.size}")
+        raise InvalidProgram("index-out-of-range", f"it reads entries {least} .. {most} of a value that has {x.size}")
     return Type(prod([n for n, _ in op.rows]), prod([n for n, _ in op.cols]), x.lo, x.hi)
 
 
 def _infer_gather(op: Gather, operands: Sequence[Type]) -> Type:
     table, index = operands
     if index.cols != 1:
-        _fail("bad-shape", f"its index has {index.cols} columns; it must have one")
+        raise InvalidProgram("shape-conflict", f"its index has {index.cols} columns; it must have one")
     if index.lo < 0 or index.hi >= table.rows:
-        _fail("index-out-of-range", f"its index lies in {index.lo} .. {index.hi}, and there are {table.rows} rows")
+        raise InvalidProgram(
+            "index-out-of-range", f"its index lies in {index.lo} .. {index.hi}, and there are {table.rows} rows"
+        )
     return Type(index.rows, table.cols, table.lo, table.hi)
 
 
 def _infer_concat(op: Concat, operands: Sequence[Type]) -> Type:
     _check_axis(op.axis)
     if not 1 <= len(operands) <= MAX_OPERANDS:
-        _fail("bad-operands", f"it has {len(operands)} operands; 1 to {MAX_OPERANDS} are possible")
+        raise InvalidProgram("bad-operands", f"it has {len(operands)} operands; 1 to {MAX_OPERANDS} are possible")
     first = operands[0]
     if op.axis == 0:
         rows, cols = sum(each.rows for each in operands), first.cols
@@ -181,26 +199,22 @@ def _infer_concat(op: Concat, operands: Sequence[Type]) -> Type:
         rows, cols = first.rows, sum(each.cols for each in operands)
         is_even = all(each.rows == rows for each in operands)
     if not is_even:
-        _fail("bad-shape", f"its operands differ in their {'columns' if op.axis == 0 else 'rows'}")
+        raise InvalidProgram("shape-conflict", f"its operands differ in their {'columns' if op.axis == 0 else 'rows'}")
     return Type(rows, cols, min(each.lo for each in operands), max(each.hi for each in operands))
 
 
 def _infer_random(op: Random, operands: Sequence[Type]) -> Type:
     key, bits = operands[0], op.bits
     if not 1 <= bits <= MAX_RANDOM_BITS:
-        _fail("bad-attribute", f"it draws {bits} bits; 1 to {MAX_RANDOM_BITS} are possible")
+        raise InvalidProgram("bad-attribute", f"it draws {bits} bits; 1 to {MAX_RANDOM_BITS} are possible")
     if key.size > MAX_KEY:
-        _fail("bad-shape", f"its key has {key.size} entries; at most {MAX_KEY} are possible")
+        raise InvalidProgram("shape-conflict", f"its key has {key.size} entries; at most {MAX_KEY} are possible")
     return Type(op.rows, op.cols, -(1 << bits - 1), (1 << bits - 1) - 1)
 
 
 def _check_axis(axis: int) -> None:
     if axis not in (0, 1):
-        _fail("bad-attribute", f"its axis is {axis}; it must be 0 or 1")
-
-
-def _fail(code: str, message: str) -> NoReturn:
-    raise InvalidProgram(code, message)
+        raise InvalidProgram("bad-attribute", f"its axis is {axis}; it must be 0 or 1")
 
 
 RULES: Final[dict[type[SimpleOp], tuple[int, Callable[[Any, Sequence[Type]], Type]]]] = {

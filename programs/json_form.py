@@ -10,11 +10,11 @@ scanned] with the body in this form.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from inos.programs.errors import InvalidInput, InvalidProgram
 from inos.programs.limits import MAX_INPUTS, MAX_NESTING, MAX_NODES
@@ -22,28 +22,33 @@ from inos.programs.ops import SimpleOp
 from inos.programs.structure import OP_NAMES, Given, Inline, Input, Node, Op, Program, Repeat, Source, Stored
 from inos.programs.types import Array, Type
 
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+"""Larger matrices are given as files of their own."""
+
+
+_Int = Annotated[int, Meta(ge=1 - 2**63, le=2**63 - 1)]
+"""Messages print these, so that they have few digits."""
 
 
 class _Input(Struct, forbid_unknown_fields=True):
     name: str
-    rows: int
-    cols: int
-    lo: int
-    hi: int
-    source: list[str | int]
+    rows: _Int
+    cols: _Int
+    lo: _Int
+    hi: _Int
+    source: list[str | _Int]
 
 
 class _Node(Struct, forbid_unknown_fields=True):
     op: str
-    operands: tuple[int, ...]
+    operands: tuple[_Int, ...]
     attrs: Raw
 
 
 class _Program(Struct, forbid_unknown_fields=True):
     inputs: list[_Input]
     nodes: list[_Node]
-    outputs: tuple[int, ...]
+    outputs: tuple[_Int, ...]
 
 
 class _File(Struct):
@@ -66,22 +71,23 @@ class NamedProgram(Struct, frozen=True):
 
 _TAGS: Final[dict[str, Any]] = {name: kind.__struct_config__.tag for kind, name in OP_NAMES.items()}
 _NAMES: Final = ", ".join(OP_NAMES.values())
-_Attributes: TypeAlias = list[int | list[list[int]]]
+_Attributes: TypeAlias = list[_Int | list[list[_Int]]]
 
 
 def read_json(data: bytes) -> NamedProgram:
     """Read a program in the JSON form, with or without its inputs.
 
     Raises:
-        InvalidProgram: "too-large", "malformed", "too-many", "bad-attribute", "bad-source", "bad-name".
+        InvalidProgram: "program-too-large", "malformed-program", "unknown-op", "too-many", "bad-attribute",
+            "bad-source", "duplicate-name".
     """
     if len(data) > MAX_FILE_BYTES:
-        raise InvalidProgram("too-large", f"the file has {len(data)} bytes, more than {MAX_FILE_BYTES}")
+        raise InvalidProgram("program-too-large", f"the file has {len(data)} bytes, more than {MAX_FILE_BYTES}")
     file = _decode(data, _File, "the file")
     reader = _Reader()
     program = reader.read(file.program, nesting=0)
     if len(set(reader.names)) != len(reader.names):
-        raise InvalidProgram("bad-name", "two given inputs have the same name")
+        raise InvalidProgram("duplicate-name", "two given inputs have the same name")
     given = None if isinstance(file.given, msgspec.UnsetType) else bytes(file.given)
     return NamedProgram(program, tuple(reader.names), given)
 
@@ -90,28 +96,25 @@ def read_given(named: NamedProgram, types: Sequence[Type]) -> list[Array]:
     """Return the matrices of the given inputs, in the program's order; their entries are not compared with the types.
 
     Raises:
-        InvalidInput: "malformed", "matrix-missing", "bad-name", "bad-shape".
+        InvalidInput: "malformed-input", "input-missing", "input-unknown", "input-shape".
     """
     try:
-        found = msgspec.json.decode(named.given or b"{}", type=dict[str, list[list[int]]])
+        found = msgspec.json.decode(named.given or b"{}", type=dict[str, list[list[_Int]]])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput("malformed", f"given does not hold matrices of integers by name: {error}") from None
+        raise InvalidInput("malformed-input", f"given does not hold matrices of integers by name: {error}") from None
     unknown = set(found) - set(named.names)
     if unknown:
-        raise InvalidInput("bad-name", f"the program has no input {min(unknown)!r:.80}")
+        raise InvalidInput("input-unknown", f"the program has no input {min(unknown)!r:.80}")
     return [_read_matrix(name, found, type_) for name, type_ in zip(named.names, types, strict=True)]
 
 
 def _read_matrix(name: str, found: dict[str, list[list[int]]], type_: Type) -> Array:
     rows = found.get(name)
     if rows is None:
-        raise InvalidInput("matrix-missing", f"given holds no input {name!r:.80}", hint=f"it is a matrix {type_}")
+        raise InvalidInput("input-missing", f"given holds no input {name!r:.80}", hint=f"it is a matrix {type_}")
     if len(rows) != type_.rows or any(len(row) != type_.cols for row in rows):
-        raise InvalidInput("bad-shape", f"input {name!r:.80} is not {type_.rows} rows of {type_.cols} entries")
-    try:
-        return np.array(rows, dtype=np.int64)
-    except OverflowError:
-        raise InvalidInput("entry-out-of-range", f"input {name!r:.80} has entries beyond 64 bits") from None
+        raise InvalidInput("input-shape", f"input {name!r:.80} is not {type_.rows} rows of {type_.cols} entries")
+    return np.array(rows, dtype=np.int64)
 
 
 class _Reader:
@@ -143,7 +146,7 @@ class _Reader:
         if tag is None:
             raise InvalidProgram("unknown-op", f"{where}: there is no such operation", hint=f"there are: {_NAMES}")
         if node.op == OP_NAMES[Repeat]:
-            count, body, carried, scanned = _decode(node.attrs, tuple[int, Raw, int, int], where, "bad-attribute")
+            count, body, carried, scanned = _decode(node.attrs, tuple[_Int, Raw, _Int, _Int], where, "bad-attribute")
             return Repeat(count, self.read(body, nesting + 1), carried, scanned)
         attributes = _decode(node.attrs, _Attributes, where, "bad-attribute")
         try:
@@ -172,8 +175,8 @@ def _read_source(source: list[str | int], index: int) -> Source:
         raise InvalidProgram("bad-source", f"input {index}: its source cannot be read: {error}") from None
 
 
-def _decode(data: bytes | Raw, kind: Any, name: str, code: str = "malformed") -> Any:
+def _decode(data: bytes | Raw, kind: Any, name: str, code: str = "malformed-program") -> Any:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidProgram(code, f"{name} is not a program in the JSON form: {error}") from None
+        raise InvalidProgram(code, f"{name} cannot be read: {error}") from None

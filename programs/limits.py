@@ -29,5 +29,8 @@ MAX_KEY: Final = 64
 """Entries of a key of RANDOM."""
 INT7_MIN: Final = -64
 INT7_MAX: Final = 63
+PROFILE_PEAK_BYTES: Final = 2 * 1024**3
+PROFILE_UNITS: Final = 2**22
+"""What every juror can run: the bounds of a task's program."""
 UNIT_ELEMENTS: Final = 4096
 """Entries that one unit pays for."""

@@ -24,10 +24,10 @@ def decode_value(data: bytes, type_: Type, name: str = "the value") -> Array:
     """Read a value's bytes.
 
     Raises:
-        InvalidInput: "bad-length", "entry-out-of-range".
+        InvalidInput: "input-length", "input-range".
     """
     if len(data) != type_.nbytes:
-        raise InvalidInput("bad-length", f"{name} has {len(data)} bytes; {type_} has {type_.nbytes}")
+        raise InvalidInput("input-length", f"{name} has {len(data)} bytes; {type_} has {type_.nbytes}")
     array = np.frombuffer(data, dtype=type_.storage.newbyteorder("<")).reshape(type_.shape)
     return check_value(array, type_, name)
 
@@ -36,17 +36,17 @@ def check_value(array: Any, type_: Type, name: str = "the value") -> Array:
     """Return a matrix of integers in the storage type of its declared type.
 
     Raises:
-        InvalidInput: "bad-dtype", "bad-shape", "entry-out-of-range".
+        InvalidInput: "input-dtype", "input-shape", "input-range".
     """
     found = np.asarray(array)
     if found.dtype.kind not in "iu":
-        raise InvalidInput("bad-dtype", f"{name} holds {found.dtype}; a program works on integers")
+        raise InvalidInput("input-dtype", f"{name} holds {found.dtype}; a program works on integers")
     if found.shape != type_.shape:
         shape = " x ".join(map(str, found.shape)) or "a single number"
-        raise InvalidInput("bad-shape", f"{name} is {shape}; declared is {type_}")
+        raise InvalidInput("input-shape", f"{name} is {shape}; declared is {type_}")
     least, most = int(found.min()), int(found.max())
     if least < type_.lo or most > type_.hi:
-        raise InvalidInput("entry-out-of-range", f"{name} has entries in {least} .. {most}; declared is {type_}")
+        raise InvalidInput("input-range", f"{name} has entries in {least} .. {most}; declared is {type_}")
     return np.ascontiguousarray(found, dtype=type_.storage)
 
 
@@ -58,11 +58,11 @@ def bind_inputs(checked: CheckedProgram, given: Sequence[Any], load: Load | None
         load: reads a matrix of the mesh by its id; its caller has compared the data with the id.
 
     Raises:
-        InvalidInput: "bad-count", "matrix-missing", "bad-length", "bad-dtype", "bad-shape", "entry-out-of-range".
+        InvalidInput: "input-count", "input-missing", "input-length", "input-dtype", "input-shape", "input-range".
     """
     wanted = len(checked.given)
     if len(given) != wanted:
-        raise InvalidInput("bad-count", f"{len(given)} inputs are given; the program takes {wanted}")
+        raise InvalidInput("input-count", f"{len(given)} inputs are given; the program takes {wanted}")
     bound, rest = [], iter(given)
     for index, each in enumerate(checked.program.inputs):
         name = f"input {index}"
@@ -72,7 +72,7 @@ def bind_inputs(checked: CheckedProgram, given: Sequence[Any], load: Load | None
             case Stored() as stored:
                 data = load(stored) if load is not None else _fail_missing(stored)
                 if isinstance(data, bytes) == (stored.dtype is DType.INT7):
-                    raise InvalidInput("bad-dtype", f"{name} is not of dtype {stored.dtype} in the mesh")
+                    raise InvalidInput("input-dtype", f"{name} is not of dtype {stored.dtype} in the mesh")
             case Inline(data):
                 pass
             case _:
@@ -84,7 +84,7 @@ def bind_inputs(checked: CheckedProgram, given: Sequence[Any], load: Load | None
 
 def _fail_missing(stored: Stored) -> NoReturn:
     raise InvalidInput(
-        "matrix-missing",
+        "input-missing",
         f"the program needs {stored.id.hex()} of the mesh, and none is at hand",
         hint="give it with --stored, or let a node with this matrix run the program",
     )

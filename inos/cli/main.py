@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "mesh": "Show and manage the matrices that a node stores: put, get, pin, drop, quota.",
     "node": "Run one node, mining or only following.",
     "peers": "Show a node's peers, reachability, known addresses and bans; lift bans.",
+    "program": "Check, price and run programs of integer matrix operations on this machine.",
     "rpc": "Call any RPC method of a node.",
     "snapshot": "Copy a node's data, also while it runs; another node can start on the copy.",
     "status": "Show a node's sync, peers, tip and health.",

@@ -12,7 +12,7 @@ from inos.consensus.codes import Code
 from inos.hints import HINTS
 from support.documents import ROOT
 
-PEOPLE = ("inos", "node", "agents", "core", "wallet", "genesis", "mesh", "chain", "light", "functions")
+PEOPLE = ("inos", "node", "agents", "core", "wallet", "genesis", "mesh", "chain", "light", "programs", "functions")
 """Packages whose errors are shown to users."""
 OWN = {
     "RuleViolation",
@@ -24,6 +24,9 @@ OWN = {
     "ClockAhead",
 }
 """Errors that show both sides of a comparison, or that are never shown as they are."""
+
+
+KINDS = ("Error", "Failed", "BadOperand", "Rejected", "InvalidProgram", "InvalidInput", "InvalidFunction")
 
 
 def list_errors(packages: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
@@ -39,10 +42,7 @@ def list_errors(packages: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
 
 def read_call(node: ast.Call) -> tuple[str, bool] | None:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
-    is_fail, is_error = (
-        name == "fail",
-        name.endswith(("Error", "Failed", "BadOperand", "Rejected", "InvalidFunction")) and name not in OWN,
-    )
+    is_fail, is_error = name == "fail", name.endswith(KINDS) and name not in OWN
     code = next(
         (arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)), ""
     )

@@ -162,6 +162,12 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("work verify", "certificate.json", "--anchor", zeros, "--target", easy)
     run("work backends")
 
+    x = {"name": "x", "rows": 1, "cols": 1, "lo": 0, "hi": 9, "source": ["customer"]}
+    program = {"inputs": [x], "nodes": [], "outputs": [0]}
+    Path("program.json").write_text(json.dumps({"program": program, "given": {"x": [[7]]}}))
+    for name in ("check", "cost", "run"):
+        run(f"program {name}", "program.json")
+
     place = ("--data-dir", str(tmp_path / "stopped"), "--network", str(made.network))
     run("db check", *place)
     run("db compact", *place)
