@@ -18,6 +18,9 @@ ARM_CC ?= aarch64-linux-gnu-gcc
 CSRC := work/backends/native/csrc
 SMALL_CSRC := primitives/native/csrc
 SELFCHECK := tests/native/selfcheck.c tests/native/floats.c $(wildcard $(CSRC)/*.c)
+PROGRAMS_CSRC := programs/native/csrc
+PROGRAMS_SELFCHECK := tests/native/selfcheck_programs.c $(wildcard $(PROGRAMS_CSRC)/*.c)
+PROGRAM_CASES := build/program-cases
 SMALL_SELFCHECK := tests/native/selfcheck_primitives.c $(wildcard $(SMALL_CSRC)/*.c)
 SANITIZE := $(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZED := build/selfcheck-sanitized
@@ -30,7 +33,7 @@ help: ## list the targets
 
 setup: $(STAMP) ## create .venv with all tools for developers
 
-$(STAMP): pyproject.toml setup.py $(LOCK) work/backends/native/build.py primitives/native/build.py $(wildcard $(CSRC)/* $(SMALL_CSRC)/*)
+$(STAMP): pyproject.toml setup.py $(LOCK) work/backends/native/build.py primitives/native/build.py programs/native/build.py $(wildcard $(CSRC)/* $(SMALL_CSRC)/* programs/native/csrc/*)
 	@echo "making $(VENV): the dependencies are fetched and the kernels compiled, one to three minutes the first time"
 	@if test -n "$(PYTHON)"; then "$(PYTHON)" -m venv $(VENV); else tools/fetch_python.sh $(VENV); fi
 	@$(PIP) install --require-hashes --requirement $(LOCK)
@@ -77,20 +80,25 @@ sbom: setup ## list all dependencies with versions and hashes in build/sbom.json
 typescript: ## install what the test of a generated TypeScript client needs (npm)
 	npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund
 
-sanitize: ## run all C code on small inputs under AddressSanitizer and UndefinedBehaviorSanitizer
+sanitize: setup ## run all C code on small inputs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
 	$(SANITIZE) -I$(CSRC) $(SELFCHECK) -lm -o $(SANITIZED)
 	$(SANITIZED)
 	$(SANITIZE) -I$(SMALL_CSRC) $(SMALL_SELFCHECK) -o $(SANITIZED)-primitives
 	$(SANITIZED)-primitives
+	$(BIN)/python tests/native/program_cases.py $(PROGRAM_CASES)
+	$(SANITIZE) -I$(PROGRAMS_CSRC) $(PROGRAMS_SELFCHECK) -o $(SANITIZED)-programs
+	$(SANITIZED)-programs $(PROGRAM_CASES)
 
-cross: ## compile the Arm kernels if there is a cross compiler, and run them if there is qemu
+cross: setup ## compile the Arm kernels if there is a cross compiler, and run them if there is qemu
 	@mkdir -p build
 	@command -v $(ARM_CC) >/dev/null || { echo "skipped: no $(ARM_CC) (Debian: gcc-aarch64-linux-gnu)"; exit 0; }; \
 	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(CSRC) $(SELFCHECK) -lm -o $(ARM) || exit 1; \
 	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(SMALL_CSRC) $(SMALL_SELFCHECK) -o $(ARM)-primitives || exit 1; \
+	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(PROGRAMS_CSRC) $(PROGRAMS_SELFCHECK) -o $(ARM)-programs || exit 1; \
 	command -v qemu-aarch64 >/dev/null || { echo "compiled; not run: no qemu-aarch64 (Debian: qemu-user)"; exit 0; }; \
-	qemu-aarch64 -cpu max $(ARM) && qemu-aarch64 -cpu max $(ARM)-primitives
+	qemu-aarch64 -cpu max $(ARM) && qemu-aarch64 -cpu max $(ARM)-primitives && \
+	$(BIN)/python tests/native/program_cases.py $(PROGRAM_CASES) && qemu-aarch64 -cpu max $(ARM)-programs $(PROGRAM_CASES)
 
 bench: setup ## measure what mining costs over multiplying, on this machine (ARGS="--rounds 3" adds options)
 	$(BIN)/inos bench work $(ARGS)

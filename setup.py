@@ -14,4 +14,10 @@ for link in Path("inos").iterdir():
 for leftover in Path("build").glob("lib*"):
     shutil.rmtree(leftover)  # setuptools packs all that an earlier build left here, deleted packages included
 
-setup(cffi_modules=["inos/work/backends/native/build.py:ffi", "inos/primitives/native/build.py:ffi"])
+setup(
+    cffi_modules=[
+        "inos/work/backends/native/build.py:ffi",
+        "inos/primitives/native/build.py:ffi",
+        "inos/programs/native/build.py:ffi",
+    ]
+)

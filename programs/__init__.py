@@ -11,8 +11,9 @@ docs/programs.md describes the language exactly.
 from inos.programs.checker import CheckedProgram, check_program
 from inos.programs.costs import Cost
 from inos.programs.encoding import compute_program_id, decode_program, encode_program
+from inos.programs.engines import Engine, Prepared, prepare_program, run_program
 from inos.programs.errors import InvalidInput, InvalidProgram
-from inos.programs.interpreter import Interpreter, run_program
+from inos.programs.interpreter import Interpreter
 from inos.programs.products import Multiply, multiply
 from inos.programs.structure import Given, Inline, Input, Node, Program, Repeat, Stored
 from inos.programs.types import Type
@@ -21,6 +22,7 @@ from inos.programs.values import bind_inputs, decode_value, encode_value
 __all__ = [
     "CheckedProgram",
     "Cost",
+    "Engine",
     "Given",
     "Inline",
     "Input",
@@ -29,6 +31,7 @@ __all__ = [
     "InvalidProgram",
     "Multiply",
     "Node",
+    "Prepared",
     "Program",
     "Repeat",
     "Stored",
@@ -41,5 +44,6 @@ __all__ = [
     "encode_program",
     "encode_value",
     "multiply",
+    "prepare_program",
     "run_program",
 ]

@@ -15,23 +15,6 @@ from inos.programs.kernels import make_kernel
 from inos.programs.products import Multiply, multiply
 from inos.programs.structure import Node, Repeat
 from inos.programs.types import Array, Type
-from inos.programs.values import Load, bind_inputs
-
-
-def run_program(
-    checked: CheckedProgram, given: Sequence[Any], load: Load | None = None, product: Multiply = multiply
-) -> list[Array]:
-    """Run a program and return its results, each in the storage type of its static type.
-
-    Args:
-        given: the inputs that the task hands over, in order: arrays of integers, or their bytes.
-        load: reads a matrix of the mesh by its id.
-        product: makes the products; a miner's draws tickets from them.
-
-    Raises:
-        InvalidInput: an input does not have its declared type, or is missing.
-    """
-    return Interpreter(checked, product).run(bind_inputs(checked, given, load))
 
 
 class _Step(Struct, frozen=True, eq=False):

@@ -160,7 +160,11 @@ def test_wheel_holds_the_package_and_nothing_else(installed: Installed) -> None:
     wanted = {f"inos/{name}" for name in tracked if name.endswith((".py", ".json", ".js", ".css", ".svg", ".html"))}
     assert wanted <= names
     assert "inos/py.typed" in names
-    for extension in ("inos/work/backends/native/_kernels", "inos/primitives/native/_native"):
+    for extension in (
+        "inos/work/backends/native/_kernels",
+        "inos/primitives/native/_native",
+        "inos/programs/native/_programs",
+    ):
         assert len([name for name in names if re.fullmatch(rf"{extension}\..*\b(so|pyd)", name)]) == 1
     assert f"{info}/licenses/LICENSE" in names
     assert "License-Expression: Apache-2.0" in metadata

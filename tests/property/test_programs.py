@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
 import msgspec
@@ -13,10 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inos.programs import InvalidProgram, check_program, decode_program, encode_program, kernels, products, run_program
+from inos.programs import (
+    Engine,
+    InvalidProgram,
+    check_program,
+    decode_program,
+    encode_program,
+    kernels,
+    products,
+    run_program,
+)
+from inos.programs.native.library import find_targets
 from support.random_programs import make_inputs, make_program
 from support.slow_programs import evaluate
 
+ENGINES: Final[tuple[Engine, ...]] = ("numpy", "native") if find_targets() else ("numpy",)
 SEEDS = st.integers(0, 2**64 - 1)
 
 
@@ -40,10 +51,11 @@ def test_every_result_interval_and_cost_is_right(seed: int) -> None:
     counts: Counter[str] = Counter()
     expected = evaluate(checked, inputs, counts)
     arrays = [np.array(each, dtype=np.int64) for each in inputs]
-    with tiny_blocks() if seed % 2 else ExitStack():
-        found = run_program(checked, arrays)
-    assert [each.tolist() for each in found] == expected
-    assert [(each.shape, each.dtype) for each in found] == [(t.shape, t.storage) for t in checked.results]
+    for engine in ENGINES:
+        with tiny_blocks() if seed % 2 else ExitStack():
+            found = run_program(checked, arrays, engine=engine)
+        assert [each.tolist() for each in found] == expected, engine
+        assert [(each.shape, each.dtype) for each in found] == [(t.shape, t.storage) for t in checked.results]
     cost = {name: getattr(checked.cost, name) for name in ("tickets", "macs", "elements", "random_bytes", "units")}
     assert cost == {name: counts[name] for name in cost}
 

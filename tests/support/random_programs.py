@@ -39,6 +39,7 @@ class Growing:
     def __init__(self, rng: Random, nesting: int = 0) -> None:
         self.rng = rng
         self.nesting = nesting
+        self.max_size = 300
         self.inputs: list[Input] = []
         self.nodes: list[tuple[Op, list[Any]]] = []
         self.types: dict[Any, Type] = {}
@@ -175,7 +176,7 @@ class Growing:
 
     def grow_some(self, nodes: int, kind: str = "") -> None:
         for _ in range(nodes):
-            if max((t.size for t in self.types.values()), default=0) > 300:
+            if max((t.size for t in self.types.values()), default=0) > self.max_size:
                 return
             try:
                 self.grow(kind or self.rng.choice(KINDS))

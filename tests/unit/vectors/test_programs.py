@@ -2,16 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
 
-from inos.programs import check_program, compute_program_id, decode_program, encode_program, run_program
+from inos.programs import Engine, check_program, compute_program_id, decode_program, encode_program, run_program
 from inos.programs.json_form import read_given, read_json
+from inos.programs.native.library import find_targets
 from inos.programs.structure import Inline, Input, Program
 from inos.work.files import compute_file_id
 
+ENGINES: Final[tuple[Engine, ...]] = ("numpy", "native") if find_targets() else ("numpy",)
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "programs.json").read_text())
 
 
@@ -25,9 +27,10 @@ def test_results_types_and_cost(vector: dict[str, Any]) -> None:
     checked = check_program(named.program)
     assert [list(msgspec.structs.astuple(each)) for each in checked.results] == vector["types"]
     assert {name: getattr(checked.cost, name) for name in vector["cost"]} == vector["cost"]
-    results = run_program(checked, read_given(named, checked.given))
-    assert [each.tolist() for each in results] == vector["results"]
-    assert [each.dtype for each in results] == [each.storage for each in checked.results]
+    for engine in ENGINES:
+        results = run_program(checked, read_given(named, checked.given), engine=engine)
+        assert [each.tolist() for each in results] == vector["results"], engine
+        assert [each.dtype for each in results] == [each.storage for each in checked.results]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
