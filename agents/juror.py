@@ -9,7 +9,7 @@ Nothing is kept on disk: the salt follows from the key and the dispute, and the 
 
 import asyncio
 from functools import partial
-from typing import Final
+from typing import Final, assert_never
 
 import structlog
 from blake3 import blake3
@@ -19,7 +19,7 @@ from inos.agents.signing import make_transaction
 from inos.agents.status import JurorStatus
 from inos.chain.events import TipChanged
 from inos.consensus.jury import compute_reveal_start
-from inos.consensus.records import DisputeRecord, Job, JobState
+from inos.consensus.records import DisputeRecord, Job, JobState, ProductWork, TaskWork
 from inos.consensus.records import Juror as Seat
 from inos.core.node_core import NodeCore
 from inos.primitives.bls import BlsBackend
@@ -121,13 +121,13 @@ class Juror:
     async def _judge(self, case: Case, job: Job) -> None:
         job_id = case[0]
         try:
-            if job.y is None:
-                raise LookupError(f"job {job_id.hex()} is disputed, but has no result")
-            arrays = await self._check.fetch((job.x, job.w, job.y), partial(self._may_fetch, case))
-            tile = await self._check.find_wrong_tile(job_id, job, job.y, arrays)
-            self._verdicts[case] = Verdict.RIGHT if tile is None else Verdict.WRONG
-            if tile is not None:
-                await self._check.challenge(job_id, job, job.y, tile)
+            match job.work:
+                case ProductWork():
+                    await self._judge_product(case, job.work)
+                case TaskWork():
+                    await self._judge_task(case, job.work)
+                case _:
+                    assert_never(job.work)
         except MatrixMissing:
             self._unavailable += 1
             self._verdicts[case] = Verdict.UNAVAILABLE
@@ -138,6 +138,18 @@ class Juror:
         if case in self._verdicts:
             self._judged += 1
             log.info("disputed result judged", job=job_id.hex(), verdict=self._verdicts[case].name.lower())
+
+    async def _judge_product(self, case: Case, product: ProductWork) -> None:
+        if product.y is None:
+            raise LookupError(f"job {case[0].hex()} is disputed, but has no result")
+        arrays = await self._check.fetch((product.x, product.w, product.y), partial(self._may_fetch, case))
+        tile = await self._check.find_wrong_tile(case[0], product, product.y, arrays)
+        self._verdicts[case] = Verdict.RIGHT if tile is None else Verdict.WRONG
+        if tile is not None:
+            await self._check.challenge(case[0], product, product.y, tile)
+
+    async def _judge_task(self, case: Case, task: TaskWork) -> None:
+        raise InosError("task-not-run", f"this node runs no {task.kind.name.lower()}s, so it does not vote")
 
     async def _send_due(self, case: Case, seat: Seat) -> None:
         """Commit a verdict that is known, or open one that was committed, unless its transaction is in the pool."""

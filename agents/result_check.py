@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from inos import work
 from inos.agents.signing import make_transaction
-from inos.consensus.records import Job
+from inos.consensus.records import ProductWork
 from inos.core.node_core import NodeCore
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.matrices import STRIP_ROWS, MatrixRef, StripRow
@@ -73,7 +73,7 @@ class ResultCheck:
         return arrays
 
     async def find_wrong_tile(
-        self, job_id: JobId, job: Job, y: MatrixRef, arrays: Sequence[NDArray[Any]]
+        self, job_id: JobId, product: ProductWork, y: MatrixRef, arrays: Sequence[NDArray[Any]]
     ) -> WrongTile | None:
         """Return the first wrong tile of a result, or None if it is right.
 
@@ -81,15 +81,17 @@ class ResultCheck:
             arrays: X (m x k, int8), W (n x k, int8) and Y (m x n, int32).
         """
         async with self._checking:
-            return await self._find_wrong_tile(job_id, job, y, arrays)
+            return await self._find_wrong_tile(job_id, product, y, arrays)
 
-    async def challenge(self, job_id: JobId, job: Job, y: MatrixRef, tile: WrongTile) -> TxId:
+    async def challenge(self, job_id: JobId, product: ProductWork, y: MatrixRef, tile: WrongTile) -> TxId:
         """Send the challenge that proves a tile wrong.
 
         Raises:
             MatrixMissing: a matrix is not stored here any more. RuleViolation, PoolRejected: as for any transaction.
         """
-        opened = await self._core.threads.check(partial(open_tile, job.x, job.w, y, tile.i, tile.j, self._open_row))
+        opened = await self._core.threads.check(
+            partial(open_tile, product.x, product.w, y, tile.i, tile.j, self._open_row)
+        )
         payload = Challenge(job_id, opened.i, opened.j, opened.x, opened.w, opened.y)
         tx = make_transaction(self._core, self._secret, payload)
         await self._core.transactions.add(tx)
@@ -97,12 +99,17 @@ class ResultCheck:
         return compute_tx_id(tx)
 
     async def _find_wrong_tile(
-        self, job_id: JobId, job: Job, y: MatrixRef, arrays: Sequence[NDArray[Any]]
+        self, job_id: JobId, product: ProductWork, y: MatrixRef, arrays: Sequence[NDArray[Any]]
     ) -> WrongTile | None:
         left, right, claimed = arrays
         run = self._core.threads.check
         check = await run(
-            partial(RowCheck, work.compute_freivalds_seed(job_id, job.x.id, job.w.id, y.id), len(right), right.shape[1])
+            partial(
+                RowCheck,
+                work.compute_freivalds_seed(job_id, product.x.id, product.w.id, y.id),
+                len(right),
+                right.shape[1],
+            )
         )
         step = max(1, SLICE_ENTRIES // right.shape[1])
         for top in range(0, len(right), step):

@@ -15,7 +15,7 @@ import structlog
 from inos.agents.result_check import ResultCheck, WrongTile
 from inos.agents.status import WatchStatus
 from inos.chain.events import TipChanged
-from inos.consensus.records import Job, JobState
+from inos.consensus.records import JobState, ProductWork
 from inos.core.node_core import NodeCore
 from inos.primitives.errors import InosError, MatrixMissing
 from inos.primitives.matrices import MatrixRef
@@ -75,26 +75,27 @@ class Watcher:
         ledger = self._core.ledger
         delivered = [each for state in OPEN for each in ledger.reader.list_jobs(state=state, limit=MAX_WATCHED)]
         for job_id, job in delivered:
-            if job.y is None:
+            product = job.work
+            if not isinstance(product, ProductWork) or product.y is None:
                 continue
-            name = (bytes(job_id), bytes(job.y.id))
+            name = (bytes(job_id), bytes(product.y.id))
             if name in self._findings:
-                await self._challenge_if_wrong(job_id, job, self._findings[name])
+                await self._challenge_if_wrong(job_id, product, self._findings[name])
             elif name not in self._in_progress and len(self._in_progress) < MAX_FETCHING:
                 self._in_progress.add(name)
-                group.create_task(self._check_result(job_id, job, job.y))
+                group.create_task(self._check_result(job_id, product, product.y))
         live = {bytes(job_id) for job_id, _ in delivered}
         self._sent = {job: tx for job, tx in self._sent.items() if job in live}
 
-    async def _check_result(self, job_id: JobId, job: Job, y: MatrixRef) -> None:
+    async def _check_result(self, job_id: JobId, product: ProductWork, y: MatrixRef) -> None:
         name = (bytes(job_id), bytes(y.id))
         try:
-            arrays = await self._check.fetch((job.x, job.w, y), partial(self._is_open, job_id, y))
-            finding = await self._check.find_wrong_tile(job_id, job, y, arrays)
+            arrays = await self._check.fetch((product.x, product.w, y), partial(self._is_open, job_id, y))
+            finding = await self._check.find_wrong_tile(job_id, product, y, arrays)
             self._keep(name, finding)
             log.info("result checked", job=job_id.hex(), is_right=finding is None)
             if self._is_open(job_id, y):
-                await self._challenge_if_wrong(job_id, job, finding)
+                await self._challenge_if_wrong(job_id, product, finding)
         except MatrixMissing as error:
             self._unavailable += 1
             self._record_error(job_id, error)
@@ -103,13 +104,13 @@ class Watcher:
         finally:
             self._in_progress.discard(name)
 
-    async def _challenge_if_wrong(self, job_id: JobId, job: Job, finding: WrongTile | None) -> None:
+    async def _challenge_if_wrong(self, job_id: JobId, product: ProductWork, finding: WrongTile | None) -> None:
         """Challenge a wrong result, unless this node's challenge waits in the pool."""
         sent = self._sent.get(job_id)
-        if finding is None or job.y is None or (sent is not None and self._core.mempool.has(sent)):
+        if finding is None or product.y is None or (sent is not None and self._core.mempool.has(sent)):
             return
         try:
-            self._sent[bytes(job_id)] = await self._check.challenge(job_id, job, job.y, finding)
+            self._sent[bytes(job_id)] = await self._check.challenge(job_id, product, product.y, finding)
             self._challenged += 1
         except InosError as error:
             self._record_error(job_id, error)
@@ -117,7 +118,9 @@ class Watcher:
     def _is_open(self, job_id: JobId, y: MatrixRef) -> bool:
         """Return True if this result can still be challenged."""
         job = self._core.ledger.state.get_job(job_id)
-        return job is not None and job.state in OPEN and job.y == y
+        if job is None or job.state not in OPEN:
+            return False
+        return isinstance(job.work, ProductWork) and job.work.y == y
 
     def _keep(self, name: tuple[bytes, bytes], finding: WrongTile | None) -> None:
         self._checked += 1

@@ -5,6 +5,7 @@ matrices.
 from inos.consensus.costs import compute_transaction_cost
 from inos.consensus.params import Params
 from inos.consensus.prices import compute_product_bytes
+from inos.consensus.records import ProductWork
 from inos.consensus.state import StateView
 from inos.primitives.transactions import JobMode, SubmitResult, Transaction
 from inos.primitives.units import JobId
@@ -35,6 +36,6 @@ def _scale(part: int, whole: int, block_bytes: int) -> int:
 def _count_matrix_bytes(state: StateView, tx: Transaction) -> int:
     """Return the bytes of the matrices that a checked result names, or 0 if its job is not known yet."""
     job = state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, SubmitResult) else None
-    if job is None or job.mode is not JobMode.CHECKED:
+    if job is None or not isinstance(job.work, ProductWork) or job.mode is not JobMode.CHECKED:
         return 0
-    return compute_product_bytes(job.x.rows, job.w.rows, job.x.cols)
+    return compute_product_bytes(job.work.x.rows, job.work.w.rows, job.work.x.cols)

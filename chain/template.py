@@ -19,7 +19,7 @@ from inos.primitives.blocks import (
 )
 from inos.primitives.codec import encode
 from inos.primitives.errors import NotYet, RuleViolation
-from inos.primitives.transactions import ClaimJob, PostJob, SubmitResult, Transaction, compute_tx_id
+from inos.primitives.transactions import ClaimJob, PostJob, PostTask, SubmitResult, Transaction, compute_tx_id
 from inos.primitives.units import Address, Height, Target, TimeMs, TxId
 from inos.primitives.votes import Aggregate
 
@@ -116,7 +116,7 @@ def _fill(
             if size <= room and _add(execution, each, refusals):
                 chosen.append(each)
                 room -= size
-                if isinstance(each.payload, PostJob):
+                if isinstance(each.payload, PostJob | PostTask):
                     tried += early.pop(compute_tx_id(each), [])
                 continue
             passed_over.add(each.sender)

@@ -20,8 +20,10 @@ from inos.primitives.transactions import (
     JuryVote,
     Payload,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
     Transaction,
     Transfer,
@@ -185,7 +187,7 @@ class WaitingSet:
             self.remove(replaced)
         self._queues.setdefault(waiting.sender, {})[waiting.tx.nonce] = waiting
         self._by_id[waiting.id] = waiting
-        if isinstance(waiting.tx.payload, PostJob | SubmitResult):
+        if isinstance(waiting.tx.payload, PostJob | SubmitResult | PostTask | SubmitOutcome):
             self._with_matrices[waiting.id] = waiting
         self._bytes += waiting.size
         self._room += waiting.room
@@ -322,13 +324,14 @@ def get_cost(payload: Payload) -> int:
     match payload:
         case Transfer():
             return payload.amount
-        case PostJob():
+        case PostJob() | PostTask():
             return payload.reward
         case RegisterVoter():
             return payload.bond
         case (
             ClaimJob()
             | SubmitResult()
+            | SubmitOutcome()
             | CancelJob()
             | Challenge()
             | UnbondVoter()

@@ -68,11 +68,13 @@ class Code(StrEnum):
     BAD_MATRIX_ID = "bad-matrix-id"
     DEPTH_MISMATCH = "depth-mismatch"
 
-    # Jobs: transactionrules, jobs, settlement
+    # Jobs: transactionrules, posting, jobs, settlement
     ZERO_REWARD = "zero-reward"
     BOND_TOO_SMALL = "bond-too-small"
     BAD_CLAIM_WINDOW = "bad-claim-window"
     PRODUCT_TOO_LARGE = "product-too-large"
+    BAD_UNITS = "bad-units"
+    NO_OUTPUTS = "no-outputs"
     CHALLENGE_TOO_LARGE = "challenge-too-large"
     DEADLINE_PASSED = "deadline-passed"
     DEADLINE_TOO_FAR = "deadline-too-far"
@@ -83,6 +85,7 @@ class Code(StrEnum):
     JOB_NOT_CLAIMED = "job-not-claimed"
     NOT_THE_CLAIMER = "not-the-claimer"
     CLAIM_EXPIRED = "claim-expired"
+    WRONG_KIND = "wrong-kind"
     BAD_RESULT_SHAPE = "bad-result-shape"
     WRONG_RESULT = "wrong-result"
     NOT_THE_POSTER = "not-the-poster"

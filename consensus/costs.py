@@ -15,7 +15,7 @@ from typing import Final, assert_never
 
 from inos.consensus.params import Params
 from inos.consensus.prices import compute_matrix_bytes, compute_product_bytes
-from inos.consensus.records import Kind
+from inos.consensus.records import Kind, ProductWork
 from inos.consensus.state import StateView
 from inos.primitives.matrices import STRIP_BYTES
 from inos.primitives.transactions import (
@@ -27,8 +27,10 @@ from inos.primitives.transactions import (
     JuryReveal,
     JuryVote,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
     Transaction,
     Transfer,
@@ -92,12 +94,14 @@ def compute_transaction_cost(params: Params, state: StateView, tx: Transaction) 
     match tx.payload:
         case Transfer():
             return TRANSFER_US
-        case PostJob():
+        case PostJob() | PostTask():
             return POST_US + AHEAD * (QUEUE_COSTS[Kind.DEADLINE] + QUEUE_COSTS[Kind.REMOVAL])
         case ClaimJob():
             return CLAIM_US + AHEAD * QUEUE_COSTS[Kind.LAPSE]
         case SubmitResult():
             return RESULT_US + _compute_result_cost(state, tx.payload)
+        case SubmitOutcome():
+            return RESULT_US + AHEAD * QUEUE_COSTS[Kind.DUE]
         case CancelJob():
             return CANCEL_US
         case Challenge():
@@ -136,6 +140,6 @@ def _compute_result_cost(state: StateView, payload: SubmitResult) -> int:
     job = state.get_job(JobId(payload.job))
     if job is not None and job.mode == JobMode.OPTIMISTIC:
         return AHEAD * QUEUE_COSTS[Kind.DUE]
-    if job is None:
+    if job is None or not isinstance(job.work, ProductWork):
         return compute_product_cost(compute_matrix_bytes(payload.y.rows, 4 * payload.y.cols))
-    return compute_product_cost(compute_product_bytes(job.x.rows, job.w.rows, job.x.cols))
+    return compute_product_cost(compute_product_bytes(job.work.x.rows, job.work.w.rows, job.work.x.cols))

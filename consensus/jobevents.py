@@ -5,7 +5,7 @@ from enum import IntEnum
 from msgspec import Struct
 
 from inos.consensus.records import Job
-from inos.primitives.matrices import Hash32, compute_tickets
+from inos.primitives.matrices import Hash32
 from inos.primitives.transactions import U64, AddressBytes
 from inos.primitives.units import Address, JobId
 
@@ -43,6 +43,5 @@ class JobEvent(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
 
 
 def make_job_event(kind: JobEventKind, job_id: JobId, job: Job, worker: Address | None, amount: int) -> JobEvent:
-    """Return the event of `job`, in its state just before or just after; poster and operands never change."""
-    tickets = compute_tickets(job.x.rows, job.w.rows, job.x.cols)
-    return JobEvent(kind, job_id, job.poster, worker, tickets, amount)
+    """Return the event of `job`, in its state just before or just after; poster and work never change."""
+    return JobEvent(kind, job_id, job.poster, worker, job.work.tickets, amount)

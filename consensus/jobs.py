@@ -1,6 +1,6 @@
 """The life of a job (protocol, section 5): it is posted, claimed and delivered, or cancelled, or its claim lapses.
 
-This module covers mode checked; `inos.consensus.optimistic` adds mode optimistic.
+`inos.consensus.posting` opens jobs, and `inos.consensus.optimistic` adds mode optimistic.
 
 OPEN --claim--> CLAIMED --result--> SETTLED
  | ^               |
@@ -13,63 +13,22 @@ from inos.consensus.codes import Code
 from inos.consensus.disputes import check_jury_exists
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
-from inos.consensus.jury import MAX_BOND_SUBSIDIES
-from inos.consensus.movements import Reason
 from inos.consensus.optimistic import process_delivery
-from inos.consensus.params import compute_subsidy
-from inos.consensus.prices import compute_job_price
-from inos.consensus.records import Claim, Job, JobState, Kind
+from inos.consensus.records import Claim, Job, JobState, Kind, ProductWork
 from inos.consensus.reputation import compute_open_claim_limit
 from inos.consensus.settlement import (
     cancel,
-    compute_job_tickets,
-    get_deadline_height,
     get_job,
     get_lapse_height,
+    get_product,
+    get_task,
     settle,
 )
 from inos.consensus.state import compute_reputation
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import MatrixRef, Product
-from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, PostJob, SubmitResult
-from inos.primitives.units import U64_MAX, Address, JobId, Nano
-
-
-def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: PostJob) -> None:
-    """Escrow the reward, burn the price of posting, and open the job under the id of its transaction.
-
-    Raises:
-        RuleViolation: "deadline-passed", "deadline-too-far", "bond-too-large", "overflow", "burn-above-maximum",
-            "insufficient-balance".
-    """
-    _check_deadline(effects, payload)
-    _check_bond(effects, payload)
-    burned = _compute_burn(effects, payload)
-    effects.move(sender, Reason.JOB_REWARD_ESCROWED, payload.reward, job=job_id)
-    effects.move(sender, Reason.JOB_BURN, burned, job=job_id)
-    effects.escrow(payload.reward)
-    effects.burn(burned)
-    effects.tickets_posted += compute_job_tickets(payload.x, payload.w)
-    effects.posted_burn += burned
-    job = Job(
-        poster=sender,
-        x=payload.x,
-        w=payload.w,
-        reward=payload.reward,
-        bond=payload.bond,
-        claim_window=payload.claim_window,
-        deadline=payload.deadline,
-        mode=payload.mode,
-        posted_at=effects.height,
-        burned=burned,
-        state=JobState.OPEN,
-        worker=None,
-        y=None,
-        closed_at=0,
-    )
-    effects.state.set_job(job_id, job)
-    effects.state.enqueue(Kind.DEADLINE, get_deadline_height(job), job_id)
-    effects.note_job(JobEventKind.POSTED, job_id, job, None, burned)
+from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, SubmitOutcome, SubmitResult
+from inos.primitives.units import Address, JobId, Nano
 
 
 def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> None:
@@ -105,34 +64,36 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
     nothing is paid yet: see `inos.consensus.optimistic`.
 
     Raises:
-        RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "claim-expired", "bad-result-shape".
+        RuleViolation: "unknown-job", "wrong-kind", "job-not-claimed", "not-the-claimer", "claim-expired",
+            "bad-result-shape".
     """
     job_id = JobId(payload.job)
     job = get_job(effects, job_id)
-    claim = effects.state.get_claim(job_id)
-    if claim is None or job.state != JobState.CLAIMED:
-        raise RuleViolation(
-            Code.JOB_NOT_CLAIMED, f"job {job_id.hex()}", expected="a claimed job", got=f"a job {job.state.name.lower()}"
-        )
-    if claim.worker != sender:
-        raise RuleViolation(
-            Code.NOT_THE_CLAIMER,
-            f"job {job_id.hex()}",
-            expected=f"a result from {claim.worker.hex()}",
-            got=sender.hex(),
-        )
-    if effects.height > claim.expires_at:
-        raise RuleViolation(
-            Code.CLAIM_EXPIRED, f"job {job_id.hex()}", expected=f"height <= {claim.expires_at}", got=effects.height
-        )
-    _check_shape(job_id, job, payload.y)
+    product = get_product(job_id, job)
+    claim = _get_claim(effects, sender, job_id, job)
+    _check_shape(job_id, product, payload.y)
+    job = msgspec.structs.replace(job, work=msgspec.structs.replace(product, y=payload.y))
     if job.mode == JobMode.OPTIMISTIC:
-        process_delivery(effects, job_id, job, claim, payload.y)
+        process_delivery(effects, job_id, job, claim)
         return
-    effects.products.append(Product(job_id, job.x, job.w, payload.y))
+    effects.products.append(Product(job_id, product.x, product.w, payload.y))
     effects.state.dequeue(Kind.LAPSE, get_lapse_height(claim), job_id)
-    settle(effects, job_id, job, claim, payload.y)
+    settle(effects, job_id, job, claim)
     effects.touch(Address(job.poster))
+
+
+def process_submit_outcome(effects: Effects, sender: Address, payload: SubmitOutcome) -> None:
+    """Accept the claimer's outcome of a task; like every optimistic result it is paid when it falls due.
+
+    Raises:
+        RuleViolation: "unknown-job", "wrong-kind", "job-not-claimed", "not-the-claimer", "claim-expired".
+    """
+    job_id = JobId(payload.job)
+    job = get_job(effects, job_id)
+    task = get_task(job_id, job)
+    claim = _get_claim(effects, sender, job_id, job)
+    work = msgspec.structs.replace(task, outputs=payload.outputs)
+    process_delivery(effects, job_id, msgspec.structs.replace(job, work=work), claim)
 
 
 def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) -> None:
@@ -151,42 +112,37 @@ def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) ->
     cancel(effects, job_id, job)
 
 
-def _compute_burn(effects: Effects, payload: PostJob) -> int:
-    """Return what posting the job burns in this block.
+def _get_claim(effects: Effects, sender: Address, job_id: JobId, job: Job) -> Claim:
+    """Return the claim on which the sender delivers.
 
     Raises:
-        RuleViolation: "overflow", "burn-above-maximum".
+        RuleViolation: "job-not-claimed", "not-the-claimer", "claim-expired".
     """
-    x, w = payload.x, payload.w
-    price = compute_job_price(
-        effects.params,
-        effects.height,
-        effects.difficulty,
-        rows_x=x.rows,
-        rows_w=w.rows,
-        depth=x.cols,
-        mode=payload.mode,
-    )
-    if price.total > U64_MAX:
+    claim = effects.state.get_claim(job_id)
+    if claim is None or job.state != JobState.CLAIMED:
         raise RuleViolation(
-            Code.OVERFLOW, "what the job burns does not fit 64 bits", expected=f"at most {U64_MAX}", got=price.total
+            Code.JOB_NOT_CLAIMED, f"job {job_id.hex()}", expected="a claimed job", got=f"a job {job.state.name.lower()}"
         )
-    if price.total > payload.max_burn:
+    if claim.worker != sender:
         raise RuleViolation(
-            Code.BURN_ABOVE_MAXIMUM,
-            "the job burns more than its poster signed for",
-            expected=f"at most {payload.max_burn} nano",
-            got=price.total,
+            Code.NOT_THE_CLAIMER,
+            f"job {job_id.hex()}",
+            expected=f"a result from {claim.worker.hex()}",
+            got=sender.hex(),
         )
-    return price.total
+    if effects.height > claim.expires_at:
+        raise RuleViolation(
+            Code.CLAIM_EXPIRED, f"job {job_id.hex()}", expected=f"height <= {claim.expires_at}", got=effects.height
+        )
+    return claim
 
 
-def _check_shape(job_id: JobId, job: Job, y: MatrixRef) -> None:
-    if (y.rows, y.cols) != (job.x.rows, job.w.rows):
+def _check_shape(job_id: JobId, product: ProductWork, y: MatrixRef) -> None:
+    if (y.rows, y.cols) != (product.x.rows, product.w.rows):
         raise RuleViolation(
             Code.BAD_RESULT_SHAPE,
             f"result of job {job_id.hex()}",
-            expected=f"{job.x.rows} x {job.w.rows}",
+            expected=f"{product.x.rows} x {product.w.rows}",
             got=f"{y.rows} x {y.cols}",
         )
 
@@ -194,27 +150,6 @@ def _check_shape(job_id: JobId, job: Job, y: MatrixRef) -> None:
 def _check_open(job_id: JobId, job: Job) -> None:
     if job.state != JobState.OPEN:
         raise RuleViolation(Code.JOB_NOT_OPEN, f"job {job_id.hex()}", expected="open", got=job.state.name.lower())
-
-
-def _check_deadline(effects: Effects, payload: PostJob) -> None:
-    if payload.deadline <= effects.height:
-        raise RuleViolation(
-            Code.DEADLINE_PASSED, "the job's deadline", expected=f"above height {effects.height}", got=payload.deadline
-        )
-    last = effects.height + effects.params.max_job_lifetime
-    if payload.deadline > last:
-        raise RuleViolation(
-            Code.DEADLINE_TOO_FAR, "the job's deadline", expected=f"at most {last}", got=payload.deadline
-        )
-
-
-def _check_bond(effects: Effects, payload: PostJob) -> None:
-    """Check that a jury of an optimistic job is worth less than discarding a block to draw another jury."""
-    most = MAX_BOND_SUBSIDIES * compute_subsidy(effects.params, effects.height)
-    if payload.mode == JobMode.OPTIMISTIC and payload.bond > most:
-        raise RuleViolation(
-            Code.BOND_TOO_LARGE, "the optimistic job's bond", expected=f"at most {most}", got=payload.bond
-        )
 
 
 def _check_claim_limit(effects: Effects, sender: Address) -> None:

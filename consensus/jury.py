@@ -7,11 +7,11 @@ committee that votes on finality. `disputes` says what moves when a jury is appo
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, assert_never
 
 from inos.consensus.params import Params
 from inos.consensus.prices import compute_product_bytes
-from inos.consensus.records import Committee, DisputeRecord, Job, Juror, Member
+from inos.consensus.records import Committee, DisputeRecord, Job, Juror, Member, ProductWork, TaskWork
 from inos.primitives.hashing import Context, compute_hash, compute_stream
 from inos.primitives.transactions import Verdict
 from inos.primitives.units import Address, BlockId, Height, JobId, Nano
@@ -19,6 +19,8 @@ from inos.primitives.units import Address, BlockId, Height, JobId, Nano
 DRAW_DELAY: Final = 2
 """Blocks between a dispute and the drawing of its jury, so that the disputer's block cannot choose the seats."""
 MIB: Final = 1 << 20
+UNITS_PER_MIB: Final = 4096
+"""A juror is paid for a MiB by this many units of a task, rounded up."""
 BOND_PART: Final = 8
 """A jury is paid at least this part of the job's bond."""
 MAX_BOND_SUBSIDIES: Final = 4
@@ -27,28 +29,47 @@ SEAT_BYTES: Final = 16
 """Bytes of the stream that one draw of a seat uses."""
 
 
-def compute_size_fee(params: Params, product_bytes: int) -> int:
-    """Return the least fee of a jury in nano for a job of this many bytes, since each seat fetches and checks all of
-    them.
-    """
-    return params.jury_size * -(-product_bytes // MIB) * params.jury_mib_fee
+def compute_product_mib(rows_x: int, rows_w: int, depth: int) -> int:
+    """Return the MiB for which the jury of a product is paid, since each seat fetches and checks all of them."""
+    return -(-compute_product_bytes(rows_x, rows_w, depth) // MIB)
+
+
+def compute_task_mib(units: int) -> int:
+    """Return the MiB for which the jury of a task is paid, since each seat fetches its files and computes it again."""
+    return max(1, -(-units // UNITS_PER_MIB))
+
+
+def compute_job_mib(job: Job) -> int:
+    """Return the MiB for which the jury of a job is paid."""
+    match job.work:
+        case ProductWork():
+            return compute_product_mib(job.work.x.rows, job.work.w.rows, job.work.x.cols)
+        case TaskWork():
+            return compute_task_mib(job.work.units)
+        case _:
+            assert_never(job.work)
+
+
+def compute_size_fee(params: Params, mib: int) -> int:
+    """Return the least fee of a jury in nano for a job of this many MiB."""
+    return params.jury_size * mib * params.jury_mib_fee
 
 
 def compute_jury_fee(params: Params, job: Job) -> Nano:
     """Return what the jury of a disputed job is paid in all, in nano."""
-    return compute_fee(params, job.bond, compute_product_bytes(job.x.rows, job.w.rows, job.x.cols))
+    return compute_fee(params, job.bond, compute_job_mib(job))
 
 
-def compute_fee(params: Params, bond: int, product_bytes: int) -> Nano:
-    """Return the jury fee of a job with this bond and product, in nano."""
-    return Nano(max(compute_size_fee(params, product_bytes), -(-bond // BOND_PART)))
+def compute_fee(params: Params, bond: int, mib: int) -> Nano:
+    """Return the jury fee of a job with this bond and size, in nano."""
+    return Nano(max(compute_size_fee(params, mib), -(-bond // BOND_PART)))
 
 
-def compute_min_bond(params: Params, reward: int, product_bytes: int) -> int:
-    """Return the least bond of an optimistic job: a cheating worker loses at least the reward, and the bond pays the
-    jury.
+def compute_min_bond(params: Params, reward: int, mib: int) -> int:
+    """Return the least bond of an optimistic job of this size: a cheating worker loses at least the reward, and the
+    bond pays the jury.
     """
-    return max(params.min_bond, reward, 2 * compute_size_fee(params, product_bytes))
+    return max(params.min_bond, reward, 2 * compute_size_fee(params, mib))
 
 
 def compute_reveal_start(params: Params, drawn_at: int) -> Height:

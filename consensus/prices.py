@@ -83,6 +83,11 @@ def compute_job_price(
     )
 
 
+def compute_task_price(params: Params, height: Height, difficulty: Tickets, units: int) -> JobPrice:
+    """Return what posting a task burns in the block at `height` of difficulty D: each unit burns what a ticket does."""
+    return JobPrice(work=compute_work_price(params, height, difficulty, units), bytes=0, place=params.job_fee)
+
+
 def compute_price_per_tera(params: Params, height: Height, difficulty: Tickets) -> int:
     """Return the nano that the work part of a price burns per 10^12 multiply-accumulates."""
     subsidy = compute_subsidy(params, height)

@@ -89,6 +89,6 @@ def _process_lapse(effects: Effects, job_id: JobId, job: Job) -> None:
 def _process_due(effects: Effects, job_id: JobId, job: Job) -> None:
     """Pay a delivered result that was not proven wrong in time."""
     claim = effects.state.get_claim(job_id)
-    if claim is None or job.y is None:
+    if claim is None or not job.work.is_delivered:
         raise LookupError(f"job {job_id.hex()} should be settled, but has no claim or no result")
-    settle(effects, job_id, job, claim, job.y)
+    settle(effects, job_id, job, claim)

@@ -9,12 +9,13 @@ process the jobs in the order of the keys. `height` is that of the first block t
 
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Final, NewType, Protocol
+from typing import Final, NewType, Protocol, Self
 
+import msgspec
 from msgspec import Struct
 
-from inos.primitives.matrices import U32, Hash32, MatrixRef
-from inos.primitives.transactions import U64, AddressBytes, JobMode, Verdict
+from inos.primitives.matrices import U32, Hash32, MatrixRef, compute_tickets
+from inos.primitives.transactions import U64, AddressBytes, JobMode, MeshIds, TaskKind, Verdict
 from inos.primitives.units import Address, Height, JobId
 from inos.primitives.votes import BlsKey, Checkpoint, Epoch, Link
 
@@ -87,26 +88,66 @@ class JobState(IntEnum):
 CLOSED_STATES: Final = frozenset({JobState.SETTLED, JobState.CANCELLED, JobState.UNDECIDED})
 
 
-class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A posted product. A closed job stays for `job_retention` blocks, so that its result can be proven."""
+class ProductWork(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
+    """The product X * W^T, with its result Y once it is delivered."""
 
-    poster: AddressBytes
     x: MatrixRef
     w: MatrixRef
+    mode: JobMode
+    y: MatrixRef | None = None
+
+    @property
+    def is_delivered(self) -> bool:
+        return self.y is not None
+
+    @property
+    def tickets(self) -> int:
+        return compute_tickets(self.x.rows, self.w.rows, self.x.cols)
+
+    def without_result(self) -> Self:
+        return msgspec.structs.replace(self, y=None)
+
+
+class TaskWork(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
+    """A whole computation, with the mesh ids of its outputs once they are delivered."""
+
+    kind: TaskKind
+    spec: Hash32
+    inputs: MeshIds
+    tickets: U64
+    units: U64
+    outputs: MeshIds | None = None
+
+    @property
+    def is_delivered(self) -> bool:
+        return self.outputs is not None
+
+    def without_result(self) -> Self:
+        return msgspec.structs.replace(self, outputs=None)
+
+
+class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A posted product or task. A closed job stays for `job_retention` blocks, so that its result can be proven."""
+
+    poster: AddressBytes
+    work: ProductWork | TaskWork
     reward: U64
     bond: U64
     claim_window: U32
     deadline: U64
-    mode: JobMode
     posted_at: U64
     burned: U64
     """What posting the job burned, all parts together."""
     state: JobState
     worker: AddressBytes | None
     """The account that holds the claim, or that delivered."""
-    y: MatrixRef | None
     closed_at: U64
     """Height of the block that closed the job, 0 before."""
+
+    @property
+    def mode(self) -> JobMode:
+        """Return how the result is checked; tasks are always optimistic."""
+        return self.work.mode if isinstance(self.work, ProductWork) else JobMode.OPTIMISTIC
 
 
 class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -10,16 +10,10 @@ from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.movements import Reason
-from inos.consensus.records import Claim, Job, JobState, Kind
+from inos.consensus.records import Claim, Job, JobState, Kind, ProductWork, TaskWork
 from inos.consensus.reputation import add_reputation
 from inos.primitives.errors import RuleViolation
-from inos.primitives.matrices import MatrixRef, compute_tickets
 from inos.primitives.units import Address, Height, JobId, Nano
-
-
-def compute_job_tickets(x: MatrixRef, w: MatrixRef) -> int:
-    """Return the number of tickets in the product of a job."""
-    return compute_tickets(x.rows, w.rows, x.cols)
 
 
 def get_job(effects: Effects, job_id: JobId) -> Job:
@@ -34,6 +28,28 @@ def get_job(effects: Effects, job_id: JobId) -> Job:
     return job
 
 
+def get_product(job_id: JobId, job: Job) -> ProductWork:
+    """Return the product that a job asks for.
+
+    Raises:
+        RuleViolation: "wrong-kind".
+    """
+    if not isinstance(job.work, ProductWork):
+        raise RuleViolation(Code.WRONG_KIND, f"job {job_id.hex()}", expected="a product", got="a task")
+    return job.work
+
+
+def get_task(job_id: JobId, job: Job) -> TaskWork:
+    """Return the task that a job asks for.
+
+    Raises:
+        RuleViolation: "wrong-kind".
+    """
+    if not isinstance(job.work, TaskWork):
+        raise RuleViolation(Code.WRONG_KIND, f"job {job_id.hex()}", expected="a task", got="a product")
+    return job.work
+
+
 def get_lapse_height(claim: Claim) -> Height:
     """Return the height of the first block whose start may end the claim."""
     return Height(claim.expires_at + 1)
@@ -44,7 +60,7 @@ def get_deadline_height(job: Job) -> Height:
     return Height(job.deadline + 1)
 
 
-def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef) -> None:
+def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim) -> None:
     """Pay the claimer reward and bond, add reputation by what the job burned, remove the claim, and close the job."""
     worker, poster = Address(claim.worker), Address(job.poster)
     effects.close_claim(worker, Reason.CLAIM_BOND_RETURNED, Nano(claim.bond), job_id, poster)
@@ -53,8 +69,8 @@ def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef
     account = add_reputation(effects.params, effects.state.get_account(worker), job.burned, effects.height)
     effects.state.set_account(worker, account)
     effects.state.set_claim(job_id, None)
-    close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.SETTLED, worker=worker, y=y))
-    effects.tickets_settled += compute_job_tickets(job.x, job.w)
+    close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.SETTLED, worker=worker))
+    effects.tickets_settled += job.work.tickets
     effects.settled_burn += job.burned
     effects.settled.append(job_id)
     effects.note_job(JobEventKind.SETTLED, job_id, job, worker, job.reward)
@@ -64,7 +80,7 @@ def cancel(effects: Effects, job_id: JobId, job: Job) -> None:
     """Return the reward of an unclaimed job to its poster and close the job; what was burned stays burned."""
     effects.release_escrow(job.reward)
     effects.move(Address(job.poster), Reason.JOB_REWARD_RETURNED, job.reward, job=job_id)
-    close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.CANCELLED, worker=None, y=None))
+    close_job(effects, job_id, _clear_result(job, JobState.CANCELLED))
     effects.note_job(JobEventKind.CANCELLED, job_id, job, None, job.reward)
 
 
@@ -76,7 +92,12 @@ def reopen_job(effects: Effects, job_id: JobId, job: Job) -> None:
     if effects.height > job.deadline:
         cancel(effects, job_id, job)
     else:
-        effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.OPEN, worker=None, y=None))
+        effects.state.set_job(job_id, _clear_result(job, JobState.OPEN))
+
+
+def _clear_result(job: Job, state: JobState) -> Job:
+    """Return the job in `state`, without a worker or a result."""
+    return msgspec.structs.replace(job, state=state, worker=None, work=job.work.without_result())
 
 
 def close_job(effects: Effects, job_id: JobId, job: Job) -> None:

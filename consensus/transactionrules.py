@@ -1,13 +1,13 @@
 """Stage 1 for a transaction: all checks that need no state."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from inos.consensus.codes import Code
 from inos.consensus.disputes import check_jury_signature
 from inos.consensus.finality.evidence import check_evidence_sanity
 from inos.consensus.finality.voters import check_register_sanity
-from inos.consensus.jury import compute_min_bond
+from inos.consensus.jury import compute_min_bond, compute_product_mib, compute_task_mib
 from inos.consensus.matrixrules import check_product_refs, check_result_ref
 from inos.consensus.params import Params
 from inos.consensus.prices import compute_product_bytes
@@ -24,9 +24,12 @@ from inos.primitives.transactions import (
     JuryReveal,
     JuryVote,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
+    TaskKind,
     Transaction,
     Transfer,
     UnbondVoter,
@@ -39,13 +42,17 @@ from inos.primitives.transactions import (
 )
 from inos.primitives.units import U64_MAX
 
+MAX_UNITS: Final = 1 << 40
+"""Far more than any jury can compute; it keeps sums over a block within 64 bits."""
+
 
 def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
     """Check chain, amounts, references, size and signatures, the signatures last, since they cost most.
 
     Raises:
         RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "zero-reward", "bond-too-small",
-            "bad-claim-window", "bad-dimensions", "bad-matrix-id", "depth-mismatch", "product-too-large",
+            "bad-claim-window", "bad-units", "no-outputs", "bad-dimensions", "bad-matrix-id", "depth-mismatch",
+            "product-too-large",
             "challenge-too-large", "transaction-too-large", "bad-signature", "bad-proof-of-possession",
             "not-slashable", "bad-vote-signature", "bad-jury-signature".
     """
@@ -79,8 +86,13 @@ def _check_content(params: Params, tx: Transaction) -> None:
             _check_transfer(tx.payload, tx.fee)
         case PostJob():
             _check_post_job(params, tx.payload, tx.fee)
+        case PostTask():
+            _check_post_task(params, tx.payload, tx.fee)
         case SubmitResult():
             check_result_ref(tx.payload.y, "result y")
+        case SubmitOutcome():
+            if not tx.payload.outputs:
+                raise RuleViolation(Code.NO_OUTPUTS, f"outcome of task {tx.payload.job.hex()} names no outputs")
         case (
             ClaimJob()
             | CancelJob()
@@ -118,8 +130,10 @@ def _check_bls(params: Params, tx: Transaction, bls: Bls) -> None:
         case (
             Transfer()
             | PostJob()
+            | PostTask()
             | ClaimJob()
             | SubmitResult()
+            | SubmitOutcome()
             | CancelJob()
             | Challenge()
             | UnbondVoter()
@@ -138,6 +152,32 @@ def _check_transfer(payload: Transfer, fee: int) -> None:
 
 
 def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
+    _check_terms(params, payload, fee)
+    check_product_refs(payload.x, payload.w, "job")
+    _check_product_size(params, payload)
+    if payload.mode == JobMode.OPTIMISTIC:
+        _check_challengeable(params, payload.x.cols)
+        mib = compute_product_mib(payload.x.rows, payload.w.rows, payload.x.cols)
+        _check_optimistic_bond(params, payload, mib)
+
+
+def _check_post_task(params: Params, payload: PostTask, fee: int) -> None:
+    _check_terms(params, payload, fee)
+    if not 1 <= payload.units <= MAX_UNITS:
+        raise RuleViolation(Code.BAD_UNITS, "the task's units", expected=f"1 .. {MAX_UNITS}", got=payload.units)
+    most = payload.units if payload.kind == TaskKind.PROGRAM else 0
+    if payload.tickets > most:
+        raise RuleViolation(
+            Code.BAD_UNITS,
+            f"the lottery tickets among the units of a {payload.kind.name.lower()}",
+            expected=f"at most {most}",
+            got=payload.tickets,
+        )
+    _check_optimistic_bond(params, payload, compute_task_mib(payload.units))
+
+
+def _check_terms(params: Params, payload: PostJob | PostTask, fee: int) -> None:
+    """Check what all jobs have: reward, bond, claim window, deadline."""
     if payload.reward == 0:
         raise RuleViolation(Code.ZERO_REWARD, "a job that pays nothing")
     _check_total(payload.reward, fee, "reward and fee")
@@ -153,11 +193,6 @@ def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
             expected=f"{params.min_claim_window} .. {params.max_claim_window}",
             got=payload.claim_window,
         )
-    check_product_refs(payload.x, payload.w, "job")
-    _check_product_size(params, payload)
-    if payload.mode == JobMode.OPTIMISTIC:
-        _check_challengeable(params, payload.x.cols)
-        _check_optimistic_bond(params, payload)
 
 
 def _check_product_size(params: Params, payload: PostJob) -> None:
@@ -185,10 +220,9 @@ def _check_challengeable(params: Params, depth: int) -> None:
         )
 
 
-def _check_optimistic_bond(params: Params, payload: PostJob) -> None:
+def _check_optimistic_bond(params: Params, payload: PostJob | PostTask, mib: int) -> None:
     """Check that the bond is worth at least the reward that a cheat could take, and pays a jury."""
-    size = compute_product_bytes(payload.x.rows, payload.w.rows, payload.x.cols)
-    least = compute_min_bond(params, payload.reward, size)
+    least = compute_min_bond(params, payload.reward, mib)
     if payload.bond < least:
         raise RuleViolation(Code.BOND_TOO_SMALL, "the optimistic job's bond", expected=f">= {least}", got=payload.bond)
 

@@ -12,11 +12,12 @@ from inos.consensus.finality.voters import process_register, process_unbond, pro
 from inos.consensus.jobs import (
     process_cancel_job,
     process_claim_job,
-    process_post_job,
+    process_submit_outcome,
     process_submit_result,
 )
 from inos.consensus.movements import Reason
 from inos.consensus.optimistic import process_challenge
+from inos.consensus.posting import process_post
 from inos.consensus.records import account_key
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
@@ -27,8 +28,10 @@ from inos.primitives.transactions import (
     JuryReveal,
     JuryVote,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
     Transaction,
     Transfer,
@@ -53,12 +56,14 @@ def process_transaction(effects: Effects, tx: Transaction) -> None:
     match tx.payload:
         case Transfer():
             process_transfer(effects, sender, tx.payload)
-        case PostJob():
-            process_post_job(effects, sender, JobId(compute_tx_id(tx)), tx.payload)
+        case PostJob() | PostTask():
+            process_post(effects, sender, JobId(compute_tx_id(tx)), tx.payload)
         case ClaimJob():
             process_claim_job(effects, sender, tx.payload)
         case SubmitResult():
             process_submit_result(effects, sender, tx.payload)
+        case SubmitOutcome():
+            process_submit_outcome(effects, sender, tx.payload)
         case CancelJob():
             process_cancel_job(effects, sender, tx.payload)
         case Challenge():

@@ -80,12 +80,12 @@ def _decide_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispu
     _return_stake(effects, job_id, dispute, dispute.fee - from_bond)
     effects.move(worker, Reason.BOND_TO_JURY, from_bond, job=job_id)
     _pay_seats(effects, job_id, _select(dispute, Verdict.RIGHT), dispute.fee)
-    if job.y is None:
+    if not job.work.is_delivered:
         raise LookupError(f"job {job_id.hex()} is disputed, but has no result")
     effects.note_job(JobEventKind.UPHELD, job_id, job, worker, from_bond)
     upheld = msgspec.structs.replace(claim, bond=claim.bond - from_bond, is_judged=True)
     if claim.expires_at <= effects.height:
-        settle(effects, job_id, job, upheld, job.y)
+        settle(effects, job_id, job, upheld)
         return
     effects.state.set_claim(job_id, upheld)
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.DELIVERED))

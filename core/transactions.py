@@ -13,7 +13,8 @@ from inos.chain.mempool import Mempool, PoolRejected
 from inos.chain.view import LedgerView
 from inos.consensus.codes import Code
 from inos.consensus.optimistic import check_challenge
-from inos.consensus.records import CLOSED_STATES, JobState
+from inos.consensus.records import CLOSED_STATES, Job, JobState
+from inos.consensus.settlement import get_product
 from inos.consensus.validity import check_transaction_sanity, check_transactions_sanity
 from inos.core.deferred import DeferredResults, DeferredTransactions, retry_deferred
 from inos.core.events import EventBus
@@ -35,8 +36,10 @@ from inos.primitives.transactions import (
     JuryReveal,
     JuryVote,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
     Transaction,
     Transfer,
@@ -101,7 +104,7 @@ class TransactionService:
             RuleViolation: for the same reasons as `add`, or because the next block could not take it.
             PoolRejected, NotYet: for the same reasons as `add`.
         """
-        if not isinstance(tx.payload, SubmitResult | Challenge):
+        if not isinstance(tx.payload, SubmitResult | SubmitOutcome | Challenge):
             return await self._intake.take(tx)
         async with self._sending:
             await self._check(tx)
@@ -148,11 +151,14 @@ class TransactionService:
         match tx.payload:
             case SubmitResult():
                 await self._check_result(tx, tx.payload)
+            case SubmitOutcome():
+                self._get_claimed(tx, JobId(tx.payload.job))  # Jurors run the task again if it is disputed.
             case Challenge():
                 await self._check_challenge(tx, tx.payload)
             case (
                 Transfer()
                 | PostJob()
+                | PostTask()
                 | ClaimJob()
                 | CancelJob()
                 | RegisterVoter()
@@ -209,21 +215,19 @@ class TransactionService:
         return tuple(valid)
 
     def _is_claimed(self, tx: Transaction) -> bool:
-        """Return True if the sender of a SubmitResult holds the job's claim at this tip."""
-        job = self._ledger.state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, SubmitResult) else None
+        """Return True if the sender of a result or an outcome holds the job's claim at this tip."""
+        if not isinstance(tx.payload, SubmitResult | SubmitOutcome):
+            return False
+        job = self._ledger.state.get_job(JobId(tx.payload.job))
         return job is not None and job.state is JobState.CLAIMED and job.worker == get_sender(tx)
 
     async def _check_result(self, tx: Transaction, payload: SubmitResult) -> None:
         """Refuse a wrong result, and defer one that cannot be checked."""
-        job = self._ledger.state.get_job(JobId(payload.job))
-        if job is not None and job.state in CLOSED_STATES:
-            raise PoolRejected("job-closed", f"job {payload.job.hex()} is {job.state.name.lower()} already")
-        if job is None or not self._is_claimed(tx):
-            self._without_claim.add(compute_tx_id(tx), tx, Height(self._ledger.tip.header.height))
-            raise NotYet("claim-missing", f"the sender holds no claim on job {payload.job.hex()} at this node's tip")
+        job = self._get_claimed(tx, JobId(payload.job))
+        product = get_product(JobId(payload.job), job)
         if job.mode is JobMode.OPTIMISTIC:
             return  # Watchers check the result in its challenge window.
-        check = partial(self._results.get_verdict, Product(JobId(payload.job), job.x, job.w, payload.y))
+        check = partial(self._results.get_verdict, Product(JobId(payload.job), product.x, product.w, payload.y))
         try:
             is_correct = await self._threads.check(check)
         except MatrixMissing as error:
@@ -232,6 +236,16 @@ class TransactionService:
             raise
         if not is_correct:
             raise RuleViolation(Code.WRONG_RESULT, f"the result of job {payload.job.hex()} is not X times W transposed")
+
+    def _get_claimed(self, tx: Transaction, job_id: JobId) -> Job:
+        """Return the job that a transaction delivers; defer the transaction if its sender holds no claim yet."""
+        job = self._ledger.state.get_job(job_id)
+        if job is not None and job.state in CLOSED_STATES:
+            raise PoolRejected("job-closed", f"job {job_id.hex()} is {job.state.name.lower()} already")
+        if job is None or not self._is_claimed(tx):
+            self._without_claim.add(compute_tx_id(tx), tx, Height(self._ledger.tip.header.height))
+            raise NotYet("claim-missing", f"the sender holds no claim on job {job_id.hex()} at this node's tip")
+        return job
 
     def _is_delivered(self, tx: Transaction) -> bool:
         """Return True if the result that a challenge is about can be challenged at this tip."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import structlog
 
-from inos.consensus.records import Job, JobState
+from inos.consensus.posting import make_job
+from inos.consensus.records import JobState, ProductWork
 from inos.consensus.reputation import compute_open_claim_limit
 from inos.consensus.state import compute_reputation
 from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
@@ -263,7 +264,8 @@ class JobManager:
     def _choose(self) -> Offer | None:
         height = self._get_height()
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
-        offers = [Offer(*item) for item in self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)]
+        listed = self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)
+        offers = [Offer(job_id, job) for job_id, job in listed if isinstance(job.work, ProductWork)]
         offers += self._list_early()
         avoid = self._avoid.keys() | self.runs.keys()
         capacity = self._compute_capacity()
@@ -292,7 +294,8 @@ class JobManager:
         for job, record in self._node.ledger.reader.list_jobs(
             state=JobState.CLAIMED, worker=self._queue.address, limit=MAX_OFFERS
         ):
-            if job not in self.runs and job not in self._avoid:
+            is_product = isinstance(record.work, ProductWork)
+            if is_product and job not in self.runs and job not in self._avoid:
                 return Offer(job, record)
         return None
 
@@ -315,14 +318,14 @@ class JobManager:
         )
 
     async def _fetch(self, offer: Offer) -> Product:
-        job = offer.job
+        product = offer.product
         patience_s = self._settings.fetch_timeout_s
         if self._is_early(offer.id):  # Such a job may cost its poster nothing, and others wait meanwhile.
             patience_s = min(patience_s, self._node.params.spacing_ms / 1000)
-        x, w = [await self._fetch_operand(ref, patience_s) for ref in (job.x, job.w)]
-        if job.mode is JobMode.CHECKED:
+        x, w = [await self._fetch_operand(ref, patience_s) for ref in (product.x, product.w)]
+        if product.mode is JobMode.CHECKED:
             return Product(x, w)
-        return Product(x, w, await self._node.matrices.open_product(offer.id, job.x.rows, job.w.rows))
+        return Product(x, w, await self._node.matrices.open_product(offer.id, product.x.rows, product.w.rows))
 
     async def _fetch_operand(self, ref: MatrixRef, patience_s: float) -> Operand:
         """Fetch and commit an operand. A large one may take several attempts: what arrived stays stored."""
@@ -353,20 +356,4 @@ class JobManager:
 
 def _make_early_offer(tx: Transaction, payload: PostJob, height: Height) -> Offer:
     """Return the job as it will be once a block at `height` posts it; what it burns does not matter here."""
-    job = Job(
-        poster=get_sender(tx),
-        x=payload.x,
-        w=payload.w,
-        reward=payload.reward,
-        bond=payload.bond,
-        claim_window=payload.claim_window,
-        deadline=payload.deadline,
-        mode=payload.mode,
-        posted_at=height,
-        burned=0,
-        state=JobState.OPEN,
-        worker=None,
-        y=None,
-        closed_at=0,
-    )
-    return Offer(JobId(compute_tx_id(tx)), job)
+    return Offer(JobId(compute_tx_id(tx)), make_job(get_sender(tx), payload, height, 0))

@@ -8,9 +8,8 @@ from blake3 import blake3
 from msgspec import Struct
 
 from inos.consensus.params import Params
-from inos.consensus.records import Account, Job, JobState
+from inos.consensus.records import Account, Job, JobState, ProductWork
 from inos.miner.settings import MinerSettings
-from inos.primitives.matrices import compute_tickets
 from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 
 SAFETY_PERCENT: Final = 70
@@ -26,8 +25,15 @@ class Offer(Struct, frozen=True):
     job: Job
 
     @property
+    def product(self) -> ProductWork:
+        """Return the product that the job asks for. Raises LookupError for a task."""
+        if not isinstance(self.job.work, ProductWork):
+            raise LookupError(f"job {self.id.hex()} is a task")
+        return self.job.work
+
+    @property
     def tickets(self) -> Tickets:
-        return Tickets(compute_tickets(self.job.x.rows, self.job.w.rows, self.job.x.cols))
+        return Tickets(self.product.tickets)
 
     @property
     def reward_per_ticket(self) -> Fraction:
@@ -37,7 +43,7 @@ class Offer(Struct, frozen=True):
     @property
     def size(self) -> int:
         """Return the bytes of both operands (int8) and the result (int32)."""
-        x, w = self.job.x, self.job.w
+        x, w = self.product.x, self.product.w
         return x.rows * x.cols + w.rows * w.cols + 4 * x.rows * w.rows
 
 

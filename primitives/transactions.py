@@ -29,7 +29,7 @@ from inos.primitives.units import Address, Hash, JobId, PublicKey, TxId
 from inos.primitives.votes import BlsKey, BlsSignature, SignedLink
 
 SMALL_TX_BYTES: Final = 4096
-"""The limit for every transaction but a challenge. The largest such payload, PostJob, takes under 400 bytes."""
+"""The limit for every transaction but a challenge. The largest such payload, PostTask, takes under 700 bytes."""
 CHALLENGE_REST_BYTES: Final = 1024 + 34 * 3 * 2 * MAX_RESULT_PATH
 """The most that a challenge takes without its strips: three paths, and the fields of every transaction."""
 
@@ -37,6 +37,9 @@ AddressBytes = Annotated[bytes, Meta(min_length=20, max_length=20)]
 SignatureBytes = Annotated[bytes, Meta(min_length=64, max_length=64)]
 U64 = Annotated[int, Meta(ge=0)]
 """An unsigned 64-bit integer; msgpack itself holds none that is larger."""
+MAX_TASK_FILES: Final = 16
+"""A task names at most this many inputs, and its outcome this many outputs."""
+MeshIds = Annotated[tuple[Hash32, ...], Meta(max_length=MAX_TASK_FILES)]
 
 
 class JobMode(IntEnum):
@@ -44,6 +47,15 @@ class JobMode(IntEnum):
 
     CHECKED = 0
     OPTIMISTIC = 1
+
+
+class TaskKind(IntEnum):
+    """The kind of computation that a task asks for."""
+
+    PROGRAM = 1
+    """A graph of exact integer tensor operations (see inos.programs)."""
+    FUNCTION = 2
+    """A WebAssembly command (see inos.functions)."""
 
 
 class Transfer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
@@ -169,6 +181,33 @@ class JuryReveal(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     signature: BlsSignature
 
 
+class PostTask(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=14):
+    """Ask for a whole computation, as an optimistic job: escrows `reward` and burns the price of posting, at most
+    `max_burn` nano for all its parts.
+
+    `spec` and `inputs` are mesh ids. `units` is what the task is priced by, and `tickets` how many of them are lottery
+    tickets of a program's products. The other fields are those of PostJob.
+    """
+
+    kind: TaskKind
+    spec: Hash32
+    inputs: MeshIds
+    tickets: U64
+    units: U64
+    reward: U64
+    bond: U64
+    claim_window: U32
+    deadline: U64
+    max_burn: U64
+
+
+class SubmitOutcome(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=15):
+    """Deliver the outputs of a task claimed by the sender, as mesh ids."""
+
+    job: Hash32
+    outputs: MeshIds
+
+
 Payload: TypeAlias = (
     Transfer
     | PostJob
@@ -183,6 +222,8 @@ Payload: TypeAlias = (
     | Dispute
     | JuryVote
     | JuryReveal
+    | PostTask
+    | SubmitOutcome
 )
 
 
@@ -229,9 +270,18 @@ def get_sender(tx: Transaction) -> Address:
 def get_job_id(tx: Transaction) -> JobId | None:
     """Return the job that the transaction posts or names, or None."""
     match tx.payload:
-        case PostJob():
+        case PostJob() | PostTask():
             return JobId(compute_tx_id(tx))
-        case ClaimJob() | SubmitResult() | CancelJob() | Challenge() | Dispute() | JuryVote() | JuryReveal():
+        case (
+            ClaimJob()
+            | SubmitResult()
+            | SubmitOutcome()
+            | CancelJob()
+            | Challenge()
+            | Dispute()
+            | JuryVote()
+            | JuryReveal()
+        ):
             return JobId(tx.payload.job)
         case Transfer() | RegisterVoter() | UnbondVoter() | WithdrawBond() | ReportVoter():
             return None

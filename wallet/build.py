@@ -4,18 +4,19 @@ The checks use the account as the caller knows it (from a node, or None offline)
 are in `consensus`; here are only checks whose failure a user wants to see before anything is sent.
 """
 
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from msgspec import Struct
 
-from inos.consensus.jury import compute_fee, compute_min_bond
+from inos.consensus.jury import compute_fee, compute_min_bond, compute_product_mib, compute_task_mib
 from inos.consensus.params import Params
-from inos.consensus.prices import compute_product_bytes
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, MatrixRef
 from inos.primitives.signatures import compute_public_key
 from inos.primitives.transactions import (
+    MAX_TASK_FILES,
     MAX_TX_BYTES,
     CancelJob,
     Challenge,
@@ -26,9 +27,12 @@ from inos.primitives.transactions import (
     JuryVote,
     Payload,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
+    TaskKind,
     Transaction,
     Transfer,
     UnbondVoter,
@@ -36,7 +40,7 @@ from inos.primitives.transactions import (
     is_transaction_signed,
     sign_transaction,
 )
-from inos.primitives.units import U64_MAX, Height, JobId, Nano, Tickets, format_credits
+from inos.primitives.units import U64_MAX, Height, JobId, MatrixId, Nano, Tickets, format_credits
 from inos.wallet.addresses import decode_address
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import Key
@@ -83,25 +87,69 @@ def make_post_job(
     """
     if x.cols != w.cols:
         raise WalletError("shape-mismatch", f"X has {x.cols} columns and W has {w.cols}; Y = X * W^T needs them equal")
-    if not 1 <= lifetime <= params.max_job_lifetime:
-        raise WalletError("bad-lifetime", f"a job lives 1 .. {params.max_job_lifetime} blocks, not {lifetime}")
-    window = params.min_claim_window if claim_window is None else claim_window
-    if not params.min_claim_window <= window <= params.max_claim_window:
-        allowed = f"{params.min_claim_window} .. {params.max_claim_window}"
-        raise WalletError("bad-claim-window", f"a claim window is {allowed} blocks, not {window}")
     least = params.min_bond
     if mode is JobMode.OPTIMISTIC:
-        least = Nano(compute_min_bond(params, reward, compute_product_bytes(x.rows, w.rows, x.cols)))
+        least = Nano(compute_min_bond(params, reward, compute_product_mib(x.rows, w.rows, x.cols)))
     return PostJob(
         x=x,
         w=w,
         reward=_check_amount("the reward", reward, least=1),
         bond=_check_amount("the bond", least if bond is None else bond, least=least),
-        claim_window=window,
-        deadline=height + lifetime,
+        claim_window=_choose_window(params, claim_window),
+        deadline=height + _check_lifetime(params, lifetime),
         mode=mode,
         max_burn=_check_amount("the highest burn", max_burn, least=1),
     )
+
+
+def make_post_task(
+    params: Params,
+    height: Height,
+    kind: TaskKind,
+    spec: MatrixId,
+    inputs: Sequence[MatrixId],
+    *,
+    tickets: int,
+    units: int,
+    reward: int,
+    max_burn: int,
+    lifetime: int,
+    bond: int | None = None,
+    claim_window: int | None = None,
+) -> PostTask:
+    """Return a task open for `lifetime` blocks after `height`; bond and window default to the least allowed.
+
+    Raises:
+        WalletError: "bad-amount", "bad-task" (too many inputs, or no units), "bad-lifetime", "bad-claim-window".
+    """
+    if len(inputs) > MAX_TASK_FILES:
+        raise WalletError("bad-task", f"a task has at most {MAX_TASK_FILES} inputs, not {len(inputs)}")
+    if units < 1 or not 0 <= tickets <= units:
+        raise WalletError("bad-task", f"a task has at least 1 unit and no more tickets, not {units} and {tickets}")
+    least = Nano(compute_min_bond(params, reward, compute_task_mib(units)))
+    return PostTask(
+        kind=kind,
+        spec=spec,
+        inputs=tuple(inputs),
+        tickets=tickets,
+        units=units,
+        reward=_check_amount("the reward", reward, least=1),
+        bond=_check_amount("the bond", least if bond is None else bond, least=least),
+        claim_window=_choose_window(params, claim_window),
+        deadline=height + _check_lifetime(params, lifetime),
+        max_burn=_check_amount("the highest burn", max_burn, least=1),
+    )
+
+
+def make_outcome(job: JobId, outputs: Sequence[MatrixId]) -> SubmitOutcome:
+    """Return the delivery of a task's outputs.
+
+    Raises:
+        WalletError: "bad-job-id", "bad-task".
+    """
+    if not 1 <= len(outputs) <= MAX_TASK_FILES:
+        raise WalletError("bad-task", f"an outcome has 1 .. {MAX_TASK_FILES} outputs, not {len(outputs)}")
+    return SubmitOutcome(_check_id(job), tuple(outputs))
 
 
 def make_claim(job: JobId) -> ClaimJob:
@@ -124,9 +172,9 @@ def make_dispute(job: JobId) -> Dispute:
     return Dispute(_check_id(job))
 
 
-def compute_stake(params: Params, bond: int, rows_x: int, rows_w: int, depth: int) -> Nano:
-    """Return what a dispute of a job stakes, in nano: the job's bond and its jury fee."""
-    return Nano(bond + compute_fee(params, bond, compute_product_bytes(rows_x, rows_w, depth)))
+def compute_stake(params: Params, bond: int, mib: int) -> Nano:
+    """Return what a dispute of a job of this size stakes, in nano: the job's bond and its jury fee."""
+    return Nano(bond + compute_fee(params, bond, mib))
 
 
 def compute_tickets(x: MatrixRef, w: MatrixRef) -> Tickets:
@@ -142,7 +190,7 @@ def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
     match payload:
         case Transfer(amount=amount):
             moved = amount
-        case PostJob():
+        case PostJob() | PostTask():
             moved = payload.reward + payload.max_burn
         case ClaimJob() | Dispute():
             moved = locked
@@ -150,6 +198,7 @@ def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
             moved = payload.bond
         case (
             SubmitResult()
+            | SubmitOutcome()
             | CancelJob()
             | Challenge()
             | UnbondVoter()
@@ -253,6 +302,21 @@ def _check_amount(what: str, amount: int, *, least: int) -> int:
         bound = f"at least {format_credits(least)}" if amount < least else f"at most {format_credits(U64_MAX)}"
         raise WalletError("bad-amount", f"{what} must be {bound} credits, not {format_credits(amount)}")
     return amount
+
+
+def _choose_window(params: Params, window: int | None) -> int:
+    if window is None:
+        return params.min_claim_window
+    if not params.min_claim_window <= window <= params.max_claim_window:
+        allowed = f"{params.min_claim_window} .. {params.max_claim_window}"
+        raise WalletError("bad-claim-window", f"a claim window is {allowed} blocks, not {window}")
+    return window
+
+
+def _check_lifetime(params: Params, lifetime: int) -> int:
+    if not 1 <= lifetime <= params.max_job_lifetime:
+        raise WalletError("bad-lifetime", f"a job lives 1 .. {params.max_job_lifetime} blocks, not {lifetime}")
+    return lifetime
 
 
 def _check_id(job: JobId) -> bytes:

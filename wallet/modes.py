@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.consensus.jury import MAX_BOND_SUBSIDIES, compute_min_bond
+from inos.consensus.jury import MAX_BOND_SUBSIDIES, MIB, compute_min_bond
 from inos.consensus.params import Params, compute_subsidy
 from inos.consensus.prices import JobPrice, compute_job_price, compute_product_bytes
 from inos.primitives.transactions import JobMode
@@ -83,7 +83,7 @@ def _find_obstacle_to_optimistic(
     if size > params.max_optimistic_bytes:
         text = f"it takes {size:,} bytes in strips, and an optimistic job at most {params.max_optimistic_bytes:,}"
         return WalletError("job-too-large", text, hint="split X into blocks of rows")
-    bond, most = compute_min_bond(params, reward, size), MAX_BOND_SUBSIDIES * compute_subsidy(params, height)
+    bond, most = compute_min_bond(params, reward, -(-size // MIB)), MAX_BOND_SUBSIDIES * compute_subsidy(params, height)
     if bond > most:
         text = f"its bond would be {format_credits(bond)} credits, and at most {format_credits(most)} are allowed"
         return WalletError("bond-too-large", text, hint="split X into blocks of rows, or offer less")

@@ -1,15 +1,14 @@
 """The chain needs some matrices now, and needed others recently."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec import Struct
 
 from inos.chain.mempool import Mempool
 from inos.chain.view import LedgerView
-from inos.consensus.records import Job, JobState
-from inos.primitives.matrices import MatrixRef
-from inos.primitives.transactions import PostJob, SubmitResult, Transaction
+from inos.consensus.records import Job, JobState, ProductWork, TaskWork
+from inos.primitives.transactions import PostJob, PostTask, SubmitOutcome, SubmitResult, Transaction
 from inos.primitives.units import JobId, MatrixId
 
 MAX_JOBS: Final = 65_536
@@ -29,31 +28,41 @@ class Needs(Struct, frozen=True):
 
 def list_needs(ledger: LedgerView, mempool: Mempool) -> Needs:
     """Return what the chain needs at its tip."""
-    refs, late = list[MatrixRef](), list[MatrixRef]()
+    needed, late = set[MatrixId](), set[MatrixId]()
     for state in NEEDED:
         for _, job in ledger.reader.list_jobs(state=state, limit=MAX_JOBS):
-            refs += _list_refs(job)
+            needed.update(list_matrices(job))
     since = ledger.tip.header.height - ledger.params.result_depth
     for _, job in ledger.reader.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
         if job.closed_at > since:
-            late += _list_refs(job)
+            late.update(list_matrices(job))
     for tx in mempool.list_with_matrices():
-        refs += _list_waiting(ledger, tx)
-    now = frozenset(ref.matrix_id for ref in refs)
-    return Needs(now, frozenset(ref.matrix_id for ref in late) - now)
+        needed.update(_list_waiting(ledger, tx))
+    return Needs(frozenset(needed), frozenset(late - needed))
 
 
-def _list_refs(job: Job) -> Iterator[MatrixRef]:
-    yield job.x
-    yield job.w
-    if job.y is not None:
-        yield job.y
+def list_matrices(job: Job) -> Iterator[MatrixId]:
+    """Yield the ids that a job names: operands and result, or a task's specification, inputs and outputs."""
+    match job.work:
+        case ProductWork():
+            for ref in (job.work.x, job.work.w, job.work.y):
+                if ref is not None:
+                    yield ref.matrix_id
+        case TaskWork():
+            yield from map(MatrixId, (job.work.spec, *job.work.inputs, *(job.work.outputs or ())))
+        case _:
+            assert_never(job.work)
 
 
-def _list_waiting(ledger: LedgerView, tx: Transaction) -> Iterator[MatrixRef]:
-    """Yield what a transaction in the pool needs: a posted job's operands, and the result of a known job."""
-    if isinstance(tx.payload, PostJob):
-        yield tx.payload.x
-        yield tx.payload.w
-    elif isinstance(tx.payload, SubmitResult) and ledger.state.get_job(JobId(tx.payload.job)) is not None:
-        yield tx.payload.y
+def _list_waiting(ledger: LedgerView, tx: Transaction) -> Iterator[MatrixId]:
+    """Yield what a transaction in the pool needs: what a posted job works on, and the result of a known job."""
+    payload = tx.payload
+    if isinstance(payload, PostJob):
+        yield payload.x.matrix_id
+        yield payload.w.matrix_id
+    elif isinstance(payload, PostTask):
+        yield from map(MatrixId, (payload.spec, *payload.inputs))
+    elif isinstance(payload, SubmitResult) and ledger.state.get_job(JobId(payload.job)) is not None:
+        yield payload.y.matrix_id
+    elif isinstance(payload, SubmitOutcome) and ledger.state.get_job(JobId(payload.job)) is not None:
+        yield from map(MatrixId, payload.outputs)

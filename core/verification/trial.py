@@ -19,6 +19,7 @@ from inos.primitives.transactions import (
     Dispute,
     JuryReveal,
     JuryVote,
+    SubmitOutcome,
     SubmitResult,
     Transaction,
     get_sender,
@@ -27,7 +28,7 @@ from inos.primitives.units import Address, TxId
 
 MAX_BEFORE: Final = 64
 """A transaction with more of its account's transactions before it is not tried; each takes about 0.05 ms."""
-NAMES_A_JOB: Final = (CancelJob, Challenge, ClaimJob, Dispute, JuryReveal, JuryVote, SubmitResult)
+NAMES_A_JOB: Final = (CancelJob, Challenge, ClaimJob, Dispute, JuryReveal, JuryVote, SubmitOutcome, SubmitResult)
 
 
 class Trials:

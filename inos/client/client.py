@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from inos.client import models
-from inos.client.costs import choose_max_burn, choose_reward, raise_max_burn, read_max_cost
+from inos.client.costs import choose_max_burn, choose_reward, compute_job_mib, raise_max_burn, read_max_cost
 from inos.client.disputing import fetch_or_dispute
-from inos.client.downloads import save_product
+from inos.client.downloads import get_operands, save_product
 from inos.client.errors import ClientError, JobFailed, RemoteError
 from inos.client.job_watcher import JobWatch, JobWatcher, OnState, ignore_state
 from inos.client.operands import (
@@ -175,7 +175,7 @@ class Client(Sender):
         """
         found = await self.job(job)
         params = (await self.get_network()).params
-        stake = build.compute_stake(params, found.bond, found.x.rows, found.w.rows, found.x.cols)
+        stake = build.compute_stake(params, found.bond, compute_job_mib(found))
         tx = await self.send_payload(build.make_dispute(_read_job_id(job)), locked=stake)
         return compute_tx_id(tx).hex()
 
@@ -215,8 +215,7 @@ class Client(Sender):
         settled = await self.job(job)
         if settled.y is None:
             raise _make_open(settled)
-        x = await self.get_matrix(settled.x.id, wait_s=wait_s)
-        w = await self.get_matrix(settled.w.id, wait_s=wait_s)
+        x, w = [await self.get_matrix(ref.id, wait_s=wait_s) for ref in get_operands(settled)]
         return await self._fetch_result(settled, x, w, wait_s)
 
     async def save_result(
@@ -323,7 +322,7 @@ class Client(Sender):
                 raise
             raise _make_missing(settled) from error
         if not await asyncio.to_thread(is_product, JobId(bytes.fromhex(settled.id)), x, w, y):
-            for name, array, ref in (("X", x, settled.x), ("W", w, settled.w)):
+            for name, array, ref in zip("XW", (x, w), get_operands(settled), strict=True):
                 await asyncio.to_thread(_check_unchanged, name, array, ref.id)
             raise _make_wrong(settled)
         return y

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from inos.client.errors import ClientError
 from inos.client.operands import Credits, read_credits
+from inos.consensus.jury import compute_product_mib, compute_task_mib
 from inos.primitives.units import Nano, format_credits
 
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ MAX_ADVISED_TICKET_REWARD: Final = Nano(10_000_000_000)
 """10 credits, which are ten thousand times the rate if no job was settled yet."""
 BURN_MARGIN = (3, 2)
 """A job's burn may rise to three halves of the present price until it is mined, if nobody sets another limit."""
+
+
+def compute_job_mib(job: "models.Job") -> int:
+    """Return the MiB for which the jury of a job is paid."""
+    if job.x is None or job.w is None:
+        return compute_task_mib(job.units)
+    return compute_product_mib(job.x.rows, job.w.rows, job.x.cols)
 
 
 class Plan(Struct, frozen=True):

@@ -118,6 +118,17 @@ async def _get_rows(call: Call, matrix: str, first: int, count: int, wait_s: flo
     return convert(models.MatrixRows, answer, "mesh_getRows")
 
 
+def get_operands(job: models.Job) -> tuple[models.MatrixRef, models.MatrixRef]:
+    """Return the operands of a job that asks for a product.
+
+    Raises:
+        ClientError: "not-a-product".
+    """
+    if job.x is None or job.w is None:
+        raise ClientError("not-a-product", f"job {job.id} is a {job.kind}", hint="job_get names its outputs")
+    return job.x, job.w
+
+
 async def fetch_array(call: Call, matrix: str, wait_s: float) -> NDArray[Any]:
     """Return a whole matrix, fetched in as many calls as it takes and checked against its id; a file is one row of
     uint8."""
@@ -142,7 +153,7 @@ async def save_product(
         JobFailed: "wrong-result". ClientError: "wrong-matrix". RemoteError: the node refused.
         OSError: the file cannot be written.
     """
-    left, right, result = [await open_rows(call, ref.id, wait_s) for ref in (job.x, job.w, y)]
+    left, right, result = [await open_rows(call, ref.id, wait_s) for ref in (*get_operands(job), y)]
     shapes = [(each.dtype, each.rows, each.cols) for each in (left, right, result)]
     m, n, k = left.rows, right.rows, left.cols
     if shapes != [(DType.INT7, m, k), (DType.INT7, n, k), (DType.INT32, m, n)]:
@@ -166,7 +177,8 @@ async def save_product(
 
 async def _prepare_check(job: models.Job, y: models.MatrixRef, w: RemoteRows, on_progress: Progress) -> RowCheck:
     """Read W into a Freivalds check with the job's seed."""
-    seed = work.compute_freivalds_seed(*(bytes.fromhex(text) for text in (job.id, job.x.id, job.w.id, y.id)))
+    refs = (*get_operands(job), y)
+    seed = work.compute_freivalds_seed(*(bytes.fromhex(text) for text in (job.id, *(ref.id for ref in refs))))
     check = await asyncio.to_thread(RowCheck, seed, w.rows, w.cols)
     for first, count in iterate_slices(w):
         await asyncio.to_thread(check.absorb, first, await w.read(first, count))

@@ -37,7 +37,7 @@ it. "none": neither.
 
 TransactionKind: TypeAlias = str
 """What a transaction does. One of: transfer, post_job, claim_job, submit_result, cancel_job, challenge, register_voter,
-unbond_voter, withdraw_bond, report_voter, dispute, jury_vote, jury_reveal.
+unbond_voter, withdraw_bond, report_voter, dispute, jury_vote, jury_reveal, post_task, submit_outcome.
 """
 
 TransactionPayload: TypeAlias = dict[str, Any]
@@ -67,6 +67,12 @@ JobState: TypeAlias = str
 be challenged or disputed until it is paid. "disputed": a jury decides about it. "settled": the worker was paid.
 "cancelled": the poster got the reward back. "undecided": the jury came to no decision, and the reward was burned.
 """
+
+JobKind: TypeAlias = str
+"""Values: "product": a matrix product. "program" and "function": a whole computation, which is always optimistic."""
+
+TaskKind: TypeAlias = str
+"""Values: "program": a graph of exact integer tensor operations. "function": a WebAssembly command."""
 
 JobMode: TypeAlias = str
 """Values: "checked": every node checks the product before it accepts the result. "optimistic": the result is paid after
@@ -913,6 +919,21 @@ class HistoryPage(Struct, frozen=True, kw_only=True):
     """Pass it as `before` to get the next page; None at the end."""
 
 
+class Task(Struct, frozen=True, kw_only=True):
+    """What a task computes."""
+
+    kind: TaskKind
+    """Whether the task runs a program or a function."""
+    spec: Hash
+    """The mesh id of the program, or of the function's specification."""
+    inputs: tuple[Hash, ...]
+    """The mesh ids of the inputs, in order."""
+    tickets: int
+    """The lottery tickets among the units; 0 for a function."""
+    units: int
+    """What the task is priced by: a unit burns what a ticket burns."""
+
+
 class Claim(Struct, frozen=True, kw_only=True):
     """A worker's claim on a job."""
 
@@ -927,7 +948,7 @@ class Claim(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A job, as it is in the tip's state.
+    """A job, which is a product, a program or a function, as it is in the tip's state.
 
     Returned by `job_get`.
     """
@@ -938,12 +959,18 @@ class Job(Struct, frozen=True, kw_only=True):
     """The job's state."""
     poster: AccountAddress
     """The account that posted the job."""
-    x: MatrixRef
-    """The left operand X, m rows by k columns."""
-    w: MatrixRef
-    """The right operand W, n rows by k columns; the product is X times W transposed."""
+    kind: JobKind
+    """What the job asks for."""
+    x: MatrixRef | None
+    """A product's left operand X, m rows by k columns; None for a task."""
+    w: MatrixRef | None
+    """A product's right operand W, n rows by k columns; the product is X times W transposed. Null for a task."""
+    task: Task | None
+    """What a task computes; None for a product."""
     tickets: int
-    """The lottery tickets that multiplying the job draws."""
+    """The lottery tickets that computing the job draws."""
+    units: int
+    """What the job is priced by: a product's tickets, or a task's units."""
     reward: NanoAmount
     """What the worker is paid."""
     bond: NanoAmount
@@ -965,7 +992,9 @@ class Job(Struct, frozen=True, kw_only=True):
     claim: Claim | None
     """The claim in force; None if there is none."""
     y: MatrixRef | None
-    """The result Y; None until it is delivered."""
+    """A product's result Y; None until it is delivered, and for a task."""
+    outputs: tuple[Hash, ...] | None
+    """The mesh ids of a task's outputs; None until it is delivered, and for a product."""
     rows_done: int | None = None
     """Rows of the result that this node's own miner has computed; None if it does not work on the job. Only job_get
     fills it in.

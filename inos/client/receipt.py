@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from inos.client.errors import ClientError
-from inos.consensus.records import MAX_RECORD_BYTES, Job, JobState
+from inos.consensus.records import MAX_RECORD_BYTES, Job, JobState, ProductWork
 from inos.primitives.codec import decode
 
 FORMAT: Final = "inos receipt 2"
@@ -70,7 +70,12 @@ def make_receipt(
     if value is None:
         raise ClientError("job-unknown", f"there is no job {job} in the state")
     record = decode(Job, bytes.fromhex(value), limit=MAX_RECORD_BYTES)
-    if record.state is not JobState.SETTLED or record.y is None:
+    product = record.work
+    if not isinstance(product, ProductWork):
+        raise ClientError(
+            "not-a-product", f"job {job} is a task, and a receipt shows a product", hint="see: inos job show JOB"
+        )
+    if record.state is not JobState.SETTLED or product.y is None:
         raise ClientError("job-open", f"job {job} is {record.state.name.lower()}; a receipt is for settled jobs")
     return Receipt(
         format=FORMAT,
@@ -82,9 +87,9 @@ def make_receipt(
         block=blocks[0],
         confirmations=tuple(blocks[1:]),
         steps=tuple(steps),
-        x=record.x.id.hex(),
-        w=record.w.id.hex(),
-        y=record.y.id.hex(),
+        x=product.x.id.hex(),
+        w=product.w.id.hex(),
+        y=product.y.id.hex(),
         soundness_bits=PRODUCT_BITS,
     )
 

@@ -18,7 +18,7 @@ from inos.client.operands import to_operand
 from inos.client.receipt import PRODUCT_BITS, Receipt, ReceiptBlock
 from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
-from inos.consensus.records import MAX_RECORD_BYTES, Job, JobState, job_key
+from inos.consensus.records import MAX_RECORD_BYTES, Job, JobState, ProductWork, job_key
 from inos.consensus.statetree import StateProof, check_proof
 from inos.consensus.validity import check_header_sanity, check_seal
 from inos.genesis import Network
@@ -147,9 +147,12 @@ def _check_settlement(receipt: Receipt) -> str:
     """Check that the record is the job's, says settled, and is in the block's state."""
     contents = read_contents(receipt)
     record, header = contents.record, contents.headers[0]
-    if record.state is not JobState.SETTLED or record.y is None:
+    product = record.work
+    if not isinstance(product, ProductWork):
+        raise ValueError("the record is that of a task")
+    if record.state is not JobState.SETTLED or product.y is None:
         raise ValueError(f"the record says {record.state.name.lower()}")
-    if (receipt.x, receipt.w, receipt.y) != (record.x.id.hex(), record.w.id.hex(), record.y.id.hex()):
+    if (receipt.x, receipt.w, receipt.y) != (product.x.id.hex(), product.w.id.hex(), product.y.id.hex()):
         raise ValueError("the matrices named are not those of the record")
     if len(receipt.siblings) > MAX_SIBLINGS:
         raise ValueError(f"{len(receipt.siblings)} siblings, and a proof has at most {MAX_SIBLINGS}")
@@ -210,10 +213,12 @@ def _check_product(receipt: Receipt, x: NDArray[Any] | None, w: NDArray[Any] | N
     if x is None or w is None or y is None:
         raise Unproven("needs --x, --w and --y")
     left, right, contents = to_operand(x, "X"), to_operand(w, "W"), read_contents(receipt)
-    record = contents.record
-    if record.y is None or y.dtype != np.int32 or y.shape != (len(x), len(w)) or x.shape[1] != w.shape[1]:
+    product = contents.record.work
+    if not isinstance(product, ProductWork) or product.y is None:
+        raise ValueError("the record has no result of a product")
+    if y.dtype != np.int32 or y.shape != (len(x), len(w)) or x.shape[1] != w.shape[1]:
         raise ValueError(f"X {x.shape}, W {w.shape} and Y {y.shape}, {y.dtype}, are no product")
-    seed = work.compute_freivalds_seed(contents.job, record.x.id, record.w.id, record.y.id)
+    seed = work.compute_freivalds_seed(contents.job, product.x.id, product.w.id, product.y.id)
     for one in (seed, secrets.token_bytes(HASH_BYTES)):
         if not work.freivalds(left, right, y, one):
             raise ValueError("Y is not X times W transposed")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inos import work
 from inos.chain.template import Template
 from inos.consensus.finality import compute_span, get_voting_committee
-from inos.consensus.records import JobState
+from inos.consensus.records import JobState, ProductWork
 from inos.core.node_core import NodeCore
 from inos.primitives.blocks import Block, compute_anchor
 from inos.primitives.bls import compute_secret as compute_bls_secret
@@ -98,7 +98,9 @@ class Worker:
         ledger = self._core.ledger
         done: list[JobId] = []
         for id, job in ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_JOBS):
-            operands = [await self._core.matrices.read(ref.matrix_id) for ref in (job.x, job.w)]
+            if not isinstance(job.work, ProductWork):
+                continue
+            operands = [await self._core.matrices.read(ref.matrix_id) for ref in (job.work.x, job.work.w)]
             if job.deadline > ledger.tip.header.height + 1:
                 x, w = operands
                 if x is not None and w is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from inos.chain.view import LedgerView
+from inos.consensus.records import ProductWork
 from inos.core.errors import NodeError
 from inos.mesh.store import MatrixStore
 from inos.node.archive.frames import (
@@ -163,8 +164,8 @@ def _list_matrices(ledger: LedgerView, block: Block) -> Iterator[MatrixId]:
     for tx in block.transactions:
         if isinstance(tx.payload, SubmitResult):
             job = ledger.state.get_job(JobId(tx.payload.job))
-            if job is not None and job.mode is JobMode.CHECKED:
-                yield from (job.x.matrix_id, job.w.matrix_id, tx.payload.y.matrix_id)
+            if job is not None and isinstance(job.work, ProductWork) and job.mode is JobMode.CHECKED:
+                yield from (job.work.x.matrix_id, job.work.w.matrix_id, tx.payload.y.matrix_id)
 
 
 def _write_matrix(writer: FrameWriter, store: MatrixStore, matrix: MatrixId) -> bool:

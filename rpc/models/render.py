@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, assert_never
 
-from inos.consensus.records import Claim, Job, JobState, StateKey
+from inos.consensus.records import Claim, Job, JobState, ProductWork, StateKey, TaskWork
 from inos.consensus.statetree import StateProof
 from inos.primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
 from inos.primitives.codec import encode
@@ -17,9 +17,12 @@ from inos.primitives.transactions import (
     JuryVote,
     Payload,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
+    TaskKind,
     Transaction,
     Transfer,
     UnbondVoter,
@@ -32,7 +35,7 @@ from inos.primitives.units import Address, BlockId, JobId
 from inos.primitives.votes import Checkpoint, Link
 from inos.rpc.errors import make_invalid_param
 from inos.rpc.models.chain import CheckpointModel, HeaderModel, LinkModel, MatrixRefModel, SealModel, StateProofModel
-from inos.rpc.models.jobs import ClaimModel, JobModel
+from inos.rpc.models.jobs import ClaimModel, JobModel, TaskModel
 from inos.rpc.models.transactions import (
     ChallengePayloadModel,
     EmptyPayloadModel,
@@ -40,8 +43,10 @@ from inos.rpc.models.transactions import (
     JuryRevealPayloadModel,
     JuryVotePayloadModel,
     PostJobPayloadModel,
+    PostTaskPayloadModel,
     RegisterVoterPayloadModel,
     ReportVoterPayloadModel,
+    SubmitOutcomePayloadModel,
     SubmitResultPayloadModel,
     TransactionModel,
     TransactionPayload,
@@ -64,6 +69,10 @@ STATE_NAMES: Final[dict[JobState, JobStateName]] = {
     JobState.CANCELLED: "cancelled",
 }
 MODE_NAMES: Final[dict[JobMode, JobModeName]] = {JobMode.CHECKED: "checked", JobMode.OPTIMISTIC: "optimistic"}
+TASK_NAMES: Final[dict[TaskKind, Literal["program", "function"]]] = {
+    TaskKind.PROGRAM: "program",
+    TaskKind.FUNCTION: "function",
+}
 MODES: Final = {name: mode for mode, name in MODE_NAMES.items()}
 VERDICT_NAMES: Final[dict[Verdict, Literal["right", "wrong", "unavailable"]]] = {
     Verdict.RIGHT: "right",
@@ -85,6 +94,8 @@ KINDS: Final[dict[type[Payload], TransactionKind]] = {
     Dispute: "dispute",
     JuryVote: "jury_vote",
     JuryReveal: "jury_reveal",
+    PostTask: "post_task",
+    SubmitOutcome: "submit_outcome",
 }
 
 
@@ -147,6 +158,19 @@ class Renderer:
                     max_burn=str(payload.max_burn),
                     tickets=compute_tickets(payload.x.rows, payload.w.rows, payload.x.cols),
                 )
+            case PostTask():
+                return PostTaskPayloadModel(
+                    task=render_task(payload),
+                    reward=str(payload.reward),
+                    bond=str(payload.bond),
+                    claim_window=payload.claim_window,
+                    deadline=payload.deadline,
+                    max_burn=str(payload.max_burn),
+                )
+            case SubmitOutcome():
+                return SubmitOutcomePayloadModel(
+                    job=payload.job.hex(), outputs=[output.hex() for output in payload.outputs]
+                )
             case SubmitResult():
                 return SubmitResultPayloadModel(job=payload.job.hex(), y=render_ref(payload.y))
             case Challenge():
@@ -190,13 +214,18 @@ class Renderer:
         )
 
     def job(self, job_id: JobId, job: Job, claim: Claim | None) -> JobModel:
+        product = job.work if isinstance(job.work, ProductWork) else None
+        task = job.work if isinstance(job.work, TaskWork) else None
         return JobModel(
             id=job_id.hex(),
             state=STATE_NAMES[job.state],
             poster=self.address(job.poster),
-            x=render_ref(job.x),
-            w=render_ref(job.w),
-            tickets=compute_tickets(job.x.rows, job.w.rows, job.x.cols),
+            kind="product" if task is None else TASK_NAMES[task.kind],
+            x=None if product is None else render_ref(product.x),
+            w=None if product is None else render_ref(product.w),
+            task=None if task is None else render_task(task),
+            tickets=job.work.tickets,
+            units=job.work.tickets if task is None else task.units,
             reward=str(job.reward),
             bond=str(job.bond),
             burned=str(job.burned),
@@ -207,12 +236,23 @@ class Renderer:
             closed_at=job.closed_at or None,
             worker=None if job.worker is None else self.address(job.worker),
             claim=None if claim is None else self.claim(claim),
-            y=None if job.y is None else render_ref(job.y),
+            y=None if product is None or product.y is None else render_ref(product.y),
+            outputs=None if task is None or task.outputs is None else [output.hex() for output in task.outputs],
         )
 
 
 def render_ref(ref: MatrixRef) -> MatrixRefModel:
     return MatrixRefModel(id=ref.id.hex(), rows=ref.rows, cols=ref.cols, root=ref.root.hex())
+
+
+def render_task(task: TaskWork | PostTask) -> TaskModel:
+    return TaskModel(
+        kind=TASK_NAMES[task.kind],
+        spec=task.spec.hex(),
+        inputs=[each.hex() for each in task.inputs],
+        tickets=task.tickets,
+        units=task.units,
+    )
 
 
 def render_checkpoint(checkpoint: Checkpoint) -> CheckpointModel:

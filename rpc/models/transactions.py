@@ -7,6 +7,7 @@ from typing_extensions import TypeAliasType
 
 from inos.primitives.units import U32_MAX, U64_MAX
 from inos.rpc.models.chain import LinkModel, MatrixRefModel
+from inos.rpc.models.jobs import TaskModel
 from inos.rpc.models.values import (
     AccountAddress,
     BlsKey,
@@ -44,6 +45,20 @@ class PostJobPayloadModel(Model):
     tickets: Annotated[Count, Field(description="The lottery tickets that multiplying the job draws.")]
 
 
+class PostTaskPayloadModel(Model):
+    """post_task: pays for a program or a function."""
+
+    task: Annotated[TaskModel, Field(description="What is computed.")]
+    reward: Annotated[NanoAmount, Field(description="What the worker is paid.")]
+    bond: Annotated[NanoAmount, Field(description="The bond that a claim requires.")]
+    claim_window: Annotated[Count, Field(description="Blocks that a worker has to deliver after its claim.")]
+    deadline: Annotated[
+        int,
+        Field(ge=0, le=U64_MAX, description="The last height at which to deliver, as signed; it may be out of range."),
+    ]
+    max_burn: Annotated[NanoAmount, Field(description="The most that the poster lets the task burn.")]
+
+
 class JobPayloadModel(Model):
     """claim_job, cancel_job or dispute: names the job."""
 
@@ -55,6 +70,13 @@ class SubmitResultPayloadModel(Model):
 
     job: Annotated[Hash, Field(description="The job's id.")]
     y: Annotated[MatrixRefModel, Field(description="The result Y.")]
+
+
+class SubmitOutcomePayloadModel(Model):
+    """submit_outcome: delivers a claimed task."""
+
+    job: Annotated[Hash, Field(description="The task's id.")]
+    outputs: Annotated[list[Hash], Field(description="The ids of the outputs in the mesh, in order.")]
 
 
 class ChallengePayloadModel(Model):
@@ -108,7 +130,9 @@ TransactionPayload = TypeAliasType(
     Annotated[
         TransferPayloadModel
         | PostJobPayloadModel
+        | PostTaskPayloadModel
         | SubmitResultPayloadModel
+        | SubmitOutcomePayloadModel
         | ChallengePayloadModel
         | JobPayloadModel
         | RegisterVoterPayloadModel

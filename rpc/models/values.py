@@ -108,6 +108,23 @@ JobMode = TypeAliasType(
         ),
     ],
 )
+TaskKind = TypeAliasType(
+    "TaskKind",
+    Annotated[
+        Literal["program", "function"],
+        Field(description='"program": a graph of exact integer tensor operations. "function": a WebAssembly command.'),
+    ],
+)
+JobKind = TypeAliasType(
+    "JobKind",
+    Annotated[
+        Literal["product", "program", "function"],
+        Field(
+            description='"product": a matrix product. "program" and "function": a whole computation, which is always '
+            "optimistic."
+        ),
+    ],
+)
 MatrixDtype = TypeAliasType(
     "MatrixDtype",
     Annotated[
@@ -132,6 +149,8 @@ TransactionKind = TypeAliasType(
             "dispute",
             "jury_vote",
             "jury_reveal",
+            "post_task",
+            "submit_outcome",
         ],
         Field(description="What a transaction does."),
     ],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from inos.chain.ledger import Ledger
 from inos.consensus.movements import Movement, Reason
-from inos.consensus.records import Job, JobState, Juror, Kind
+from inos.consensus.records import Job, JobState, Juror, Kind, ProductWork, TaskWork
 from inos.primitives.transactions import (
     ClaimJob,
     Dispute,
@@ -23,6 +23,7 @@ from inos.primitives.transactions import (
     PostJob,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
     UnbondVoter,
     Verdict,
@@ -32,7 +33,7 @@ from inos.primitives.units import Address, JobId, Nano
 from inos.primitives.votes import Aggregate, Checkpoint, Link, SignedLink
 from support.chain_maker import EASY, PEOPLE, Branch, choose_payload, feed, grow_at_random
 from support.consensus_lab import PEOPLE as NAMES
-from support.consensus_lab import Key, make_post
+from support.consensus_lab import Key, make_post, make_task
 from support.juries import make_jury_reveal, make_jury_vote
 from support.tiles import BAD_REF, Y_REF, make_challenge, make_optimistic
 from support.voters import get_bls_key, make_aggregate, prove, sign_link
@@ -58,6 +59,8 @@ def choose_any(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Paylo
         sender, payload = rng.choice(due)
         return sender or key, payload
     if kind == 0:
+        if rng.random() < 0.2:
+            return key, make_task(height, reward=rng.randint(1, 3000), bond=rng.randint(3000, 6000))
         changes = make_optimistic(height, reward=rng.randint(1, 3000), bond=rng.randint(3000, 6000))
         return key, make_post(height, **changes)
     if kind == 1 and rng.random() < 0.5:
@@ -81,8 +84,14 @@ def choose_job_step(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, 
             return key, ClaimJob(job_id)
         if job.mode is JobMode.OPTIMISTIC and job.state is JobState.CLAIMED:
             worker = next(each for each in PEOPLE if each.address == job.worker)
+            if isinstance(job.work, TaskWork):
+                return worker, SubmitOutcome(job_id, (bytes(32),))
             return worker, SubmitResult(job_id, rng.choice([BAD_REF, Y_REF]))
-        is_bad = job.y == BAD_REF and job.state in {JobState.DELIVERED, JobState.DISPUTED}
+        is_bad = (
+            isinstance(job.work, ProductWork)
+            and job.work.y == BAD_REF
+            and job.state in {JobState.DELIVERED, JobState.DISPUTED}
+        )
         if is_bad and rng.random() < 0.3:
             return key, msgspec.structs.replace(WRONG_TILE, job=job_id)
         if job.state is JobState.DELIVERED and rng.random() < 0.7:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from inos.consensus.codes import Code
 from inos.consensus.jobevents import JobEventKind
-from inos.consensus.records import JobState
+from inos.consensus.records import JobState, TaskWork
 from inos.consensus.validity import check_transaction_sanity
 from inos.primitives.jury import compute_commitment, compute_reveal_hash, compute_vote_hash
 from inos.primitives.transactions import (
@@ -28,9 +28,12 @@ from inos.primitives.transactions import (
     JuryVote,
     Payload,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
+    TaskKind,
     Transfer,
     UnbondVoter,
     Verdict,
@@ -59,6 +62,7 @@ from support.consensus_lab import (
     get_code,
     make_post,
     make_result,
+    make_task,
 )
 from support.fake_bls import FakeBls
 from support.slow_rules import SlowRules
@@ -97,6 +101,7 @@ BLS: Final = FakeBls()
 SECRETS = {BLS.compute_public_key(secret): secret for key in PEOPLE for secret in (key.secret, key.secret[::-1])}
 """Two keys of each person, by the BLS key."""
 SALT = bytes(range(32))
+OUTPUT = bytes(range(32, 64))
 WRONG_TILE = make_challenge(JobId(bytes(32)))
 
 
@@ -188,7 +193,7 @@ class Game:
         """Mostly something that is allowed."""
         return self.rng.choice(odd if self.rng.random() < 0.04 else usual)
 
-    def _choose_post(self) -> PostJob:
+    def _choose_post(self) -> PostJob | PostTask:
         height = self.model.height
         changes: dict[str, Any] = {
             "bond": self._pick([1, 101, 2000, 7777], [0]),
@@ -199,8 +204,22 @@ class Game:
         if self.rng.random() < 0.7:
             bond = self._pick([5000, 5001, 8007, 30_000], [59, 300_000])
             changes |= {"x": X_REF, "w": W_REF, "mode": JobMode.OPTIMISTIC, "bond": bond}
+        if self.rng.random() < 0.3:
+            return self._choose_task(changes)
         post = make_post(height, **changes)
         return msgspec.structs.replace(post, max_burn=self.model.compute_burn(post, D) - self._pick([0], [1]))
+
+    def _choose_task(self, changes: dict[str, Any]) -> PostTask:
+        units = self._pick([1, 12, 5000], [0, 2**40 + 1])
+        task = make_task(
+            self.model.height,
+            kind=self.rng.choice(list(TaskKind)),
+            tickets=self._pick([0], [units, units + 1]),
+            units=units,
+            **{name: changes[name] for name in ("claim_window", "deadline", "reward")},
+            bond=self._pick([5000, 5001, 8007, 30_000], [59, 300_000]),
+        )
+        return msgspec.structs.replace(task, max_burn=max(0, self.model.compute_burn(task, D) - self._pick([0], [1])))
 
     def _list_jobs(self, *states: JobState) -> list[bytes]:
         """Return ids of jobs in some states; at times those of any jobs, and one that is no job's."""
@@ -217,7 +236,10 @@ class Game:
             claim, job = model.claims.get(job_id), model.jobs.get(job_id)
             if claim is not None and rng.random() < 0.95:
                 key = next(each for each in PEOPLE if each.address == claim["worker"])
-            is_optimistic = job is not None and job["mode"] == JobMode.OPTIMISTIC
+            is_task = job is not None and isinstance(job["work"], TaskWork)
+            if is_task == self._pick([True], [False]):
+                return key, SubmitOutcome(job_id, self._pick([(OUTPUT,), (OUTPUT, OUTPUT)], [()]))
+            is_optimistic = job is not None and not is_task and job["work"].mode == JobMode.OPTIMISTIC
             result = rng.choice([BAD_REF, Y_REF]) if is_optimistic else self._pick([RIGHT], [WRONG, BENT])
             return key, SubmitResult(job_id, result)
         if roll < 0.85 and (ids := self._list_jobs(JobState.DELIVERED)):

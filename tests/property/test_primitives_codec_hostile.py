@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inos.consensus.records import Account, Claim, DisputeRecord, Job, JobState, Juror, Market, NetworkMined
+from inos.consensus.records import (
+    Account,
+    Claim,
+    DisputeRecord,
+    Job,
+    JobState,
+    Juror,
+    Market,
+    NetworkMined,
+    ProductWork,
+    TaskWork,
+)
 from inos.consensus.statetree import OtherLeaf, StateProof
 from inos.primitives.blocks import Block, Header
 from inos.primitives.codec import decode, encode
@@ -22,7 +33,10 @@ from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     PostJob,
+    PostTask,
+    SubmitOutcome,
     SubmitResult,
+    TaskKind,
     Transaction,
     Transfer,
     Verdict,
@@ -35,9 +49,17 @@ ROW = StripRow(bytes(16384), (HASH,))
 SEAL = Seal(REF, REF, 1, 200, 70_000, HASH)
 HEADER = Header(2, 77, 2**40, HASH, 2**41, HASH, HASH, HASH, ADDRESS, 2**64 - 1, SEAL)
 POST = PostJob(REF, REF, 10**10, 5, 20, 2**33, JobMode.CHECKED, 127)
+TASK = PostTask(TaskKind.PROGRAM, HASH, (HASH,), 3, 300, 10**10, 5, 20, 2**33, 127)
 TXS = tuple(
     Transaction(7, HASH, 128, 255, payload, bytes(64))
-    for payload in (Transfer(ADDRESS, 300), POST, ClaimJob(HASH), SubmitResult(HASH, REF))
+    for payload in (
+        Transfer(ADDRESS, 300),
+        POST,
+        ClaimJob(HASH),
+        SubmitResult(HASH, REF),
+        TASK,
+        SubmitOutcome(HASH, (HASH, HASH)),
+    )
 )
 VALUES: tuple[Any, ...] = (
     *TXS,
@@ -47,7 +69,8 @@ VALUES: tuple[Any, ...] = (
     Block(HEADER, TXS),
     Witness(bytes(16384), (HASH, HASH), bytes(16384), ()),
     Account(1, 2**40, 3, 4, 5, 6, 7, 8),
-    Job(ADDRESS, REF, REF, 1, 2, 3, 4, JobMode.CHECKED, 5, 6, JobState.SETTLED, ADDRESS, REF, 7),
+    Job(ADDRESS, ProductWork(REF, REF, JobMode.CHECKED, REF), 1, 2, 3, 4, 5, 6, JobState.SETTLED, ADDRESS, 7),
+    Job(ADDRESS, TaskWork(TaskKind.FUNCTION, HASH, (HASH,), 0, 9), 1, 2, 3, 4, 5, 6, JobState.OPEN, None, 0),
     Claim(ADDRESS, 1, 2, 3),
     DisputeRecord(bytes(20), 2, 1, 5, 7, (Juror(bytes(20), bytes(48), 3, HASH, Verdict.WRONG),)),
     NetworkMined(5, 7),

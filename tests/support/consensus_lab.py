@@ -26,7 +26,16 @@ from inos.primitives.codec import decode
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import DType, MatrixRef, Product, Seal, make_matrix_ref
 from inos.primitives.signatures import compute_address, compute_public_key
-from inos.primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_signing_hash, compute_tx_id
+from inos.primitives.transactions import (
+    JobMode,
+    Payload,
+    PostJob,
+    PostTask,
+    TaskKind,
+    Transaction,
+    compute_signing_hash,
+    compute_tx_id,
+)
 from inos.primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, TimeMs
 from inos.primitives.votes import Aggregate
 
@@ -118,6 +127,23 @@ def make_post(height: int, **changes: Any) -> PostJob:
         max_burn=10_000,
     )
     return msgspec.structs.replace(job, **changes)
+
+
+def make_task(height: int, **changes: Any) -> PostTask:
+    """Return a valid task for a block at `height`: a program of 20 units, 12 of them tickets."""
+    task = PostTask(
+        kind=TaskKind.PROGRAM,
+        spec=b"\x51" * 32,
+        inputs=(b"\x52" * 32, b"\x53" * 32),
+        tickets=12,
+        units=20,
+        reward=1000,
+        bond=5000,
+        claim_window=3,
+        deadline=height + 10,
+        max_burn=10_000,
+    )
+    return msgspec.structs.replace(task, **changes)
 
 
 class Records:

@@ -565,7 +565,7 @@ class FakeNode:
         """Claim, multiply and deliver every open job; return their number."""
         done = 0
         for job_id, job in self.ledger.reader.list_jobs(state=JobState.OPEN):
-            x, w = self.store.arrays[job.x.id], self.store.arrays[job.w.id]
+            x, w = self.store.arrays[job.work.x.id], self.store.arrays[job.work.w.id]
             y = x.astype(np.int32) @ w.astype(np.int32).T
             if self.spoil is not None:
                 y = self.spoil(y)

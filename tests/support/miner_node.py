@@ -18,7 +18,8 @@ from inos.chain.events import TipChanged
 from inos.chain.ledger import BlockOutcome, Tip
 from inos.chain.template import Template
 from inos.consensus.params import Params
-from inos.consensus.records import Account, Claim, Job, JobState
+from inos.consensus.posting import make_job
+from inos.consensus.records import Account, Claim, Job, JobState, ProductWork
 from inos.core.events import EventBus
 from inos.core.matrices.product_rows import ProductRows
 from inos.genesis import load_network
@@ -96,9 +97,7 @@ class FakeNode:
         refs = [work.matrix_ref(a) for a in (x, w)]
         self.matrices.update({refs[0].matrix_id: x, refs[1].matrix_id: w})
         job = JobId(bytes([len(self.jobs) + 1]) * 32)
-        self.jobs[job] = Job(
-            POSTER, refs[0], refs[1], reward, bond, 50, 10_000, mode, 1, 1, JobState.OPEN, None, None, 0
-        )
+        self.jobs[job] = Job(POSTER, ProductWork(*refs, mode), reward, bond, 50, 10_000, 1, 1, JobState.OPEN, None, 0)
         return job
 
     def announce(self, x: NDArray[Any], w: NDArray[Any]) -> JobId:
@@ -143,14 +142,13 @@ class FakeNode:
             self.jobs[JobId(payload.job)] = replace(job, state=JobState.CLAIMED, worker=sender)
             self.claims[JobId(payload.job)] = Claim(sender, job.bond, self.height, self.height + 50)
         elif isinstance(payload, PostJob):
-            terms = (payload.x, payload.w, payload.reward, payload.bond, payload.claim_window, payload.deadline)
-            job = Job(sender, *terms, payload.mode, self.height, 1, JobState.OPEN, None, None, 0)
-            self.jobs[JobId(compute_tx_id(tx))] = job
+            self.jobs[JobId(compute_tx_id(tx))] = make_job(sender, payload, self.height, 1)
         elif isinstance(payload, SubmitResult):
             job = self.jobs.get(JobId(payload.job))
             if job is None or job.worker != sender or job.state is not JobState.CLAIMED:
                 return False
-            self.jobs[JobId(payload.job)] = replace(job, state=JobState.SETTLED, y=payload.y, closed_at=self.height)
+            done = replace(job.work, y=payload.y)
+            self.jobs[JobId(payload.job)] = replace(job, state=JobState.SETTLED, work=done, closed_at=self.height)
             del self.claims[JobId(payload.job)]
         elif isinstance(payload, Transfer):
             if self.get_account(sender).balance < payload.amount + tx.fee:

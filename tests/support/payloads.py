@@ -12,8 +12,10 @@ from inos.primitives.transactions import (
     JuryVote,
     Payload,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
     Transfer,
     UnbondVoter,
@@ -21,7 +23,7 @@ from inos.primitives.transactions import (
     WithdrawBond,
 )
 from inos.primitives.votes import Checkpoint, Link, SignedLink
-from support.consensus_lab import BOB, make_post, make_result
+from support.consensus_lab import BOB, make_post, make_result, make_task
 from support.voters import get_bls_key, prove
 
 _ROW: Final = StripRow(bytes(STRIP_BYTES), ())
@@ -40,5 +42,7 @@ PAYLOADS: Final[dict[type[Payload], Payload]] = {
     ReportVoter: ReportVoter(get_bls_key("bob"), _VOTE, _VOTE),
     Dispute: Dispute(bytes(32)),
     JuryVote: JuryVote(bytes(32), 5, get_bls_key("bob"), bytes(32), bytes(96)),
+    PostTask: make_task(5),
+    SubmitOutcome: SubmitOutcome(bytes(32), (b"\x54" * 32,)),
     JuryReveal: JuryReveal(bytes(32), 5, get_bls_key("bob"), Verdict.RIGHT, bytes(32), bytes(96)),
 }

@@ -7,8 +7,10 @@ no work at the start of a block is put off.
 from itertools import zip_longest
 from typing import Any, assert_never
 
+import msgspec
+
 from inos.consensus.params import Params
-from inos.consensus.records import Claim, DisputeRecord, Job, JobState, Juror, Queued
+from inos.consensus.records import Claim, DisputeRecord, Job, JobState, Juror, ProductWork, Queued, TaskWork
 from inos.primitives.codec import encode
 from inos.primitives.hashing import Context, compute_hash, compute_stream
 from inos.primitives.transactions import (
@@ -21,8 +23,10 @@ from inos.primitives.transactions import (
     JuryVote,
     Payload,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
     Transfer,
     UnbondVoter,
@@ -59,8 +63,11 @@ class SlowRules(SlowFinality):
 
     # Prices and fees
 
-    def compute_burn(self, payload: PostJob, difficulty: int) -> int:
+    def compute_burn(self, payload: PostJob | PostTask, difficulty: int) -> int:
         """What a job burns: work, bytes if it is checked, its place."""
+        if isinstance(payload, PostTask):
+            work = -(-self.subsidy * self.params.burn_per_mille * payload.units // (1000 * difficulty))
+            return work + self.params.job_fee
         m, n, k = payload.x.rows, payload.w.rows, payload.x.cols
         tickets = -(-m // 16) * -(-n // 16) * -(-k // 1024)
         work = -(-self.subsidy * self.params.burn_per_mille * tickets // (1000 * difficulty))
@@ -70,12 +77,15 @@ class SlowRules(SlowFinality):
             size = -(-self.subsidy * self.params.byte_burn_per_mille * _count_bytes(m, n, k) // whole)
         return work + size + self.params.job_fee
 
-    def compute_size_fee(self, m: int, n: int, k: int) -> int:
-        return self.params.jury_size * -(-_count_bytes(m, n, k) // 2**20) * self.params.jury_mib_fee
+    def compute_size_fee(self, work: Any) -> int:
+        if isinstance(work, PostTask | TaskWork):
+            mib = max(1, -(-work.units // 4096))
+        else:
+            mib = -(-_count_bytes(work.x.rows, work.w.rows, work.x.cols) // 2**20)
+        return self.params.jury_size * mib * self.params.jury_mib_fee
 
     def compute_jury_fee(self, job: dict[str, Any]) -> int:
-        size_fee = self.compute_size_fee(job["x"].rows, job["w"].rows, job["x"].cols)
-        return max(size_fee, -(-int(job["bond"]) // 8))
+        return max(self.compute_size_fee(job["work"]), -(-int(job["bond"]) // 8))
 
     # What the start of a block does
 
@@ -132,7 +142,8 @@ class SlowRules(SlowFinality):
     def _reopen(self, job_id: bytes) -> None:
         """Open a job again, or cancel it past its deadline."""
         job = self.jobs[job_id]
-        job.update(state=OPEN, worker=None, y=None)
+        job.update(state=OPEN, worker=None)
+        _set_result(job, None)
         if job["deadline"] < self.height:
             self._cancel(job_id)
 
@@ -257,13 +268,13 @@ class SlowRules(SlowFinality):
                 wrong |= {"zero-amount"} if payload.amount == 0 else set()
                 is_new = payload.to != sender and self.get(payload.to) == EMPTY
                 wrong |= {"amount-too-small"} if is_new and payload.amount <= self.params.account_fee else set()
-            case PostJob():
+            case PostJob() | PostTask():
                 cost += payload.reward + self.compute_burn(payload, difficulty)
                 wrong |= self._list_post_faults(payload, difficulty)
             case ClaimJob():
                 cost += self.jobs.get(payload.job, {"bond": 0})["bond"]
                 wrong |= self._list_claim_faults(sender, payload.job)
-            case SubmitResult():
+            case SubmitResult() | SubmitOutcome():
                 wrong |= self._list_result_faults(sender, payload)
             case CancelJob():
                 wrong |= self._list_cancel_faults(sender, payload.job)
@@ -288,10 +299,11 @@ class SlowRules(SlowFinality):
                 assert_never(payload)
         return wrong | ({"insufficient-balance"} if cost > account["balance"] else set())
 
-    def _list_post_faults(self, payload: PostJob, difficulty: int) -> set[str]:
+    def _list_post_faults(self, payload: PostJob | PostTask, difficulty: int) -> set[str]:
         params, least, most = self.params, self.params.min_bond, 2**64
-        if payload.mode == JobMode.OPTIMISTIC:
-            size_fee = self.compute_size_fee(payload.x.rows, payload.w.rows, payload.x.cols)
+        is_task = isinstance(payload, PostTask)
+        if is_task or payload.mode == JobMode.OPTIMISTIC:
+            size_fee = self.compute_size_fee(payload)
             least, most = max(least, payload.reward, 2 * size_fee), 4 * self.subsidy  # type: ignore[assignment]
         faults = {
             "zero-reward": payload.reward == 0,
@@ -301,6 +313,8 @@ class SlowRules(SlowFinality):
             "deadline-passed": payload.deadline <= self.height,
             "deadline-too-far": payload.deadline > self.height + params.max_job_lifetime,
             "burn-above-maximum": self.compute_burn(payload, difficulty) > payload.max_burn,
+            "bad-units": is_task
+            and not (1 <= payload.units <= 2**40 and payload.tickets <= (payload.units if payload.kind == 1 else 0)),
         }
         return {code for code, is_broken in faults.items() if is_broken}
 
@@ -314,23 +328,29 @@ class SlowRules(SlowFinality):
             "job-not-open": job["state"] != OPEN,
             "deadline-passed": self.height > job["deadline"],
             "too-many-claims": self.get(sender)["open_claims"] >= limit,
-            "no-jury": job["mode"] == JobMode.OPTIMISTIC and not self.list_eligible(job, sender),
+            "no-jury": _is_optimistic(job) and not self.list_eligible(job, sender),
         }
         return {code for code, is_broken in faults.items() if is_broken}
 
-    def _list_result_faults(self, sender: bytes, payload: SubmitResult) -> set[str]:
+    def _list_result_faults(self, sender: bytes, payload: SubmitResult | SubmitOutcome) -> set[str]:
         job = self.jobs.get(payload.job)
+        if isinstance(payload, SubmitOutcome) and not payload.outputs:
+            return {"no-outputs"}
         if job is None:
             return {"unknown-job"}
+        if isinstance(job["work"], TaskWork) != isinstance(payload, SubmitOutcome):
+            return {"wrong-kind"}
         if job["state"] != CLAIMED:
             return {"job-not-claimed"}
         claim = self.claims[payload.job]
         faults = {
             "not-the-claimer": claim["worker"] != sender,
-            "bad-result-shape": (payload.y.rows, payload.y.cols) != (job["x"].rows, job["w"].rows),
-            "wrong-result": job["mode"] == JobMode.CHECKED and payload.y.id in self.wrong,
             "claim-expired": self.height > claim["expires_at"],
         }
+        if isinstance(payload, SubmitResult):
+            shape = (job["work"].x.rows, job["work"].w.rows)
+            faults["bad-result-shape"] = (payload.y.rows, payload.y.cols) != shape
+            faults["wrong-result"] = not _is_optimistic(job) and payload.y.id in self.wrong
         return {code for code, is_broken in faults.items() if is_broken}
 
     def _list_cancel_faults(self, sender: bytes, job_id: bytes) -> set[str]:
@@ -344,11 +364,13 @@ class SlowRules(SlowFinality):
         job = self.jobs.get(payload.job)
         if job is None:
             return {"unknown-job"}
-        if job["mode"] != JobMode.OPTIMISTIC:
+        if isinstance(job["work"], TaskWork):
+            return {"wrong-kind"}
+        if not _is_optimistic(job):
             return {"wrong-mode"}
         if job["state"] not in (DELIVERED, DISPUTED):
             return {"job-not-delivered"}
-        return set() if job["y"].id in self.wrong else {"bad-path"}
+        return set() if job["work"].y.id in self.wrong else {"bad-path"}
 
     def _list_dispute_faults(self, job_id: bytes) -> set[str]:
         job = self.jobs.get(job_id)
@@ -356,7 +378,7 @@ class SlowRules(SlowFinality):
             return {"unknown-job"}
         claim = self.claims.get(job_id)
         faults = {
-            "wrong-mode": job["mode"] != JobMode.OPTIMISTIC,
+            "wrong-mode": not _is_optimistic(job),
             "job-not-delivered": job["state"] != DELIVERED,
             "already-judged": claim is not None and claim["is_judged"],
             "no-jury": claim is not None and not self.list_eligible(job, claim["worker"]),
@@ -397,12 +419,12 @@ class SlowRules(SlowFinality):
                 entry = self.params.account_fee if self.get(payload.to) == EMPTY else 0
                 self.get(payload.to)["balance"] += payload.amount - entry
                 self.burn(entry)
-            case PostJob():
+            case PostJob() | PostTask():
                 self._apply_post(sender, payload, tx_id, self.compute_burn(payload, difficulty))
             case ClaimJob():
                 self._apply_claim(sender, payload.job)
-            case SubmitResult():
-                self._apply_result(sender, payload)
+            case SubmitResult() | SubmitOutcome():
+                self._apply_result(payload)
             case CancelJob():
                 self._cancel(payload.job)
             case Challenge():
@@ -425,20 +447,20 @@ class SlowRules(SlowFinality):
             case _:
                 assert_never(payload)
 
-    def _apply_post(self, sender: bytes, payload: PostJob, tx_id: bytes, burned: int) -> None:
+    def _apply_post(self, sender: bytes, payload: PostJob | PostTask, tx_id: bytes, burned: int) -> None:
         self.get(sender)["balance"] -= payload.reward + burned
         self.burn(burned)
         self.market["escrowed"] += payload.reward
-        kept = {
-            name: getattr(payload, name) for name in ("x", "w", "reward", "bond", "claim_window", "deadline", "mode")
-        }
+        kept = {name: getattr(payload, name) for name in ("reward", "bond", "claim_window", "deadline")}
+        names = ("x", "w", "mode") if isinstance(payload, PostJob) else ("kind", "spec", "inputs", "tickets", "units")
+        kind = ProductWork if isinstance(payload, PostJob) else TaskWork
         self.jobs[tx_id] = kept | {
+            "work": kind(**{name: getattr(payload, name) for name in names}),
             "posted_at": self.height,
             "poster": sender,
             "burned": burned,
             "state": OPEN,
             "worker": None,
-            "y": None,
             "closed_at": 0,
         }
 
@@ -457,10 +479,10 @@ class SlowRules(SlowFinality):
             "is_judged": False,
         }
 
-    def _apply_result(self, sender: bytes, payload: SubmitResult) -> None:
+    def _apply_result(self, payload: SubmitResult | SubmitOutcome) -> None:
         job = self.jobs[payload.job]
-        job["y"] = payload.y
-        if job["mode"] == JobMode.CHECKED:
+        _set_result(job, payload.y if isinstance(payload, SubmitResult) else payload.outputs)
+        if not _is_optimistic(job):
             self._pay(payload.job)
             return
         job["state"] = DELIVERED
@@ -515,6 +537,15 @@ class SlowRules(SlowFinality):
             elif job["deadline"] + 1 > self.height:
                 records[_queue_key(7, job["deadline"] + 1, job_id)] = encode(Queued())
         return records
+
+
+def _is_optimistic(job: dict[str, Any]) -> bool:
+    return isinstance(job["work"], TaskWork) or job["work"].mode == JobMode.OPTIMISTIC
+
+
+def _set_result(job: dict[str, Any], result: Any) -> None:
+    name = "outputs" if isinstance(job["work"], TaskWork) else "y"
+    job["work"] = msgspec.structs.replace(job["work"], **{name: result})
 
 
 def _count_bytes(m: int, n: int, k: int) -> int:

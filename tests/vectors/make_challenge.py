@@ -27,6 +27,7 @@ from inos.consensus.records import (
     JobState,
     Kind,
     Market,
+    ProductWork,
     Queued,
     StateKey,
     account_key,
@@ -169,18 +170,15 @@ def make_state() -> dict[str, Any]:
     _, x, w, y = product
     job = Job(
         poster=POSTER,
-        x=x,
-        w=w,
+        work=ProductWork(x, w, JobMode.OPTIMISTIC),
         reward=10**9,
         bond=10**8 + 1,
         claim_window=20,
         deadline=1000,
-        mode=JobMode.OPTIMISTIC,
         posted_at=3,
         burned=1000,
         state=JobState.CLAIMED,
         worker=worker,
-        y=None,
         closed_at=0,
     )
     records = Records(

@@ -11,11 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from inos.consensus.finality.aggregates import apply_link
 from inos.consensus.finality.committee import make_committee
 from inos.consensus.genesis_state import make_genesis
+from inos.consensus.jury import compute_task_mib
 from inos.consensus.params import Params, compute_subsidy
-from inos.consensus.prices import compute_job_price, compute_price_per_tera, compute_product_bytes
+from inos.consensus.prices import compute_job_price, compute_price_per_tera, compute_product_bytes, compute_task_price
 from inos.consensus.records import (
     FINALITY_KEY,
     MARKET_KEY,
@@ -34,8 +37,10 @@ from inos.consensus.records import (
     Member,
     NetworkMined,
     Pot,
+    ProductWork,
     Queued,
     StateKey,
+    TaskWork,
     Voter,
     VoterCount,
     VoterKey,
@@ -76,9 +81,12 @@ from inos.primitives.transactions import (
     JuryVote,
     Payload,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
+    TaskKind,
     Transaction,
     Transfer,
     UnbondVoter,
@@ -159,6 +167,7 @@ Y: Final = make_ref(DType.INT32, 32, 48, 0x33)
 ALICE: Final = compute_address(compute_public_key(SECRET))
 BOB: Final = compute_address(compute_public_key(OTHER))
 JOB: Final = JobId(b"\x44" * 32)
+TASK_JOB: Final = JobId(b"\x45" * 32)
 SALT: Final = b"\x5a" * 32
 BLS_SECRET: Final = compute_secret(b"\x01" * 32)
 OTHER_BLS_SECRET: Final = compute_secret(b"\x02" * 32)
@@ -214,10 +223,18 @@ def make_transactions() -> list[tuple[str, Transaction]]:
         ("dispute", Dispute(JOB)),
         ("jury vote", make_jury_vote()),
         ("jury reveal", make_jury_reveal()),
+        ("post task", make_task()),
+        ("outcome", SubmitOutcome(JOB, (b"\xcc" * 32, b"\xdd" * 32))),
         ("largest transfer", Transfer(BOB, 2**64 - 1)),
     ]
     key = compute_public_key(SECRET)
     return [(kind, Transaction(CHAIN_ID, key, n, 1000 + n, p, b"\x55" * 64)) for n, (kind, p) in enumerate(payloads)]
+
+
+def make_task() -> PostTask:
+    """Return a program of two inputs, priced by 5,000 units of which 4,000 are tickets."""
+    inputs = (b"\xaa" * 32, b"\xbb" * 32)
+    return PostTask(TaskKind.PROGRAM, b"\x99" * 32, inputs, 4000, 5000, 10**9, 10**9, 20, 1000, 2 * 10**9)
 
 
 def make_header(**changes: Any) -> Header:
@@ -242,24 +259,25 @@ def make_records() -> dict[StateKey, bytes]:
     """Return a record of each kind."""
     job = Job(
         poster=ALICE,
-        x=X,
-        w=W,
+        work=ProductWork(X, W, JobMode.CHECKED),
         reward=10**9,
         bond=10**8,
         claim_window=20,
         deadline=1000,
-        mode=JobMode.CHECKED,
         posted_at=3,
         burned=12,
         state=JobState.CLAIMED,
         worker=BOB,
-        y=None,
         closed_at=0,
     )
+    task = make_task()
+    work = TaskWork(task.kind, task.spec, task.inputs, task.tickets, task.units, (b"\xcc" * 32,))
+    task_job = msgspec.structs.replace(job, work=work, state=JobState.DELIVERED)
     return {
         account_key(ALICE): encode(Account(nonce=1, balance=5)),
         account_key(BOB): encode(Account(2, 10**12, 10**8, 1234, 77, 1, 5 * 10**10, 76)),
         job_key(JOB): encode(job),
+        job_key(TASK_JOB): encode(task_job),
         claim_key(JOB): encode(Claim(BOB, 10**8, 5, 25)),
         queue_key(Kind.LAPSE, Height(26), JOB): encode(Queued()),
         queue_key(Kind.DEADLINE, Height(1001), JOB): encode(Queued()),
@@ -384,6 +402,23 @@ def _make_price(shape: tuple[int, int, int], height: int, difficulty: int, mode:
     }
 
 
+def make_task_prices() -> list[dict[str, Any]]:
+    """Return what tasks of some units burn, and the MiB for which their juries are paid."""
+    return [_make_task_price(*case) for case in ((1, 1, 20_000), (4096, 1, 600), (4097, 10_000, 600), (2**40, 1, 600))]
+
+
+def _make_task_price(units: int, height: int, difficulty: int) -> dict[str, Any]:
+    price = compute_task_price(PARAMS, Height(height), Tickets(difficulty), units)
+    return {
+        "units": units,
+        "height": height,
+        "difficulty": difficulty,
+        "work": str(price.work),
+        "place": str(price.place),
+        "jury_mib": compute_task_mib(units),
+    }
+
+
 def make_proofs(records: dict[StateKey, bytes]) -> list[dict[str, Any]]:
     keys = [*records, account_key(Address(bytes(20))), account_key(Address(b"\x09" * 20))]
     proofs = []
@@ -443,6 +478,7 @@ def make_vectors() -> dict[str, Any]:
             for t in (2**192, TARGET, 2**252 - 1, 2**255)
         ],
         "prices": make_prices(),
+        "task_prices": make_task_prices(),
         "subsidies": [
             {"height": h, "subsidy": compute_subsidy(PARAMS, Height(h))}
             for h in (1, 9_999, 10_000, 100_000, 1_000_000, 3_880_000, 3_900_000, 10**9)

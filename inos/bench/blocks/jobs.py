@@ -9,7 +9,18 @@ from numpy.typing import NDArray
 
 from inos.bench.blocks.workshop import Workshop
 from inos.primitives.matrices import DType, MatrixRef, make_matrix_ref
-from inos.primitives.transactions import ClaimJob, JobMode, PostJob, SubmitResult, Transaction, compute_tx_id
+from inos.primitives.transactions import (
+    MAX_TASK_FILES,
+    ClaimJob,
+    JobMode,
+    PostJob,
+    PostTask,
+    SubmitOutcome,
+    SubmitResult,
+    TaskKind,
+    Transaction,
+    compute_tx_id,
+)
 from inos.primitives.units import U64_MAX, Hash, JobId
 from inos.work.limbs import multiply_int7
 
@@ -40,12 +51,29 @@ def make_post(shop: Workshop, mode: JobMode, **changes: Any) -> PostJob:
     return msgspec.structs.replace(post, **changes)
 
 
+def make_post_task(shop: Workshop) -> PostTask:
+    """Return a small task with as many inputs as a task may have."""
+    files = tuple(next(_tags).to_bytes(32, "big") for _ in range(MAX_TASK_FILES + 1))
+    return PostTask(
+        kind=TaskKind.PROGRAM,
+        spec=files[0],
+        inputs=files[1:],
+        tickets=1,
+        units=1,
+        reward=REWARD,
+        bond=shop.params.min_bond,
+        claim_window=WINDOW,
+        deadline=shop.height + WINDOW,
+        max_burn=U64_MAX,
+    )
+
+
 def post(shop: Workshop, mode: JobMode, number: int, **changes: Any) -> list[JobId]:
     """Put open jobs on the chain."""
     return post_all(shop, [make_post(shop, mode, **changes) for _ in range(number)])
 
 
-def post_all(shop: Workshop, posts: Sequence[PostJob]) -> list[JobId]:
+def post_all(shop: Workshop, posts: Sequence[PostJob | PostTask]) -> list[JobId]:
     """Put these jobs on the chain."""
     orders = list(shop.order(posts))
     shop.mine(orders)
@@ -60,6 +88,12 @@ def claim(shop: Workshop, jobs: Iterable[JobId]) -> Iterator[Transaction]:
 def deliver(shop: Workshop, jobs: Iterable[JobId], results: Iterable[MatrixRef]) -> Iterator[Transaction]:
     """Yield results of jobs that `claim` claimed, by the same accounts."""
     return shop.order(SubmitResult(job, y) for job, y in zip(jobs, results, strict=False))
+
+
+def deliver_outcomes(shop: Workshop, jobs: Iterable[JobId]) -> Iterator[Transaction]:
+    """Yield outcomes of tasks that `claim` claimed, each with as many outputs as one may have."""
+    outputs = tuple(bytes([n]) * 32 for n in range(MAX_TASK_FILES))
+    return shop.order(SubmitOutcome(job, outputs) for job in jobs)
 
 
 def make_results() -> Iterator[MatrixRef]:

@@ -113,6 +113,22 @@ def optimistic_results(shop: Workshop) -> Worst:
     return Worst(jobs.deliver(shop, found, jobs.make_results()))
 
 
+def task_posts(shop: Workshop) -> Worst:
+    """Small tasks, each with files of its own."""
+    shop.harden()
+    return Worst(shop.order(jobs.make_post_task(shop) for _ in range(10**6)))
+
+
+def outcomes(shop: Workshop) -> Worst:
+    """Outcomes of tasks, which nobody checks before they are disputed."""
+    voters.seat_committee(shop)
+    cost = costs.RESULT_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.DUE]
+    found = jobs.post_all(shop, [jobs.make_post_task(shop) for _ in range(_fit(shop, cost))])
+    shop.mine(jobs.claim(shop, found))
+    shop.harden()
+    return Worst(jobs.deliver_outcomes(shop, found))
+
+
 def cancels(shop: Workshop) -> Worst:
     """Open jobs that are cancelled."""
     found = jobs.post(shop, JobMode.CHECKED, _fit(shop, costs.CANCEL_US))
@@ -345,6 +361,8 @@ KINDS: Final = (
     Kind("results, checked, small", small_results),
     Kind("results, checked, large", large_results),
     Kind("results, optimistic", optimistic_results, _count_seats),
+    Kind("tasks", task_posts),
+    Kind("outcomes", outcomes, _count_seats),
     Kind("cancels", cancels),
     Kind("challenges, shallow", shallow_challenges, _count_seats),
     Kind("challenges, deep", deep_challenges, _count_seats),

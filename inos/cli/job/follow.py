@@ -76,10 +76,10 @@ def _describe_state(state: str, found: dict[str, Any] | None) -> str:
     until = (found["claim"] or {}).get("expires_at", "?")
     if state == "claimed":
         text = f"claimed by {found['worker']}, to be delivered by height {until}"
-        done, rows = found.get("rows_done"), found["x"]["rows"]
-        if not done:
+        done = found.get("rows_done")
+        if not done or not found["x"]:
             return text
-        return f"{text}; {100 * done // rows // PERCENT_STEP * PERCENT_STEP} % of its rows made by this node"
+        return f"{text}; {100 * done // found['x']['rows'] // PERCENT_STEP * PERCENT_STEP} % of its rows made by this node"
     if state == "delivered":
         return f"delivered by {found['worker']}, paid at height {until} unless it is shown wrong or disputed before"
     if state == "disputed":

@@ -36,7 +36,7 @@ from inos.client import models
 from inos.client.answers import convert
 from inos.client.blocking_client import BlockingClient
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Mode
-from inos.client.costs import choose_reward
+from inos.client.costs import choose_reward, compute_job_mib
 from inos.client.errors import ClientError
 from inos.client.job_watcher import PENDING, ignore_state
 from inos.client.operands import BadOperand, check_shapes, to_operand
@@ -247,7 +247,7 @@ def dispute(
         hint = "a result can be disputed between its delivery and its payment"
         fail("job-not-delivered", f"job {job} is {found['state']}", hint)
     bond = int(found["bond"])
-    stake = build.compute_stake(net.params, bond, found["x"]["rows"], found["w"]["rows"], found["x"]["cols"])
+    stake = build.compute_stake(net.params, bond, compute_job_mib(convert(models.Job, found, "job_get")))
     key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
     question = (
         f"Stake {format_credits(stake)} credits, of which {format_credits(stake - bond)} are the jury's fee, on job "

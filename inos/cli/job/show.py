@@ -102,10 +102,10 @@ def list_jobs(
         print_json(page)
         return
     if page["jobs"]:
-        print_text(f"{'JOB':<{SHOWN_DIGITS}}  {'STATE':<9}  {'CREDITS':>11}  ROWS x DEPTH x COLUMNS")
+        print_text(f"{'JOB':<{SHOWN_DIGITS}}  {'STATE':<9}  {'CREDITS':>11}  ROWS x DEPTH x COLUMNS, OR UNITS")
     for job in page["jobs"]:
-        shape = f"{job['x']['rows']} x {job['x']['cols']} x {job['w']['rows']}"
-        print_text(f"{shorten(job['id'])}  {job['state']:<9}  {format_credits(int(job['reward'])):>11}  {shape}")
+        reward = format_credits(int(job["reward"]))
+        print_text(f"{shorten(job['id'])}  {job['state']:<9}  {reward:>11}  {_describe_size(job)}")
     if not page["jobs"]:
         print_text("no such jobs")
     if page["next"]:
@@ -118,9 +118,8 @@ def show_job(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption =
     if json_:
         print_json(found)
         return
-    shapes = [f"{found[name]['rows']} x {found[name]['cols']}" for name in ("x", "w")]
     print_text(f"job       {found['id']}\nstate     {found['state']}")
-    print_text(f"product   X {shapes[0]} times W {shapes[1]} transposed, {found['tickets']} tickets")
+    print_text("\n".join(_describe_work(found)))
     print_text(f"reward    {format_credits(int(found['reward']))} credits")
     print_text(f"burned    {format_credits(int(found['burned']))} credits")
     print_text(f"mode      {found['mode']}, a bond of {format_credits(int(found['bond']))} credits")
@@ -132,6 +131,26 @@ def show_job(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption =
         print_text(f"closed    at height {found['closed_at']}")
     if found["y"]:
         print_text(f"result    {found['y']['id']}")
+    for output in found["outputs"] or ():
+        print_text(f"output    {output}")
+
+
+def _describe_size(job: dict[str, Any]) -> str:
+    if job["task"]:
+        return f"{job['kind']}, {job['units']} units"
+    return f"{job['x']['rows']} x {job['x']['cols']} x {job['w']['rows']}"
+
+
+def _describe_work(job: dict[str, Any]) -> list[str]:
+    """Return what a job asks for, as lines of text."""
+    if task := job["task"]:
+        return [
+            f"{task['kind']:<9} {task['spec']}",
+            f"price of  {task['units']} units, {task['tickets']} of them tickets",
+            *(f"input     {each}" for each in task["inputs"]),
+        ]
+    shapes = [f"{job[name]['rows']} x {job[name]['cols']}" for name in ("x", "w")]
+    return [f"product   X {shapes[0]} times W {shapes[1]} transposed, {job['tickets']} tickets"]
 
 
 def history(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:

@@ -54,7 +54,7 @@ async function readSummary(block) {
 async function findJob(summary) {
   if (!summary?.product) return null;
   const { jobs } = await call("job_list", { order: "newest", limit: 200 });
-  return jobs.find((job) => job.x.id === summary.product.x && job.w.id === summary.product.w) ?? null;
+  return jobs.find((job) => job.x?.id === summary.product.x && job.w.id === summary.product.w) ?? null;
 }
 
 function listStats(stats) {

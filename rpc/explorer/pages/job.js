@@ -21,12 +21,14 @@ export async function showJob(main, id) {
     const [job, history] = await Promise.all([call("job_get", { id }), call("job_history", { id })]);
     show(overview, facts(listFacts(job)));
     show(events, table(EVENT_COLUMNS, history.events));
-    const y = job.y?.id ?? "";
-    if (y !== result) drawMatrices(matrices, job);
+    const y = job.task ? (job.outputs ?? []).join() : job.y?.id ?? "";
+    if (y !== result) job.task ? drawFiles(matrices, job) : drawMatrices(matrices, job);
     result = y;
+    return job;
   };
-  await draw();
-  show(main, el("h1", {}, "Job"), overview, el("h2", {}, "Events"), events, el("h2", {}, "X, W and Y"), matrices);
+  const first = await draw();
+  const title = first.task ? "What it reads and writes" : "X, W and Y";
+  show(main, el("h1", {}, "Job"), overview, el("h2", {}, "Events"), events, el("h2", {}, title), matrices);
   return subscribe("jobs", { job: id }, draw);
 }
 
@@ -34,16 +36,25 @@ function listFacts(job) {
   return [
     ["id", el("code", {}, job.id)],
     ["state", el("span", { class: job.state === "settled" ? "tag" : "tag plain" }, job.state)],
-    ["product", `X ${job.x.rows} × ${job.x.cols} times Wᵀ ${job.w.cols} × ${job.w.rows}`],
-    ["tickets", count(job.tickets)],
+    job.task ? [job.kind, el("code", {}, job.task.spec)]
+      : ["product", `X ${job.x.rows} × ${job.x.cols} times Wᵀ ${job.w.cols} × ${job.w.rows}`],
+    job.task ? ["units", `${count(job.units)}, of which ${count(job.tickets)} are tickets`] : ["tickets", count(job.tickets)],
     ["reward", `${credits(job.reward)} credits, ${credits(job.burned)} burned`],
     ["posted by", accountLink(job.poster), ` in block ${job.posted_at}`],
     ["worker", job.worker ? accountLink(job.worker) : "none yet"],
-    ["mode", job.mode === "checked" ? "checked: every node checks the result" : "optimistic: the result can be challenged before it is paid"],
+    ["mode", job.mode === "checked" ? "checked: every node checks the result"
+      : `optimistic: the result can be ${job.task ? "disputed" : "challenged"} before it is paid`],
     ["deadline", `block ${count(job.deadline)}`],
     job.closed_at ? ["closed", `in block ${job.closed_at}`] : null,
     ["transaction", link(`#/tx/${job.id}`, "the transaction that posted it")],
   ];
+}
+
+// Names the files of a task: who runs it again gets the same outputs.
+function drawFiles(holder, job) {
+  const rows = [["specification", job.task.spec], ...job.task.inputs.map((id, n) => [`input ${n}`, id]),
+    ...(job.outputs ?? []).map((id, n) => [`output ${n}`, id])];
+  show(holder, table([["file", (row) => row[0]], ["mesh id", (row) => el("code", {}, row[1])]], rows));
 }
 
 function drawMatrices(holder, job) {

@@ -3,12 +3,12 @@
 import { call, subscribe } from "../api.js";
 import { accountLink, count, credits, el, jobLink, show, table } from "../dom.js";
 
-const STATES = ["", "open", "claimed", "delivered", "settled", "cancelled"];
+const STATES = ["", "open", "claimed", "delivered", "disputed", "settled", "cancelled", "undecided"];
 const COLUMNS = [
   ["job", (job) => jobLink(job.id)],
   ["state", (job) => el("span", { class: job.state === "settled" ? "tag" : "tag plain" }, job.state)],
-  ["product", (job) => `${job.x.rows} × ${job.x.cols} · ${job.w.cols} × ${job.w.rows}`],
-  ["tickets", (job) => count(job.tickets), "number"],
+  ["work", (job) => (job.task ? job.kind : `${job.x.rows} × ${job.x.cols} · ${job.w.cols} × ${job.w.rows}`)],
+  ["units", (job) => count(job.units), "number"],
   ["reward", (job) => credits(job.reward), "number"],
   ["posted", (job) => count(job.posted_at), "number wide"],
   ["mode", (job) => job.mode, "wide"],

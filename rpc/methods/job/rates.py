@@ -7,8 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.consensus.records import Job
-from inos.primitives.matrices import compute_tickets
+from inos.consensus.records import Job, TaskWork
 
 SAMPLE: Final = 50
 """The number of recently settled jobs that a quote considers."""
@@ -38,14 +37,14 @@ def compute_rates(settled: Sequence[Job]) -> Rates:
     """
     if not settled:
         return Rates(DEFAULT_RATE, DEFAULT_RATE, DEFAULT_RATE, 0)
-    paid = sorted((Fraction(job.reward, count_tickets(job)), count_tickets(job)) for job in settled)
+    paid = sorted((Fraction(job.reward, count_units(job)), count_units(job)) for job in settled)
     low, typical, fast = (_find_quantile(paid, share) for share in (LOW, TYPICAL, FAST))
     return Rates(low, typical, fast, len(settled))
 
 
-def count_tickets(job: Job) -> int:
-    """Return how many tickets multiplying the job draws."""
-    return compute_tickets(job.x.rows, job.w.rows, job.x.cols)
+def count_units(job: Job) -> int:
+    """Return the units that a job is priced by: a product's tickets, or a task's units."""
+    return job.work.units if isinstance(job.work, TaskWork) else job.work.tickets
 
 
 def _find_quantile(paid: Sequence[tuple[Fraction, int]], share: Fraction) -> Fraction:

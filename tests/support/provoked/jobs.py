@@ -8,9 +8,9 @@ from inos.consensus.codes import Code
 from inos.consensus.costs import QUEUE_COSTS
 from inos.consensus.records import Kind
 from inos.primitives.matrices import STRIP_BYTES, StripRow
-from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult
+from inos.primitives.transactions import CancelJob, ClaimJob, SubmitOutcome, SubmitResult
 from inos.primitives.units import JobId
-from support.consensus_lab import ALICE, BOB, PARAMS, Lab, make_operand, make_result
+from support.consensus_lab import ALICE, BOB, PARAMS, Lab, make_operand, make_result, make_task
 from support.provoked.registry import do, make_claimed, make_delivered, provokes
 from support.tiles import BAD_REF, WRONG_J, make_challenge, make_optimistic, widen
 
@@ -52,6 +52,22 @@ def deliver_for_another() -> None:
 def deliver_a_result_of_another_shape() -> None:
     lab, job = make_claimed()
     do(lab, BOB, SubmitResult(job, make_result(48, 32)))
+
+
+@provokes(Code.WRONG_KIND)
+def deliver_a_product_as_a_task() -> None:
+    lab, job = make_claimed()
+    do(lab, BOB, SubmitOutcome(job, (bytes(32),)))
+
+
+@provokes(Code.NO_OUTPUTS)
+def deliver_no_outputs() -> None:
+    do(Lab(), BOB, SubmitOutcome(NO_JOB, ()))
+
+
+@provokes(Code.BAD_UNITS)
+def post_a_task_of_no_units() -> None:
+    do(Lab(), ALICE, make_task(1, units=0, tickets=0))
 
 
 @provokes(Code.WRONG_RESULT)

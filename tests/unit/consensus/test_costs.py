@@ -31,8 +31,10 @@ from inos.primitives.transactions import (
     JuryVote,
     Payload,
     PostJob,
+    PostTask,
     RegisterVoter,
     ReportVoter,
+    SubmitOutcome,
     SubmitResult,
     Transfer,
     UnbondVoter,
@@ -41,7 +43,18 @@ from inos.primitives.transactions import (
 )
 from inos.primitives.units import JobId
 from inos.primitives.votes import Aggregate, Checkpoint, Link, SignedLink
-from support.consensus_lab import ALICE, BOB, NOBODY, PARAMS, Lab, get_code, make_operand, make_post, make_result
+from support.consensus_lab import (
+    ALICE,
+    BOB,
+    NOBODY,
+    PARAMS,
+    Lab,
+    get_code,
+    make_operand,
+    make_post,
+    make_result,
+    make_task,
+)
 
 Y = make_result(32, 48)
 MANY = msgspec.structs.replace(PARAMS, base_open_claims=50, max_open_claims=50)
@@ -205,6 +218,8 @@ def test_the_cost_table() -> None:
         PostJob: (make_post(2), 300 + 4 * (400 + 200)),
         ClaimJob: (ClaimJob(job_id), 600 + 4 * 400),
         SubmitResult: (SubmitResult(job_id, Y), 600 + 800 + 394),  # 12 strips
+        PostTask: (make_task(2), 300 + 4 * (400 + 200)),
+        SubmitOutcome: (SubmitOutcome(job_id, (hash32,)), 600 + 4 * 500),
         CancelJob: (CancelJob(job_id), 400),
         Challenge: (
             Challenge(hash32, 0, 0, msgspec.structs.replace(row, strips=bytes(3 * 16_384)), row, row),

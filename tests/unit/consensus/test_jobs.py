@@ -5,7 +5,7 @@ import pytest
 
 from inos.consensus.execution import Executed
 from inos.consensus.jobevents import JobEventKind
-from inos.consensus.records import Claim, Job, JobState, Kind
+from inos.consensus.records import Claim, Job, JobState, Kind, ProductWork
 from inos.consensus.state import compute_reputation
 from inos.primitives.errors import VerdictMissing
 from inos.primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult
@@ -51,18 +51,15 @@ def test_posting_escrows_the_reward_and_burns_the_price() -> None:
     [job_id] = [JobId(key[1:]) for key in lab.records.all if key[0] == 2]
     assert get_job(lab, job_id) == Job(
         poster=ALICE.address,
-        x=payload.x,
-        w=payload.w,
+        work=ProductWork(payload.x, payload.w, payload.mode),
         reward=1000,
         bond=101,
         claim_window=3,
         deadline=11,
-        mode=payload.mode,
         posted_at=1,
         burned=BURN,
         state=JobState.OPEN,
         worker=None,
-        y=None,
         closed_at=0,
     )
     assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 1000 - BURN - 1
@@ -120,7 +117,7 @@ def test_a_job_claimed_and_delivered() -> None:
     assert list_queue(lab, Kind.LAPSE) == []
     assert lab.state.get_market().escrowed == 0
     job = get_job(lab, job_id)
-    assert (job.state, job.worker, job.y, job.closed_at) == (JobState.SETTLED, BOB.address, Y, 3)
+    assert (job.state, job.worker, job.work.y, job.closed_at) == (JobState.SETTLED, BOB.address, Y, 3)
     assert executed.stats.settled == (job_id,)
     assert (executed.stats.tickets_settled, executed.stats.settled_burn) == (TICKETS, BURN)
     assert list_queue(lab, Kind.DEADLINE) == []

@@ -9,16 +9,19 @@ from inos.consensus.jury import (
     compute_count_height,
     compute_jury_fee,
     compute_min_bond,
+    compute_product_mib,
     compute_reveal_start,
     compute_size_fee,
+    compute_task_mib,
     draw_jurors,
     is_majority,
     list_eligible,
 )
 from inos.consensus.params import Params
-from inos.consensus.records import Committee, Member
+from inos.consensus.records import Committee, Member, ProductWork
 from inos.genesis import load_network
 from inos.primitives.hashing import Context, compute_hash, compute_stream
+from inos.primitives.transactions import JobMode
 from inos.primitives.units import Address, BlockId, JobId
 
 MIB = 1 << 20
@@ -32,17 +35,22 @@ def make_member(number: int, weight: int) -> Member:
 
 
 def test_the_fee_is_paid_for_every_started_mebibyte() -> None:
-    assert compute_size_fee(PARAMS, 1) == 21 * 100_000
-    assert compute_size_fee(PARAMS, MIB) == 21 * 100_000
-    assert compute_size_fee(PARAMS, MIB + 1) == 21 * 2 * 100_000
+    strip = 16_384
+    assert [compute_product_mib(rows, 16, 1024) for rows in (16, 31 * 16, 32 * 16)] == [1, 1, 2]  # 2 rows + 1 strips
+    assert (31 * 2 + 1) * strip < MIB < (32 * 2 + 1) * strip
+    assert compute_size_fee(PARAMS, 2) == 21 * 2 * 100_000
+
+
+def test_the_jury_of_a_task_is_paid_by_its_units() -> None:
+    assert [compute_task_mib(units) for units in (1, 4096, 4097, 2**40)] == [1, 1, 2, 2**28]
 
 
 @pytest.mark.parametrize(
-    ("reward", "product_bytes", "expected"),
-    [(1, 1, 10**9), (10**10, 1, 10**10), (1, 4096 * MIB, 2 * 21 * 4096 * 100_000)],
+    ("reward", "mib", "expected"),
+    [(1, 1, 10**9), (10**10, 1, 10**10), (1, 4096, 2 * 21 * 4096 * 100_000)],
 )
-def test_the_least_bond_is_the_largest_of_three(reward: int, product_bytes: int, expected: int) -> None:
-    assert compute_min_bond(PARAMS, reward, product_bytes) == expected
+def test_the_least_bond_is_the_largest_of_three(reward: int, mib: int, expected: int) -> None:
+    assert compute_min_bond(PARAMS, reward, mib) == expected
 
 
 def test_windows_are_two_thirds_and_one_third() -> None:
@@ -127,8 +135,9 @@ def test_the_jury_fee_is_an_eighth_of_the_bond_or_the_size_fee() -> None:
     from inos.primitives.matrices import MatrixRef
 
     class SomeJob:
-        x = MatrixRef(b"x" * 32, 16, 1024, b"r" * 32)
-        w = MatrixRef(b"w" * 32, 16, 1024, b"r" * 32)
+        work = ProductWork(
+            MatrixRef(b"x" * 32, 16, 1024, b"r" * 32), MatrixRef(b"w" * 32, 16, 1024, b"r" * 32), JobMode.OPTIMISTIC
+        )
         bond = 8_000_000_001
 
     job: Any = SomeJob()

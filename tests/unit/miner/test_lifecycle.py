@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from inos.consensus.records import Claim, Job, JobState
+from inos.consensus.records import Claim, Job, JobState, ProductWork
 from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import JobMode
@@ -16,7 +16,7 @@ REF = MatrixRef(bytes(32), 16, 16, bytes(32))
 
 
 def make_job(state: JobState, worker: Address | None = None, closed_at: int = 0) -> Job:
-    return Job(OTHER, REF, REF, 10, 1, 20, 500, JobMode.CHECKED, 1, 1, state, worker, None, closed_at)
+    return Job(OTHER, ProductWork(REF, REF, JobMode.CHECKED), 10, 1, 20, 500, 1, 1, state, worker, closed_at)
 
 
 def look(job: Job | None, *, done: bool = False, sent: int = 1, seen: int | None = 100, **fields: Any) -> Decision:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from inos.consensus.params import Params
-from inos.consensus.records import Job, JobState
+from inos.consensus.records import Job, JobState, ProductWork
 from inos.genesis import load_network
 from inos.miner.policy import Capacity, Offer, choose_job, get_refusal, is_finishable, rank_offers
 from inos.miner.settings import MinerSettings, Purpose, check_settings
@@ -32,18 +32,19 @@ def params() -> Params:
 def make_offer(number: int = 1, *, rows: int = 64, cols: int = 32, depth: int = 1024, **fields: Any) -> Offer:
     values: dict[str, Any] = {
         "poster": bytes(20),
-        "x": MatrixRef(bytes(32), rows, depth, bytes(32)),
-        "w": MatrixRef(bytes(32), cols, depth, bytes(32)),
+        "work": ProductWork(
+            MatrixRef(bytes(32), rows, depth, bytes(32)),
+            MatrixRef(bytes(32), cols, depth, bytes(32)),
+            fields.pop("mode", JobMode.CHECKED),
+        ),
         "reward": 1_000_000_000,
         "bond": 1000,
         "claim_window": 20,
         "deadline": 500,
-        "mode": JobMode.CHECKED,
         "posted_at": 1,
         "burned": 1,
         "state": JobState.OPEN,
         "worker": None,
-        "y": None,
         "closed_at": 0,
     }
     return Offer(JobId(number.to_bytes(32, "big")), Job(**(values | fields)))

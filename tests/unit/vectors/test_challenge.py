@@ -108,7 +108,7 @@ def test_what_a_wrong_result_costs_and_a_right_one_brings(vectors: Any) -> None:
     )
     assert [deadline in steps[name] for name in steps] == [True, True, True, False]
     assert [removal in steps[name] for name in steps] == [False, False, False, True]
-    assert [read(steps[name][job])[10] for name in steps] == [1, 4, 0, 2]
+    assert [read(steps[name][job])[8] for name in steps] == [1, 4, 0, 2]
     assert read(steps["delivered"][worker]) == [2, 10**12 - fee, bond, 1234, 5, 1, 0, 0]
     assert read(steps["challenged"][worker]) == [2, 10**12 - fee, 0, 0, 0, 0, 0, 0]
     assert read(steps["challenged"][watcher])[1] == 10**9 - fee + bond // 2

@@ -78,6 +78,9 @@ def test_a_few_numbers_by_hand(vectors: Any) -> None:
     assert prices[512, 1, 0]["product_bytes"] == (32 + 16 + 32) * 16_384
     assert prices[512, 1, 0]["bytes"] == str(-(-50 * 10**9 * 125 * 80 * 16_384 // (1000 * 2**26)))
     assert (prices[512, 1, 1]["bytes"], prices[1, 1, 1]["place"]) == ("0", "1000000")
+    tasks = {c["units"]: c for c in vectors["task_prices"]}
+    assert tasks[4097]["work"] == str(-(-49_500_000_000 * 125 * 4097 // (1000 * 600)))
+    assert [tasks[units]["jury_mib"] for units in (1, 4096, 4097, 2**40)] == [1, 1, 2, 2**28]
     assert [c["at"] for c in vectors["reputation"]] == [1001, 500, 500, 250, 0]
     assert vectors["subsidies"][2] == {"height": 10_000, "subsidy": 49_500_000_000}
     assert vectors["targets"][1]["difficulty"] == "600"

@@ -20,7 +20,7 @@ from inos.client.errors import ClientError
 from inos.client.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptBlock, make_receipt, read_receipt
 from inos.client.receipt_bounds import bind_to_checkpoint, bind_to_node
 from inos.client.receipt_checks import Bound, Verdict, check_receipt
-from inos.consensus.records import Job, JobMode, JobState, job_key
+from inos.consensus.records import Job, JobMode, JobState, ProductWork, job_key
 from inos.consensus.statetree import compute_state_root
 from inos.consensus.target import MIN_TARGET
 from inos.genesis import load_network
@@ -210,13 +210,12 @@ def test_a_receipt_made_from_nothing_is_not_believed() -> None:
         bond=Nano(0),
         claim_window=10,
         deadline=Height(10**6),
-        mode=JobMode.CHECKED,
+        work=ProductWork(mode=JobMode.CHECKED, **refs),
         posted_at=Height(999_000),
         burned=Nano(10**12),
         state=JobState.SETTLED,
         worker=Address(b"\x22" * 20),
         closed_at=Height(999_990),
-        **refs,
     )
     root = compute_state_root({job_key(job): encode(record)})
     blocks = [make_forged(network.params.chain_id, x, w, root)]

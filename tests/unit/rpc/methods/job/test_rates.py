@@ -19,8 +19,9 @@ async def make_jobs(ask: Ask, node: FakeNode, *paid: tuple[int, int]) -> list[Jo
     side = {"cols": 1024}
     made = []
     for tickets, reward in paid:
-        x = msgspec.structs.replace(job.x, rows=16 * tickets, **side)
-        made.append(msgspec.structs.replace(job, x=x, w=msgspec.structs.replace(job.w, rows=16, **side), reward=reward))
+        x = msgspec.structs.replace(job.work.x, rows=16 * tickets, **side)
+        product = msgspec.structs.replace(job.work, x=x, w=msgspec.structs.replace(job.work.w, rows=16, **side))
+        made.append(msgspec.structs.replace(job, work=product, reward=reward))
     return made
 
 
