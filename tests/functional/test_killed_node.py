@@ -71,6 +71,8 @@ async def test_25_kills_lose_nothing(tmp_path: Path) -> None:
         try:
             token = victim.read_token()
             await ask(victim.rpc_url, "miner_stop", token=token)
+            # Of two branches of one weight, only another block decides.
+            await await_one_tip([victim.rpc_url, steady.rpc_url])
             await ask(steady.rpc_url, "miner_stop", token=steady.read_token())
             head = await await_one_tip([victim.rpc_url, steady.rpc_url])
             assert head["height"] >= height

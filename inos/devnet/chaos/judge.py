@@ -55,13 +55,28 @@ async def is_all_included(customers: Sequence[Customer]) -> bool:
         return False
 
 
-async def set_mining(fleet: Fleet, *, is_on: bool) -> None:
-    """Start or stop the miner of every node; without new blocks all tips stay as they are.
+async def stop_mining(fleet: Fleet) -> float | None:
+    """Stop all miners, and return the seconds until all honest nodes have the same tip, or None if that takes too long.
+
+    One miner goes on until there is one tip: of two branches of one weight, only another block decides.
 
     Raises:
         InosError: a node does not answer.
     """
-    for node in fleet.nodes:
+    last, *others = fleet.nodes
+    await set_mining(others, is_on=False)
+    await await_one_tip(fleet)
+    await set_mining([last], is_on=False)
+    return await await_one_tip(fleet)
+
+
+async def set_mining(nodes: Sequence[HonestNode], *, is_on: bool) -> None:
+    """Start or stop the miners of some nodes.
+
+    Raises:
+        InosError: a node does not answer.
+    """
+    for node in nodes:
         async with Client(node.rpc_url, token=node.read_token()) as client:
             await client.call("miner_start" if is_on else "miner_stop")
 

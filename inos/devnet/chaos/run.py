@@ -20,6 +20,7 @@ from inos.devnet.chaos.judge import (
     list_problems,
     read_logs,
     set_mining,
+    stop_mining,
 )
 from inos.devnet.chaos.liars import open_liars
 from inos.devnet.chaos.plan import ChaosPlan, Kill, Partition, draw_events
@@ -177,12 +178,11 @@ class _Run:
         self._say("one tip" if first_s is not None else "NOT one tip")
         for _ in range(FINAL_ROUNDS):
             included_s = await await_included(customers)
-            await set_mining(self._fleet, is_on=False)
-            last_s = await await_one_tip(self._fleet)
+            last_s = await stop_mining(self._fleet)
             if included_s is None or last_s is None or await is_all_included(customers):
                 break
             # Two blocks came at once before the miners stopped, and the chain that won lacks some transactions.
-            await set_mining(self._fleet, is_on=True)
+            await set_mining(self._fleet.nodes, is_on=True)
         return _Healed(first_s, included_s, last_s)
 
     async def _judge(self, customers: Sequence[Customer], healed: "_Healed", lies: Mapping[str, int]) -> ChaosReport:
