@@ -13,7 +13,7 @@ from inos.primitives.transactions import U64, AddressBytes, Transaction, compute
 from inos.primitives.units import U256_MAX, Anchor, BlockId, Hash, Target, Tickets, TxId, Weight
 from inos.primitives.votes import Aggregate, compute_aggregate_leaf
 
-HEADER_VERSION: Final = 2
+HEADER_VERSION: Final = 3
 MAX_HEADER_BYTES: Final = 1024
 
 

@@ -289,7 +289,7 @@ class Lab:
         context = self.context
         seal = Seal(make_operand(16, 1024, 3), make_operand(16, 1024, 4), 0, 0, 0, bytes(32))
         return Header(
-            version=2,
+            version=3,
             chain_id=CHAIN_ID,
             height=context.parent.height + 1,
             parent=context.parent_id,

@@ -79,7 +79,8 @@ def _describe_state(state: str, found: dict[str, Any] | None) -> str:
         done = found.get("rows_done")
         if not done or not found["x"]:
             return text
-        return f"{text}; {100 * done // found['x']['rows'] // PERCENT_STEP * PERCENT_STEP} % of its rows made by this node"
+        percent = 100 * done // found["x"]["rows"] // PERCENT_STEP * PERCENT_STEP
+        return f"{text}; {percent} % of its rows made by this node"
     if state == "delivered":
         return f"delivered by {found['worker']}, paid at height {until} unless it is shown wrong or disputed before"
     if state == "disputed":
