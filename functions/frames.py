@@ -31,6 +31,8 @@ def decode_frame(data: bytes | bytearray) -> tuple[dict[str, Any], list[bytes]]:
         sizes = header.pop("parts")
         parts, at = [], _LENGTH.size + length
         for size in sizes:
+            if not 0 <= size <= len(view) - at:
+                raise BadFrame(f"a part of {size} bytes does not fit the message")
             parts.append(bytes(view[at : at + size]))
             at += size
     except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -13,6 +13,7 @@ from inos.functions.outcome import Delivered, HostFailed, NoOutcome, Outcome, Re
 from inos.functions.spec import FunctionSpec, InvalidFunction, check_data, check_spec
 from inos.functions.supervisor import Allowance, ask_child
 from inos.primitives.units import HASH_BYTES
+from inos.work.files import compute_file_id
 
 COMPILE_SECONDS: Final = 120.0
 COMPILE_MEMORY_BYTES: Final = 2**30
@@ -49,7 +50,7 @@ def run(
     """Run a function and wait for its end. It blocks: call it on a thread, which must outlive the call.
 
     Args:
-        module: the bytes that the spec's module id names; the caller has checked that.
+        module: the bytes that the spec's module id names.
         seed: the task's id, 32 bytes; the spec's own seed is used if it has one.
         cache: where compiled modules are kept; without one the module is compiled again.
         seconds: the longest time that the run may take. Default: by its steps.
@@ -67,6 +68,12 @@ def run(
         raise ValueError(f"a seed has {HASH_BYTES} bytes, not {len(seed)}")
     check_spec(spec)
     check_data(spec, len(module), len(stdin))
+    if compute_file_id(module) != spec.module:
+        raise InvalidFunction(
+            "other-module",
+            f"the module is not the file {spec.module.hex()} that the spec names",
+            hint="fetch the module by the id in the spec",
+        )
     info = inspect_module(module)
     if info.pages > spec.pages:
         detail = f"the module's memory starts with {info.pages} pages, and the spec allows {spec.pages}"

@@ -60,7 +60,7 @@ def ask_child(
     process = _start(allowance)
     try:
         answer, errors = _Exchange(process, message, allowance, stop).run()
-        code = process.wait()
+        code = process.returncode
     finally:
         process.kill()
         process.wait()
@@ -109,7 +109,7 @@ def _find_folders() -> list[str]:
 
 
 class _Exchange:
-    """Writes the message to the child's stdin and reads its outputs, until it has closed them."""
+    """Writes the message to the child's stdin and reads its outputs, until it has ended."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], message: Iterable[bytes], allowance: Allowance,
@@ -148,6 +148,10 @@ class _Exchange:
                 if time.monotonic() >= watch_at:
                     self._watch()
                     watch_at = time.monotonic() + TICK_S
+        while self._process.poll() is None:  # it has closed its outputs, and may go on for ever
+            self._watch()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(TICK_S)
         return self._answer, self._errors.decode("utf-8", "replace").strip()
 
     def _write(self, stdin: Any) -> bool:

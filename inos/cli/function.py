@@ -32,6 +32,7 @@ from inos.functions.limits import (
 )
 from inos.functions.wasi import Wasi
 from inos.primitives.units import HASH_BYTES
+from inos.work.files import compute_file_id
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -88,9 +89,10 @@ def check(
     data = _read_module(module)
     info = inspect_module(data)
     compiled = compile_module(data, cache=ModuleCache(cache_dir.expanduser()))
-    spec = _make_spec((), pages, steps, output_bytes)
+    spec = _make_spec(data, (), pages, steps, output_bytes)
     unsupported = [name for name in info.imports if not hasattr(Wasi, name)]
     shown: dict[str, Any] = {
+        "id": spec.module.hex(),
         "bytes": info.bytes,
         "functions": info.functions,
         "pages": info.pages,
@@ -102,6 +104,7 @@ def check(
     if json_:
         print_json(shown)
         return
+    print_text(f"module:   {shown['id']}")
     print_text(f"accepted: {info.bytes} bytes, {info.functions} functions; compiled {len(compiled)} bytes")
     print_text(f"memory:   {info.pages} pages of {PAGE_BYTES // 1024} KiB at the start, {pages} allowed")
     print_text(f"imports:  {', '.join(info.imports) or 'none'}")
@@ -135,9 +138,10 @@ def run_function(
     """Run a module: stdin is its input, stdout its answer, stderr its log. It sees no files, network or clock."""
     if not local:
         fail("not-local", "functions run on this machine only, in this version", "add --local")
+    data, given = _read_module(module), tuple(arg.encode("utf-8", "surrogateescape") for arg in args or ())
     outcome = run(
-        _make_spec(tuple(arg.encode("utf-8", "surrogateescape") for arg in args or ()), pages, steps, output_bytes),
-        _read_module(module),
+        _make_spec(data, given, pages, steps, output_bytes),
+        data,
         _read_input(),
         role=Role.CHECKER if as_checker else Role.WORKER,
         seed=_parse_seed(seed),
@@ -156,9 +160,8 @@ def run_function(
         sys.stdout.buffer.flush()
 
 
-def _make_spec(args: tuple[bytes, ...], pages: int, steps: int, output_bytes: int) -> FunctionSpec:
-    """Return a spec for this machine alone, whose module id is not used."""
-    return FunctionSpec(SPEC_VERSION, bytes(HASH_BYTES), args, pages, steps, output_bytes, None)
+def _make_spec(module: bytes, args: tuple[bytes, ...], pages: int, steps: int, output_bytes: int) -> FunctionSpec:
+    return FunctionSpec(SPEC_VERSION, compute_file_id(module), args, pages, steps, output_bytes, None)
 
 
 def _read_module(path: Path) -> bytes:

@@ -8,6 +8,7 @@ import wasmtime
 from inos.functions import Delivered, FunctionSpec, NoOutcome, Outcome, Role, preview1, run
 from inos.functions.engine import make_engine
 from inos.functions.host import Ended, run_module
+from inos.work.files import compute_file_id
 
 SEED: Final = bytes(range(32))
 _NAMES: Final = {preview1.I32: "i32", preview1.I64: "i64"}
@@ -78,17 +79,18 @@ def ask_error(name: str, *arguments: int | str, **options: Any) -> int:
     return int.from_bytes(ended.stdout, "little")
 
 
-def make_spec(**changes: Any) -> FunctionSpec:
-    """Return a spec with small limits."""
+def make_spec(code: bytes = b"", **changes: Any) -> FunctionSpec:
+    """Return a spec of a module with small limits."""
     given: dict[str, Any] = {
-        "version": 1, "module": bytes(32), "args": (), "pages": 16, "steps": 10**9, "output_bytes": 2**20, "seed": None,
+        "version": 1, "module": compute_file_id(code), "args": (), "pages": 16, "steps": 10**9, "output_bytes": 2**20,
+        "seed": None,
     }  # fmt: skip
     return FunctionSpec(**(given | changes))
 
 
 def run_child(module: bytes, stdin: bytes = b"", role: Role = Role.WORKER, **changes: Any) -> Outcome:
     """Run a module in a child process."""
-    return run(make_spec(**changes), module, stdin, role=role, seed=SEED)
+    return run(make_spec(module, **changes), module, stdin, role=role, seed=SEED)
 
 
 def deliver(outcome: Outcome) -> bytes:

@@ -31,7 +31,7 @@ def test_a_large_input_is_echoed() -> None:
 
 def test_the_same_call_gives_the_same_bytes_to_workers_and_checkers(tmp_path: Path) -> None:
     cache = ModuleCache(tmp_path / "cache")
-    spec = make_spec(args=(b"one", b"two"))
+    spec = make_spec(WORLD, args=(b"one", b"two"))
     outs = {
         deliver(run(spec, WORLD, b"", role=role, seed=SEED, cache=kept))
         for role in (Role.WORKER, Role.CHECKER)
@@ -39,7 +39,7 @@ def test_the_same_call_gives_the_same_bytes_to_workers_and_checkers(tmp_path: Pa
     }
     assert len(outs) == 1
     assert deliver(run(spec, WORLD, b"", role=Role.WORKER, seed=bytes(32))) not in outs
-    own = make_spec(args=(b"one", b"two"), seed=SEED)
+    own = make_spec(WORLD, args=(b"one", b"two"), seed=SEED)
     assert {deliver(run(own, WORLD, b"", role=Role.WORKER, seed=bytes(32)))} == outs
 
 
@@ -92,7 +92,7 @@ def test_invalid_code_is_refused() -> None:
 
 def test_a_run_that_takes_too_long_is_void() -> None:
     with pytest.raises(HostFailed) as failed:
-        run(make_spec(steps=2**36), LOOP, b"", role=Role.WORKER, seed=SEED, seconds=1.0)
+        run(make_spec(LOOP, steps=2**36), LOOP, b"", role=Role.WORKER, seed=SEED, seconds=1.0)
     assert failed.value.code == "function-time"
 
 
@@ -100,7 +100,7 @@ def test_a_run_can_be_stopped() -> None:
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     with pytest.raises(Stopped):
-        run(make_spec(steps=2**36), LOOP, b"", role=Role.WORKER, seed=SEED, stop=stop)
+        run(make_spec(LOOP, steps=2**36), LOOP, b"", role=Role.WORKER, seed=SEED, stop=stop)
 
 
 def test_a_compile_bomb_is_void(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,15 +119,15 @@ def test_a_compile_bomb_is_void(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_module_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = ModuleCache(tmp_path / "cache")
-    first = run(make_spec(), ECHO, b"x", role=Role.WORKER, seed=SEED, cache=cache)
+    first = run(make_spec(ECHO), ECHO, b"x", role=Role.WORKER, seed=SEED, cache=cache)
     monkeypatch.setattr(runner, "COMPILE_SECONDS", 0.0)  # compiling would fail now
-    assert run(make_spec(), ECHO, b"x", role=Role.WORKER, seed=SEED, cache=cache) == first
+    assert run(make_spec(ECHO), ECHO, b"x", role=Role.WORKER, seed=SEED, cache=cache) == first
 
 
 def test_compiled_code_that_the_engine_refuses_is_compiled_again(tmp_path: Path) -> None:
     cache = ModuleCache(tmp_path / "cache")
     cache.put(ECHO, b"compiled elsewhere")
-    assert deliver(run(make_spec(), ECHO, b"x", role=Role.WORKER, seed=SEED, cache=cache)) == b"x"
+    assert deliver(run(make_spec(ECHO), ECHO, b"x", role=Role.WORKER, seed=SEED, cache=cache)) == b"x"
     assert cache.get(ECHO) != b"compiled elsewhere"
 
 
@@ -141,7 +141,7 @@ def test_two_runs_at_once_do_not_meet() -> None:
     """Each writes its own random bytes; neither sees the other's."""
 
     def work(number: int) -> bytes:
-        return deliver(run(make_spec(), WORLD, b"", role=Role.WORKER, seed=bytes([number]) * 32))
+        return deliver(run(make_spec(WORLD), WORLD, b"", role=Role.WORKER, seed=bytes([number]) * 32))
 
     with ThreadPoolExecutor(3) as threads:
         found = list(threads.map(work, range(3)))
@@ -149,9 +149,15 @@ def test_two_runs_at_once_do_not_meet() -> None:
     assert len(set(found)) == 3
 
 
+def test_another_module_than_the_spec_names_is_refused() -> None:
+    with pytest.raises(InvalidFunction) as refused:
+        run(make_spec(WORLD), ECHO, b"", role=Role.WORKER, seed=SEED)
+    assert refused.value.code == "other-module"
+
+
 def test_a_wrong_seed_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        run(make_spec(), ECHO, b"", role=Role.WORKER, seed=b"short")
+        run(make_spec(ECHO), ECHO, b"", role=Role.WORKER, seed=b"short")
 
 
 def test_no_outcome_keeps_what_was_logged() -> None:

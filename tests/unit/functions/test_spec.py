@@ -13,6 +13,7 @@ from support.functions import make_spec
 
 SPECS = st.builds(
     make_spec,
+    code=st.just(b""),
     module=st.binary(min_size=32, max_size=32),
     args=st.lists(st.binary(max_size=40).filter(lambda arg: b"\0" not in arg), max_size=5).map(tuple),
     pages=st.integers(1, 32768),
