@@ -8,6 +8,7 @@ The package knows no blocks, tasks or nodes, reads no files, and no rule of the 
 docs/programs.md describes the language exactly.
 """
 
+from inos.programs.builder import BuiltProgram, ProgramBuilder, Value
 from inos.programs.checker import CheckedProgram, check_program
 from inos.programs.costs import Cost
 from inos.programs.encoding import compute_program_id, decode_program, encode_program
@@ -20,6 +21,7 @@ from inos.programs.types import Type
 from inos.programs.values import bind_inputs, decode_value, encode_value
 
 __all__ = [
+    "BuiltProgram",
     "CheckedProgram",
     "Cost",
     "Engine",
@@ -33,9 +35,11 @@ __all__ = [
     "Node",
     "Prepared",
     "Program",
+    "ProgramBuilder",
     "Repeat",
     "Stored",
     "Type",
+    "Value",
     "bind_inputs",
     "check_program",
     "compute_program_id",
