@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from inos.client.matmul import matmul
     from inos.client.miner import Miner
     from inos.client.operands import BadOperand
+    from inos.compiler.compiled import CompiledProgram, load_compiled
+    from inos.compiler.entry import compile
     from inos.primitives.errors import InosError
 
 __all__ = [
@@ -24,11 +26,14 @@ __all__ = [
     "BlockingClient",
     "Client",
     "ClientError",
+    "CompiledProgram",
     "InosError",
     "JobFailed",
     "Miner",
     "RemoteError",
+    "compile",
     "connect",
+    "load_compiled",
     "matmul",
 ]
 
@@ -37,11 +42,14 @@ _PLACES: Final = {
     "BlockingClient": "inos.client.blocking_client",
     "Client": "inos.client.client",
     "ClientError": "inos.client.errors",
+    "CompiledProgram": "inos.compiler.compiled",
     "InosError": "inos.primitives.errors",
     "JobFailed": "inos.client.errors",
     "Miner": "inos.client.miner",
     "RemoteError": "inos.client.errors",
+    "compile": "inos.compiler.entry",
     "connect": "inos.client.blocking_client",
+    "load_compiled": "inos.compiler.compiled",
     "matmul": "inos.client.matmul",
 }
 

@@ -1,0 +1,212 @@
+"""Exports a module by `torch.export`, calibrates it, and writes each operation by its rule."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import torch
+
+from inos.compiler import attention, elementwise, layers, reductions, views
+from inos.compiler.arithmetic import LIMIT, choose_bits
+from inos.compiler.compiled import CompiledProgram, Port
+from inos.compiler.context import LIMBS, RULES, Context, get_op, get_shape, refuse
+from inos.compiler.errors import CannotCompile
+from inos.compiler.observer import Observer
+from inos.compiler.probing import measure_errors
+from inos.compiler.report import Report
+from inos.compiler.tensors import make_tensor, to_matrix
+from inos.programs import check_program
+from inos.programs.builder import ProgramBuilder
+from inos.programs.limits import MAX_OUTPUTS
+
+CHANNEL_AXES: Final = {"linear": -1, "conv1d": 1, "conv2d": 1}
+"""The layers whose inputs are sampled, and the dimension of their inputs' channels."""
+ROOMS: Final = (attention, elementwise, layers, reductions, views)
+"""The modules that register rules."""
+
+
+def compile_module(
+    module: Any, example: Any, calibration: Iterable[Any] | None, limbs: str | Mapping[str, str], smooth: bool
+) -> CompiledProgram:
+    """Compile a module; `inos.compile` describes the arguments."""
+    inputs = _to_tuple(example)
+    batches = [inputs] if calibration is None else [_to_tuple(each) for each in calibration]
+    _check_batches(inputs, batches)
+    graph = _export(module, inputs)
+    nodes = [node for node in graph.graph.nodes if not _is_guard(node)]
+    constants = _find_constants(nodes)
+    axes = {node: CHANNEL_AXES[get_op(node)] for node in nodes if _is_layer(node) and node not in constants}
+    seen = Observer(graph, axes, constants, len(batches))
+    with torch.no_grad():
+        for batch in batches:
+            seen.run(*batch)
+    c = Context(ProgramBuilder(), seen, _read_limbs(limbs), smooth)
+    c.folds = _find_folds(nodes, constants)
+    ports = _write_nodes(c, nodes, constants)
+    return _finish(c, nodes, ports, batches[0])
+
+
+def _finish(c: Context, nodes: list[Any], ports: list[Port], batch: tuple[Any, ...]) -> CompiledProgram:
+    found = _get_outputs(nodes)
+    values, outputs = [], []
+    for index, node in enumerate(found):
+        tensor = c.outputs.get(node)
+        if tensor is None:
+            refuse(node, "the output does not depend on the inputs", "return it from outside of the compiled module")
+        values.append(to_matrix(c.b, tensor, max(len(tensor.sizes) - 1, 0)))
+        outputs.append(
+            Port(f"output{index}" if len(found) > 1 else "output", tensor.sizes, _get_kind(node), tensor.bits)
+        )
+    built = c.b.finish(values)
+    checked = check_program(built.program)
+    compiled = CompiledProgram(built.program, checked, built.matrices, tuple(ports), tuple(outputs), Report(()))
+    return msgspec.structs.replace(compiled, report=measure_errors(c, compiled, found, batch))
+
+
+def _export(module: Any, inputs: tuple[Any, ...]) -> Any:
+    if not isinstance(module, torch.nn.Module):
+        raise CannotCompile("bad-module", f"{type(module).__name__} is no torch.nn.Module", hint="wrap it in one")
+    was_training = module.training
+    try:
+        graph = torch.export.export(module.eval(), inputs).module()
+        graph.graph.eliminate_dead_code()
+        return graph
+    except (torch._dynamo.exc.TorchDynamoException, RuntimeError) as error:
+        raise CannotCompile(
+            "not-exportable",
+            f"torch.export cannot export {type(module).__name__}: {str(error).strip().splitlines()[0]}",
+            hint="forward() must not branch on data, and all sizes must follow from the example's",
+        ) from error
+    finally:
+        module.train(was_training)
+
+
+def _write_nodes(c: Context, nodes: list[Any], constants: set[Any]) -> list[Port]:
+    ports: list[Port] = []
+    for node in nodes:
+        if node.op == "placeholder":
+            port = _write_input(c, node)
+            if port is not None:
+                ports.append(port)
+        elif node in constants:
+            c.outputs[node] = c.seen.constants.get(node)
+        elif node.op == "call_function":
+            c.outputs[node] = _write_node(c, node)
+    return ports
+
+
+def _write_node(c: Context, node: Any) -> Any:
+    rule = RULES.get(get_op(node))
+    if rule is None:
+        refuse(node, "the compiler has no rule for this operation", "docs/compile.md lists what it knows")
+    args = torch.fx.node.map_arg(node.args, c.outputs.__getitem__)
+    options = torch.fx.node.map_arg(node.kwargs, c.outputs.__getitem__)
+    return rule(c, node, args, options)
+
+
+def _write_input(c: Context, node: Any) -> Port | None:
+    sizes, kind = get_shape(node), _get_kind(node)
+    if not sizes or not node.users:
+        refuse(node, "the input has no dimensions, or nothing uses it", "remove it from forward()")
+    cols = sizes[-1]
+    rows = int(np.prod(sizes[:-1]))
+    span = c.seen.spans[node]
+    if kind == "float":
+        bits = choose_bits(span.peak)
+        value = c.b.input(rows, cols, -LIMIT if span.lo < 0 else 0, LIMIT)
+    elif kind == "bool":
+        bits, value = None, c.b.input(rows, cols, 0, 1)
+    else:
+        top = max(int(span.hi), *_find_vocabularies(c, node), 0)
+        bits, value = None, c.b.input(rows, cols, min(int(span.lo), 0), top)
+    c.outputs[node] = make_tensor(value, sizes, bits)
+    return Port(node.name, sizes, kind, bits)
+
+
+def _find_vocabularies(c: Context, node: Any) -> list[int]:
+    """Return the last token numbers of the embeddings that read this node, directly or through views."""
+    found = [0]
+    for user in node.users:
+        if get_op(user) == "embedding" and user.args[1] is node:
+            found.append(len(c.seen.constants[user.args[0]]) - 1)
+        elif get_op(user) in views.VIEWS:
+            found += _find_vocabularies(c, user)
+    return found
+
+
+def _find_constants(nodes: list[Any]) -> set[Any]:
+    """Return the nodes that do not depend on any input."""
+    found: set[Any] = set()
+    for node in nodes:
+        is_computed = node.op == "call_function" and all(each in found for each in node.all_input_nodes)
+        if node.op == "get_attr" or is_computed:
+            found.add(node)
+    return found
+
+
+def _find_folds(nodes: list[Any], constants: set[Any]) -> dict[Any, Any]:
+    """Return the batch norm that each layer takes in, by the layer: the only user of a layer with weights."""
+    found = {}
+    for node in nodes:
+        if node.op == "call_function" and get_op(node) == "batch_norm":
+            source = node.args[0]
+            if _is_layer(source) and source not in constants and len(source.users) == 1 and len(get_shape(source)) != 3:
+                found[source] = node
+    return found
+
+
+def _is_layer(node: Any) -> bool:
+    return node.op == "call_function" and get_op(node) in CHANNEL_AXES
+
+
+def _is_guard(node: Any) -> bool:
+    """Return True for what torch.export adds to check inputs."""
+    return node.op == "call_module" or "assert" in str(node.target) or "guard" in str(node.target)
+
+
+def _get_outputs(nodes: list[Any]) -> list[Any]:
+    given = nodes[-1].args[0]
+    found = list(given) if isinstance(given, (tuple, list)) else [given]
+    if not all(isinstance(each, torch.fx.Node) for each in found) or len(found) > MAX_OUTPUTS:
+        raise CannotCompile(
+            "bad-outputs", f"the module returns {len(found)} results; a program has up to {MAX_OUTPUTS} tensors",
+            hint="return tensors only, as one tuple",
+        )  # fmt: skip
+    return found
+
+
+def _get_kind(node: Any) -> str:
+    dtype = node.meta["val"].dtype
+    if dtype is torch.bool:
+        return "bool"
+    return "float" if dtype.is_floating_point else "int"
+
+
+def _to_tuple(example: Any) -> tuple[Any, ...]:
+    return tuple(example) if isinstance(example, (tuple, list)) else (example,)
+
+
+def _check_batches(inputs: tuple[Any, ...], batches: list[tuple[Any, ...]]) -> None:
+    if not batches:
+        raise CannotCompile("bad-calibration", "there are no calibration inputs", hint="give at least one")
+    for index, batch in enumerate([inputs, *batches]):
+        if not all(isinstance(each, torch.Tensor) for each in batch):
+            raise CannotCompile("bad-calibration", "inputs must be tensors", hint="give tensors, or tuples of them")
+        shapes, wanted = [tuple(each.shape) for each in batch], [tuple(each.shape) for each in inputs]
+        if shapes != wanted:
+            raise CannotCompile(
+                "bad-calibration", f"calibration input {index - 1} has sizes {shapes}; the example has {wanted}",
+                hint="cut or pad the batches to the example's sizes",
+            )  # fmt: skip
+
+
+def _read_limbs(limbs: str | Mapping[str, str]) -> dict[str, Any]:
+    wanted = {"*": limbs} if isinstance(limbs, str) else dict(limbs)
+    wrong = sorted({each for each in wanted.values() if each not in LIMBS})
+    if wrong:
+        raise CannotCompile("bad-limbs", f"limbs are {wrong[0]!r}", hint=f"use one of {', '.join(LIMBS)}")
+    return {pattern: LIMBS[each] for pattern, each in wanted.items()}
+
+
+__all__ = ["compile_module"]
