@@ -118,6 +118,7 @@ INLINE: Final = {
     "inos bench sync": "inos bench sync --blocks 40",
     "inos bench snapshot": "inos bench snapshot --accounts 200",
     "inos bench mesh": "inos bench mesh --mib 2",
+    "inos program run": "inos program run program.bin pixels.npy weights.npy",
 }
 """Commands in running text, with what is typed for each, in this order, after the commands of the blocks."""
 
@@ -307,7 +308,7 @@ def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
                     for one in split_commands(block):
                         if one.text.split("  #")[0].strip() not in ELSEWHERE:
                             reader.type(one)
-                elif block.language == "python" and block.page in ("README.md", "docs/client.md"):
+                elif block.language == "python" and block.page in ("README.md", "docs/client.md", "docs/programs.md"):
                     reader.run_python(block)
             for named, text in INLINE.items():
                 if named in inline:
