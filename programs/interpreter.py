@@ -37,7 +37,7 @@ class Interpreter:
         number = len(checked.program.inputs)
         for index, node in enumerate(checked.program.nodes):
             compute = self._prepare(checked, index, node, number)
-            self._steps.append(_Step(compute, isinstance(node.op, Repeat), node.operands, checked.dead[index]))
+            self._steps.append(_Step(compute, type(node.op) is Repeat, node.operands, checked.dead[index]))
             number += len(checked.bodies[index].results) if index in checked.bodies else 1
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -54,7 +54,7 @@ class Interpreter:
 
     def _prepare(self, checked: CheckedProgram, index: int, node: Node, number: int) -> Callable[[list[Array]], Any]:
         operands = [checked.types[operand] for operand in node.operands]
-        if isinstance(node.op, Repeat):
+        if type(node.op) is Repeat:
             return _Loop(node.op, operands, checked.bodies[index], self._product).run
         return make_kernel(node.op, operands, checked.types[number], self._product)
 

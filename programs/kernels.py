@@ -5,8 +5,7 @@ values are computed in blocks, so that beside operands and result a kernel needs
 """
 
 from collections.abc import Callable, Sequence
-from math import prod
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from blake3 import blake3
@@ -40,39 +39,14 @@ RANDOM_CONTEXT: Final = "inos program random v1"
 
 def make_kernel(op: SimpleOp, operands: Sequence[Type], result: Type, product: Multiply) -> Kernel:
     """Return the function that computes one node; products are made by `product`."""
-    storage = result.storage
-    match op:
-        case MatmulT(blocks):
-            return lambda args: product(args[0], args[1], blocks).astype(storage, copy=False)
-        case Add():
-            return _in_blocks(_make_add(operands, result), result)
-        case Mul(shift):
-            return _in_blocks(_make_mul(shift, operands, result), result)
-        case IntDiv():
-            return _in_blocks(_make_intdiv(operands, result), result)
-        case Clamp(lo, hi):
-            return _in_blocks(_make_clamp(lo, hi, operands[0], result), result)
-        case Table(first):
-            return _make_table(first, result)
-        case ReduceSum(axis):
-            working = get_working(result.lo, result.hi)
-            return lambda args: args[0].sum(axis=axis, keepdims=True, dtype=working).astype(storage, copy=False)
-        case ReduceMax(axis):
-            return lambda args: args[0].max(axis=axis, keepdims=True).astype(storage, copy=False)
-        case View():
-            return _make_view(op)
-        case Gather():
-            return _make_gather(result)
-        case Concat(axis):
-            return _make_concat(axis, result)
-        case Random(rows, cols, bits):
-            return lambda args: draw_random(args[0], rows, cols, bits)
-        case _:
-            assert_never(op)
+    if type(op) is MatmulT:
+        blocks, storage = op.blocks, result.storage
+        return lambda args: product(args[0], args[1], blocks).astype(storage, copy=False)
+    return MAKERS[type(op)](op, operands, result)
 
 
 def _in_blocks(kernel: Kernel, result: Type) -> Kernel:
-    """Return the kernel as it is for a small result, and applied block by block for a large one."""
+    """Return an elementwise kernel as it is for a small result, and applied block by block for a large one."""
     if result.size <= BLOCK:
         return kernel
     rows, cols, storage = result.rows, result.cols, result.storage
@@ -96,13 +70,13 @@ def _cut(array: Array, rows: slice, cols: slice) -> Array:
     return array[rows if array.shape[0] > 1 else whole, cols if array.shape[1] > 1 else whole]
 
 
-def _make_add(operands: Sequence[Type], result: Type) -> Kernel:
+def _make_add(_: Add, operands: Sequence[Type], result: Type) -> Kernel:
     working, storage = _get_working(operands, result.lo, result.hi), result.storage
-    return lambda args: np.add(args[0], args[1], dtype=working).astype(storage, copy=False)
+    return _in_blocks(lambda args: np.add(args[0], args[1], dtype=working).astype(storage, copy=False), result)
 
 
-def _make_mul(shift: int, operands: Sequence[Type], result: Type) -> Kernel:
-    a, b = operands
+def _make_mul(op: Mul, operands: Sequence[Type], result: Type) -> Kernel:
+    (a, b), shift = operands, op.shift
     corners = (a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi)
     half, storage = 1 << shift >> 1, result.storage
     working = _get_working(operands, half, min(corners) - half, max(corners) + half)
@@ -117,10 +91,10 @@ def _make_mul(shift: int, operands: Sequence[Type], result: Type) -> Kernel:
         product >>= shift
         return product.astype(storage, copy=False)
 
-    return multiply_and_shift if shift else multiply
+    return _in_blocks(multiply_and_shift if shift else multiply, result)
 
 
-def _make_intdiv(operands: Sequence[Type], result: Type) -> Kernel:
+def _make_intdiv(_: IntDiv, operands: Sequence[Type], result: Type) -> Kernel:
     a, storage = operands[0], result.storage
     working = _get_working(operands, -a.lo, result.lo, result.hi)
 
@@ -132,13 +106,13 @@ def _make_intdiv(operands: Sequence[Type], result: Type) -> Kernel:
         np.negative(quotient, out=quotient, where=args[0] < 0)  # towards zero, as C divides
         return quotient.astype(storage, copy=False)
 
-    return divide_positive if a.lo >= 0 else divide
+    return _in_blocks(divide_positive if a.lo >= 0 else divide, result)
 
 
-def _make_clamp(lo: int, hi: int, x: Type, result: Type) -> Kernel:
-    storage = result.storage
+def _make_clamp(op: Clamp, operands: Sequence[Type], result: Type) -> Kernel:
+    x, lo, hi, storage = operands[0], op.lo, op.hi, result.storage
     if lo > x.hi or hi < x.lo:
-        return lambda args: np.full(args[0].shape, result.lo, dtype=storage)
+        return lambda _: np.full(result.shape, result.lo, dtype=storage)
     is_low, is_high = lo > x.lo, hi < x.hi
 
     def clamp(args: Sequence[Array]) -> Array:
@@ -146,11 +120,11 @@ def _make_clamp(lo: int, hi: int, x: Type, result: Type) -> Kernel:
         kept = np.minimum(kept, hi) if is_high else kept
         return kept.astype(storage, copy=False)
 
-    return clamp
+    return _in_blocks(clamp, result)
 
 
-def _make_table(first: int, result: Type) -> Kernel:
-    rows, cols, storage = result.rows, result.cols, result.storage
+def _make_table(op: Table, _: Sequence[Type], result: Type) -> Kernel:
+    first, rows, cols, storage = op.first, result.rows, result.cols, result.storage
 
     def look_up(args: Sequence[Array]) -> Array:
         table, index = args[1][0], np.subtract(args[0], first, dtype=np.int64)
@@ -165,7 +139,7 @@ def _make_table(first: int, result: Type) -> Kernel:
     return look_up if result.size <= BLOCK else look_up_blocks
 
 
-def _make_gather(result: Type) -> Kernel:
+def _make_gather(_: Gather, __: Sequence[Type], result: Type) -> Kernel:
     rows, height = result.rows, max(1, BLOCK // result.cols)
     shape, storage = result.shape, result.storage
 
@@ -181,10 +155,30 @@ def _make_gather(result: Type) -> Kernel:
     return gather if rows <= height else gather_blocks
 
 
-def _make_view(op: View) -> Kernel:
+def _make_sum(op: ReduceSum, _: Sequence[Type], result: Type) -> Kernel:
+    axis, storage, working = op.axis, result.storage, get_working(result.lo, result.hi)
+
+    def reduce(args: Sequence[Array]) -> Array:
+        total: Array = np.add.reduce(args[0], axis=axis, dtype=working, keepdims=True)
+        return total.astype(storage, copy=False)
+
+    return reduce
+
+
+def _make_max(op: ReduceMax, _: Sequence[Type], result: Type) -> Kernel:
+    axis, storage = op.axis, result.storage
+
+    def reduce(args: Sequence[Array]) -> Array:
+        largest: Array = np.maximum.reduce(args[0], axis=axis, keepdims=True)
+        return largest.astype(storage, copy=False)
+
+    return reduce
+
+
+def _make_view(op: View, _: Sequence[Type], result: Type) -> Kernel:
     dimensions = op.rows + op.cols
-    lengths, strides = tuple(n for n, _ in dimensions), tuple(s for _, s in dimensions)
-    shape, offset = (prod(n for n, _ in op.rows), prod(n for n, _ in op.cols)), op.offset
+    lengths, strides = tuple([n for n, _ in dimensions]), tuple([s for _, s in dimensions])
+    shape, offset = result.shape, op.offset
 
     def view(args: Sequence[Array]) -> Array:
         x, item = args[0], args[0].itemsize
@@ -194,13 +188,18 @@ def _make_view(op: View) -> Kernel:
     return view
 
 
-def _make_concat(axis: int, result: Type) -> Kernel:
-    shape, storage = result.shape, result.storage
+def _make_concat(op: Concat, _: Sequence[Type], result: Type) -> Kernel:
+    axis, shape, storage = op.axis, result.shape, result.storage
 
     def concat(args: Sequence[Array]) -> Array:
         return np.concatenate(args, axis=axis, out=np.empty(shape, dtype=storage), casting="same_kind")
 
     return concat
+
+
+def _make_random(op: Random, _: Sequence[Type], __: Type) -> Kernel:
+    rows, cols, bits = op.rows, op.cols, op.bits
+    return lambda args: draw_random(args[0], rows, cols, bits)
 
 
 def draw_random(key: Array, rows: int, cols: int, bits: int) -> Array:
@@ -222,4 +221,20 @@ def draw_random(key: Array, rows: int, cols: int, bits: int) -> Array:
 
 def _get_working(operands: Sequence[Type], *bounds: int) -> np.dtype[Any]:
     """Return the machine type in which a computation with these bounds on these operands is exact."""
-    return get_working(*bounds, *(each.lo for each in operands), *(each.hi for each in operands))
+    return get_working(*bounds, *[each.lo for each in operands], *[each.hi for each in operands])
+
+
+MAKERS: Final[dict[type[SimpleOp], Callable[[Any, Sequence[Type], Type], Kernel]]] = {
+    Add: _make_add,
+    Mul: _make_mul,
+    IntDiv: _make_intdiv,
+    Clamp: _make_clamp,
+    Table: _make_table,
+    ReduceSum: _make_sum,
+    ReduceMax: _make_max,
+    View: _make_view,
+    Gather: _make_gather,
+    Concat: _make_concat,
+    Random: _make_random,
+}
+"""All but products, which the interpreter's caller makes."""

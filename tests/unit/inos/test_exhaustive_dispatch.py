@@ -25,6 +25,7 @@ from inos.primitives.transactions import Payload, Transaction, get_job_id, sign_
 from inos.primitives.units import Height, Tickets
 from inos.programs.costs import WEIGHTS
 from inos.programs.inference import RULES
+from inos.programs.kernels import MAKERS
 from inos.programs.ops import MatmulT, SimpleOp
 from inos.programs.structure import OP_NAMES, Op, Source
 from inos.rpc.methods.job.history import EVENT_NAMES
@@ -42,7 +43,6 @@ UNIONS: dict[str, set[str]] = {
     "Payload": {kind.__name__ for kind in get_args(Payload)},
     "Event": {kind.__name__ for kind in get_args(Event)},
     "FetchStep": {kind.__name__ for kind in get_args(FetchStep)},
-    "SimpleOp": {kind.__name__ for kind in get_args(SimpleOp)},
     "Source": {kind.__name__ for kind in get_args(Source)},
 }
 ANSWERING = {"handle_request"}
@@ -120,7 +120,7 @@ def test_every_message_is_taken_by_some_part_of_the_network() -> None:
 
 def test_tables_by_kind_are_whole() -> None:
     assert set(OP_NAMES) == set(get_args(Op))
-    assert set(RULES) == set(get_args(SimpleOp)) == {*WEIGHTS, MatmulT}
+    assert set(RULES) == set(get_args(SimpleOp)) == {*WEIGHTS, MatmulT} == {*MAKERS, MatmulT}
     assert set(PAYLOADS) == set(KINDS) == set(get_args(Payload))
     assert set(STATE_NAMES) == set(JobState)
     assert set(EVENT_NAMES) == set(JobEventKind)
