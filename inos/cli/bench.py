@@ -327,6 +327,24 @@ def start(rounds: RoundsOption = 5, json_: JsonOption = False) -> None:
     _print_lines(describe_starts(rows), rounds)
 
 
+@app.command()
+def functions(
+    modules: Annotated[
+        list[Path] | None, typer.Argument(metavar="[MODULE.wasm]...", help="Modules to compile and call as well.")
+    ] = None,
+    rounds: RoundsOption = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Time calls of functions: the start of the child process, compiling, steps, calls to the host."""
+    from inos.bench.functions import describe_functions, measure_functions
+
+    rows = measure_functions(modules or [], rounds)
+    if json_:
+        _print_json({"measured": msgspec.to_builtins(rows)})
+        return
+    _print_lines(describe_functions(rows), rounds)
+
+
 def _print_json(found: dict[str, Any], extra: dict[str, str] | None = None) -> None:
     from inos.bench.machine import describe_machine
 

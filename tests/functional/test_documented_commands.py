@@ -117,6 +117,7 @@ INLINE: Final = {
     "inos bench finality": "inos bench finality --rounds 2",
     "inos bench sync": "inos bench sync --blocks 40",
     "inos bench snapshot": "inos bench snapshot --accounts 200",
+    "inos bench functions": "inos bench functions --rounds 1 words.wasm",
     "inos bench mesh": "inos bench mesh --mib 2",
     "inos program run": "inos program run program.bin pixels.npy weights.npy",
 }

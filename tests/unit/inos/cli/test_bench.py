@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from inos.bench.floats import measure_floats
 from inos.bench.load import Load, LoadMeter
 from inos.cli.main import app
+from support.documents import ROOT
 
 SHAPE = ("--shape", "40x50x1100", "--rounds", "1", "--threads", "1")
 
@@ -109,3 +110,12 @@ def test_starts_are_timed() -> None:
     measured = json.loads(result.stdout)["measured"]
     assert len(measured) == 3
     assert all(row["seconds"] > 0 < row["limit_s"] for row in measured)
+
+
+def test_functions_are_timed() -> None:
+    module = str(ROOT / "examples" / "functions" / "words-c.wasm")
+    result = CliRunner().invoke(app, ["bench", "functions", module, "--rounds", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)["measured"]
+    assert len(measured) == 7
+    assert all(row["value"] > 0 for row in measured)
