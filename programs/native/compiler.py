@@ -1,6 +1,7 @@
 """A checked program as the words that the C code runs (csrc/code.h)."""
 
 from array import array
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -10,10 +11,11 @@ from inos.programs.native.chains import Chained, Layout, Step, find_layout
 from inos.programs.native.emitting import ChainEmitter
 from inos.programs.ops import Concat, Gather, MatmulT, Random
 from inos.programs.structure import Node, Repeat
-from inos.programs.types import Type
+from inos.programs.types import INT32, Type
 
-CHAIN, CALL, GATHER, CONCAT, REPEAT = range(5)
+CHAIN, CALL, PRODUCT, GATHER, CONCAT, REPEAT = range(6)
 HEADER_WORDS: Final = 6
+MAX_SMALL_MACS: Final = 1 << 23
 
 
 class Call(Struct, frozen=True):
@@ -31,16 +33,26 @@ class Compiled(Struct, frozen=True, eq=False):
     calls: tuple[Call, ...]
 
 
-def compile_program(checked: CheckedProgram) -> Compiled:
-    """Compile a checked program with all its loops."""
-    compiler = _Compiler()
+def compile_program(checked: CheckedProgram, is_injected: bool = True) -> Compiled:
+    """Compile a checked program with all its loops.
+
+    Args:
+        is_injected: all products are calls; otherwise small ones are computed in C.
+    """
+    compiler = _Compiler(is_injected)
     root, _ = compiler.add_plan(checked)
     compiler.code[0] = root
     return Compiled(compiler.code, tuple(compiler.calls))
 
 
+def is_small(operands: Sequence[Type], product: Type) -> bool:
+    """Return True for a product that C computes faster than BLAS, whose operands become floats first."""
+    return product.storage == INT32 and operands[0].cols * product.size <= MAX_SMALL_MACS
+
+
 class _Compiler:
-    def __init__(self) -> None:
+    def __init__(self, is_injected: bool) -> None:
+        self._is_injected = is_injected
         self.code = array("q", [0])
         self.calls: list[Call] = []
 
@@ -79,6 +91,8 @@ class _Compiler:
         match op:
             case MatmulT() | Random():
                 operands = tuple([checked.types[number] for number in node.operands])
+                if isinstance(op, MatmulT) and not self._is_injected and is_small(operands, checked.types[step.result]):
+                    return PRODUCT, [op.blocks]
                 self.calls.append(Call(op, operands, checked.types[step.result]))
                 return CALL, [len(self.calls) - 1]
             case Gather():

@@ -38,7 +38,7 @@ class NativeInterpreter:
         self._target = next(iter(targets.values())) if target is None else targets[target]
         self._inputs = [each.type for each in checked.program.inputs]
         self._results = checked.results
-        compiled = compile_program(checked)
+        compiled = compile_program(checked, product is not multiply)
         self._code, self._calls = compiled.code, compiled.calls
         self._computes = [_make_compute(call, product) for call in compiled.calls]
         self._words = self._ffi.from_buffer("int64_t[]", self._code)

@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from inos.programs import CheckedProgram, Interpreter, Multiply, Type, bind_inputs, check_program, interpreter  # noqa: E402
 from inos.programs.kernels import Kernel, make_kernel  # noqa: E402
-from inos.programs.native.compiler import compile_program  # noqa: E402
+from inos.programs.native.compiler import compile_program, is_small  # noqa: E402
 from inos.programs.ops import MatmulT, SimpleOp  # noqa: E402
 from inos.programs.ops import Random as RandomOp  # noqa: E402
 from inos.programs.types import Array  # noqa: E402
@@ -33,15 +33,15 @@ def main() -> None:
     for seed in range(count):
         rng = Random(seed)
         checked = check_program((make_program if seed % 2 else make_wide_program)(rng))
-        add_case(words, checked, rng)
+        add_case(words, checked, rng, is_injected=seed % 3 == 0)
     path.write_bytes(words.tobytes())
 
 
-def add_case(words: "array[int]", checked: CheckedProgram, rng: Random) -> None:
+def add_case(words: "array[int]", checked: CheckedProgram, rng: Random, is_injected: bool) -> None:
     inputs = bind_inputs(checked, draw_inputs(checked, rng))
     called: list[Array] = []
-    results = run_recorded(checked, inputs, called)
-    compiled = compile_program(checked)
+    results = run_recorded(checked, inputs, called, is_injected)
+    compiled = compile_program(checked, is_injected)
     words.append(len(compiled.code))
     words.extend(compiled.code)
     for blobs in (inputs, called, results):
@@ -52,12 +52,13 @@ def add_case(words: "array[int]", checked: CheckedProgram, rng: Random) -> None:
             words.frombytes(data + bytes(-len(data) % 8))
 
 
-def run_recorded(checked: CheckedProgram, inputs: list[Array], called: list[Array]) -> list[Array]:
-    """Run a program in numpy, and note what each product and each drawing of random numbers gives."""
+def run_recorded(checked: CheckedProgram, inputs: list[Array], called: list[Array], is_injected: bool) -> list[Array]:
+    """Run a program in numpy, and note what each call gives that the compiled program makes."""
 
     def make_recording(op: SimpleOp, operands: Sequence[Type], result: Type, product: Multiply) -> Kernel:
         kernel = make_kernel(op, operands, result, product)
-        if not isinstance(op, MatmulT | RandomOp):
+        is_product = isinstance(op, MatmulT) and (is_injected or not is_small(operands, result))
+        if not (is_product or isinstance(op, RandomOp)):
             return kernel
 
         def run(args: Sequence[Array]) -> Array:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inos.programs import Interpreter, Program, bind_inputs, check_program
+from inos.programs import Interpreter, Program, bind_inputs, check_program, multiply
 from inos.programs.native.interpreter import NativeInterpreter
 from inos.programs.native.library import find_targets
+from inos.programs.types import Array
 from support.random_programs import make_program
 from support.wide_programs import draw_inputs, make_wide_program
 
@@ -18,12 +19,17 @@ TARGETS = list(find_targets())
 pytestmark = pytest.mark.skipif(not TARGETS, reason="the native interpreter was not compiled here")
 
 
+def call_multiply(x: Array, w: Array, blocks: int) -> Array:
+    return multiply(x, w, blocks)
+
+
 def compare(program: Program, rng: Random) -> None:
     checked = check_program(program)
     inputs = bind_inputs(checked, draw_inputs(checked, rng))
     expected = Interpreter(checked).run(inputs)
+    product = rng.choice([multiply, call_multiply])  # the second is called from C, the first is done there
     for target in TARGETS:
-        found = NativeInterpreter(checked, target=target).run(inputs)
+        found = NativeInterpreter(checked, product, target).run(inputs)
         for result, wanted in zip(found, expected, strict=True):
             assert (result.dtype, result.shape) == (wanted.dtype, wanted.shape)
             assert (result == wanted).all(), target

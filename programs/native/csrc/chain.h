@@ -1,25 +1,23 @@
-/* A chain, block by block. The including file selects the processor. */
-#include <string.h>
-
-#include "code.h"
-#include "lanes.h"
+/* A chain, block by block. The including file selects the processor, and provides products and tables. */
 #include "loads.h"
 
 static int run_table(const inos_instruction *in, const inos_frame *frame, const void *a, void *out, int64_t n)
 {
+    int32_t at[LANES];
     const void *table = frame->slots[in->p];
-    int64_t size = frame->shapes[in->p].cols, first = in->q;
-    switch (in->lane * 16 + in->r) {
-    case 0x21: return table_2_1(a, out, n, table, (uint32_t)size, first);
-    case 0x24: return table_2_4(a, out, n, table, (uint32_t)size, first);
-    case 0x28: return table_2_8(a, out, n, table, (uint32_t)size, first);
-    case 0x41: return table_4_1(a, out, n, table, (uint32_t)size, first);
-    case 0x44: return table_4_4(a, out, n, table, (uint32_t)size, first);
-    case 0x48: return table_4_8(a, out, n, table, (uint32_t)size, first);
-    case 0x81: return table_8_1(a, out, n, table, (uint64_t)size, first);
-    case 0x84: return table_8_4(a, out, n, table, (uint64_t)size, first);
-    default: return table_8_8(a, out, n, table, (uint64_t)size, first);
+    int64_t size = frame->shapes[in->p].cols;
+    int is_outside;
+    switch (in->lane) {
+    case 2: is_outside = index_2(a, at, n, size, in->q); break;
+    case 4: is_outside = index_4(a, at, n, size, in->q); break;
+    default: is_outside = index_8(a, at, n, size, in->q); break;
     }
+    switch (in->r) {
+    case 1: table_1(at, out, n, table, size); break;
+    case 4: table_4(at, out, n, table, size); break;
+    default: table_8(at, out, n, table, size); break;
+    }
+    return is_outside;
 }
 
 static int run_instruction(const inos_instruction *in, const inos_frame *frame, char *registers, int64_t n)

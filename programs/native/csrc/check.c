@@ -158,6 +158,17 @@ static int is_chain(inos_checked *c, const inos_step *step)
     }
 }
 
+static int is_product(const inos_checked *c, const inos_step *step, const inos_product *product)
+{
+    if (!product || step->operands != 2 || step->results != 1 || product->blocks < 1)
+        return 0;
+    const inos_shape *x = &c->shapes[get_operands(step)[0]], *w = &c->shapes[get_operands(step)[1]];
+    const inos_shape *y = &c->shapes[step->result];
+    return x->width == 1 && w->width == 1 && y->width == 4 && x->cols == w->cols && x->cols <= MAX_DEPTH &&
+           x->rows % product->blocks == 0 && w->rows % product->blocks == 0 && y->rows == x->rows &&
+           y->cols == w->rows / product->blocks;
+}
+
 static int is_concat(const inos_checked *c, const inos_step *step, const inos_concat *concat)
 {
     int64_t rows = 0, cols = 0;
@@ -223,6 +234,7 @@ static int is_step(inos_checked *c)
     switch (step->kind) {
     case CHAIN: is_right = is_chain(c, step); break;
     case CALL: is_right = take(c, 1, sizeof(inos_called) / 8) && step->results == 1 && step->operands <= 2; break;
+    case PRODUCT: is_right = is_product(c, step, take(c, 1, sizeof(inos_product) / 8)); break;
     case GATHER:
         is_right = step->operands == 2 && step->results == 1 && c->shapes[operands[1]].cols == 1 &&
                    c->shapes[step->result].rows == c->shapes[operands[1]].rows &&

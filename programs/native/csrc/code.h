@@ -14,6 +14,7 @@
 #endif
 
 #define MAX_SIZE (INT64_C(1) << 31)
+#define MAX_DEPTH 65536
 #define MAX_NESTING 4
 #define MAX_DIMENSIONS 4
 #define MAX_LEAVES 32
@@ -22,7 +23,7 @@
 
 /* A register has room for LANES entries of eight bytes. The bytes between keep registers off each other's sets. */
 #define LANES 1024
-#define REGISTER_BYTES (LANES * 8 + 128)
+#define REGISTER_BYTES (LANES * 8 + 128) /* all of them have room for a product's packed rows as well */
 
 typedef struct {
     int64_t values, inputs, outputs, steps;
@@ -32,7 +33,7 @@ typedef struct {
     int64_t rows, cols, width; /* bytes of an entry: 1, 4 or 8 */
 } inos_shape;
 
-enum { CHAIN, CALL, GATHER, CONCAT, REPEAT, KINDS };
+enum { CHAIN, CALL, PRODUCT, GATHER, CONCAT, REPEAT, KINDS };
 
 typedef struct {
     int64_t kind, words, result, results, operands, dead;
@@ -78,6 +79,10 @@ typedef struct {
 } inos_called;
 
 typedef struct {
+    int64_t blocks;
+} inos_product;
+
+typedef struct {
     int64_t axis;
 } inos_concat;
 
@@ -96,6 +101,8 @@ typedef struct {
     const char *name;
     int (*is_supported)(void);
     int (*run_chain)(const inos_chain *chain, const inos_frame *frame, void *out, int64_t width, char *registers);
+    void (*multiply)(const inos_shape *xs, const inos_shape *ws, int64_t blocks, const int8_t *x, const int8_t *w,
+                     int32_t *y, void *packed);
     void (*convert)(const void *source, int64_t width, void *target, int64_t target_width, int64_t count);
 } inos_target;
 

@@ -2,6 +2,10 @@
  * Unsigned arithmetic is meant where values wrap: the checker has shown that results fit, and a wrong input must not be
  * undefined behaviour. */
 
+#include <string.h>
+
+#include "code.h"
+
 #define FOR_LANES for (int64_t i = 0; i < n; i++)
 
 /* Widths of storage and of lanes, from and to. */
@@ -67,15 +71,6 @@ DEFINE_ARITHMETIC(int16_t, uint32_t, 16)
 DEFINE_ARITHMETIC(int32_t, uint32_t, 32)
 DEFINE_ARITHMETIC(int64_t, uint64_t, 64)
 
-/* Products of 32-bit lanes in 64 bits. */
-#define DEFINE_LONG(name, T) \
-    static void name(const int32_t *restrict a, const int32_t *restrict b, T *restrict out, int64_t n, int p, int64_t q) \
-    { \
-        FOR_LANES out[i] = (T)(((int64_t)a[i] * b[i] + q) >> p); \
-    }
-DEFINE_LONG(mul_long_32, int32_t)
-DEFINE_LONG(mul_long_64, int64_t)
-
 /* A quotient of integers below 2^52 is exact in doubles: it is at least 1 / b below the next integer, and that is more
  * than half a unit in its last place. */
 static void div_32(const int32_t *restrict a, const int32_t *restrict b, int32_t *restrict out, int64_t n)
@@ -93,40 +88,22 @@ static void div_64(const int64_t *restrict a, const int64_t *restrict b, int64_t
     FOR_LANES out[i] = a[i] / (b[i] > 0 ? b[i] : 1);
 }
 
-/* T: the index's lane, W: the table's storage, M: the lane of its entries. */
-#define DEFINE_TABLE(name, T, W, M) \
-    static int name(const T *restrict a, M *restrict out, int64_t n, const W *table, uint64_t size, T first) \
+/* Where a table is read: indices from 0, all inside, for LANES entries at most. Returns 1 if one was outside. */
+#define DEFINE_INDEX(name, T, U) \
+    static int name(const T *restrict a, int32_t *restrict at, int64_t n, int64_t size, int64_t first) \
     { \
-        uint64_t is_bad = 0; \
+        U start = (U)first, last = (U)(size - 1), most = 0; \
         FOR_LANES \
         { \
-            uint64_t at = (uint64_t)((int64_t)a[i] - first); \
-            is_bad |= at >= size; \
-            out[i] = (M)table[at < size ? at : 0]; \
+            U place = (U)a[i] - start; \
+            most = place > most ? place : most; \
+            at[i] = (int32_t)(place < last ? place : last); \
         } \
-        return is_bad != 0; \
+        return most > last; \
     }
-#define DEFINE_TABLE_32(name, T, W, M) \
-    static int name(const T *restrict a, M *restrict out, int64_t n, const W *table, uint32_t size, int64_t first) \
-    { \
-        uint32_t is_bad = 0, start = (uint32_t)first; \
-        FOR_LANES \
-        { \
-            uint32_t at = (uint32_t)a[i] - start; \
-            is_bad |= at >= size; \
-            out[i] = (M)table[at < size ? at : 0]; \
-        } \
-        return is_bad != 0; \
-    }
-DEFINE_TABLE_32(table_2_1, int16_t, int8_t, int16_t)
-DEFINE_TABLE_32(table_2_4, int16_t, int32_t, int32_t)
-DEFINE_TABLE_32(table_2_8, int16_t, int64_t, int64_t)
-DEFINE_TABLE_32(table_4_1, int32_t, int8_t, int16_t)
-DEFINE_TABLE_32(table_4_4, int32_t, int32_t, int32_t)
-DEFINE_TABLE_32(table_4_8, int32_t, int64_t, int64_t)
-DEFINE_TABLE(table_8_1, int64_t, int8_t, int16_t)
-DEFINE_TABLE(table_8_4, int64_t, int32_t, int32_t)
-DEFINE_TABLE(table_8_8, int64_t, int64_t, int64_t)
+DEFINE_INDEX(index_2, int16_t, uint32_t)
+DEFINE_INDEX(index_4, int32_t, uint32_t)
+DEFINE_INDEX(index_8, int64_t, uint64_t)
 
 /* T: the lane, A: the accumulator, which holds every sum. */
 #define DEFINE_REDUCTION(T, A, name) \

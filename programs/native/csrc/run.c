@@ -113,6 +113,14 @@ static int run_call(inos_context *context, const inos_frame *frame, const inos_s
     return context->call(context->handle, called->number, operands, frame->slots[step->result]) ? ENDED : DONE;
 }
 
+static void run_product(const inos_context *context, const inos_frame *frame, const inos_step *step)
+{
+    const inos_product *product = get_details(step);
+    int64_t x = get_operands(step)[0], w = get_operands(step)[1];
+    context->target->multiply(&frame->shapes[x], &frame->shapes[w], product->blocks, frame->slots[x], frame->slots[w],
+                              frame->slots[step->result], context->registers);
+}
+
 static int run_gather(const inos_frame *frame, const inos_step *step)
 {
     int64_t source = get_operands(step)[0], named = get_operands(step)[1];
@@ -286,6 +294,7 @@ static int run_step(inos_context *context, inos_room *room, const inos_step *ste
                    ? OUT_OF_RANGE
                    : DONE;
     case CALL: return run_call(context, frame, step);
+    case PRODUCT: run_product(context, frame, step); return DONE;
     case GATHER: return run_gather(frame, step);
     case CONCAT: run_concat(context, frame, step); return DONE;
     default: return run_repeat(context, frame, step);
