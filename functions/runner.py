@@ -66,22 +66,15 @@ def run(
     """
     if len(seed) != HASH_BYTES:
         raise ValueError(f"a seed has {HASH_BYTES} bytes, not {len(seed)}")
-    check_spec(spec)
-    check_data(spec, len(module), len(stdin))
-    if compute_file_id(module) != spec.module:
-        raise InvalidFunction(
-            "other-module",
-            f"the module is not the file {spec.module.hex()} that the spec names",
-            hint="fetch the module by the id in the spec",
-        )
-    info = inspect_module(module)
-    if info.pages > spec.pages:
-        detail = f"the module's memory starts with {info.pages} pages, and the spec allows {spec.pages}"
+    pages = _check_call(spec, module, stdin)
+    if pages > spec.pages:
+        detail = f"the module's memory starts with {pages} pages, and the spec allows {spec.pages}"
         return NoOutcome(Reason.MEMORY, detail, b"", 0)
     steps = spec.steps * role.factor
+    compiled = compile_module(module, cache=cache, stop=stop)
     allowance = Allowance(
         seconds=BASE_SECONDS + steps / STEPS_PER_SECOND if seconds is None else seconds,
-        memory_bytes=BASE_MEMORY_BYTES + spec.pages * PAGE_BYTES + 4 * (len(stdin) + spec.output_bytes),
+        memory_bytes=BASE_MEMORY_BYTES + spec.pages * PAGE_BYTES + 4 * (len(stdin) + spec.output_bytes + len(compiled)),
         answer_bytes=spec.output_bytes + LOG_BYTES,
     )
     job = {
@@ -92,7 +85,6 @@ def run(
         "output_bytes": spec.output_bytes,
     }
     parts = (stdin, seed if spec.seed is None else spec.seed, *spec.args)
-    compiled = compile_module(module, cache=cache, stop=stop)
     header, answer = ask_child(encode_frame(job, compiled, *parts), allowance, stop)
     if "stale" in header:  # the file was compiled on another processor, or by another build of the engine
         compiled = compile_module(module, cache=cache, stop=stop, is_forced=True)
@@ -126,6 +118,19 @@ def compile_module(
     if cache is not None:
         cache.put(module, parts[0])
     return parts[0]
+
+
+def _check_call(spec: FunctionSpec, module: bytes, stdin: bytes) -> int:
+    """Check spec, module and input, and return the pages that the module's memory starts with."""
+    check_spec(spec)
+    check_data(spec, len(module), len(stdin))
+    if compute_file_id(module) != spec.module:
+        raise InvalidFunction(
+            "other-module",
+            f"the module is not the file {spec.module.hex()} that the spec names",
+            hint="fetch the module by the id in the spec",
+        )
+    return inspect_module(module).pages
 
 
 def _require_engine() -> None:

@@ -15,6 +15,7 @@ from fuzz.run import CORPUS
 from fuzz.served import RAW, UPGRADE, join_input
 from fuzz.targets import RECORDS, TARGETS, join_frames, make_handshake
 from inos import work
+from inos.functions import encode_spec
 from inos.network.wire.base import Message
 from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from inos.network.wire.control import Bye, Hello, NotFound, Ping, Pong
@@ -35,6 +36,8 @@ from inos.programs import encode_program
 from inos.wallet import keystore
 from inos.wallet.addresses import encode_address
 from inos.wallet.keystore import ScryptCost
+from support.documents import ROOT
+from support.functions import build, make_spec, write
 from support.random_programs import make_program
 
 HEADER: Final = Header(1, 7, 1, bytes(32), 10**12, bytes(32), bytes(32), b"\xff" * 32, bytes(20), 3, None)
@@ -89,6 +92,22 @@ def list_seeds() -> Iterator[tuple[str, bytes]]:
     yield "receipt", json.dumps(fields | rest | {"format": "inos receipt 2"}).encode()
     yield "pool", encode((TX, TX))
     yield from list_programs()
+    yield from list_functions()
+
+
+def list_functions() -> Iterator[tuple[str, bytes]]:
+    """Yield specs, modules, and calls to the host with pointers inside and outside the memory."""
+    for args, seed in (((), None), ((b"a", b""), bytes(32))):
+        yield "function", encode_spec(make_spec(args=args, seed=seed))
+    for name in ("c", "assemblyscript"):
+        yield "module", (ROOT / "examples" / "functions" / f"words-{name}.wasm").read_bytes()
+    yield "module", build(write(0, 4), extra="(table 3 9 funcref)")
+    for pointers in ((8, 64, 1, 32), (4090, 4095, 2, 4093), (2**32 - 1, 0, 1024, 2**32 - 4)):
+        words = b"".join(value.to_bytes(4, "little") for value in pointers)
+        yield (
+            "wasi",
+            join_frames([bytes([number]) + first + words for number in range(18) for first in (b"", bytes(4))]),
+        )
 
 
 def list_programs() -> Iterator[tuple[str, bytes]]:

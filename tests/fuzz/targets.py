@@ -22,6 +22,10 @@ from fuzz.served import Served, check_frames, make_frames
 from inos.client.receipt import read_receipt
 from inos.client.receipt_checks import check_receipt
 from inos.consensus.records import Account, Claim, DisputeRecord, Job, Market
+from inos.functions import InvalidFunction, decode_spec, encode_spec, inspect_module
+from inos.functions.limits import LOG_BYTES
+from inos.functions.preview1 import SIGNATURES
+from inos.functions.wasi import Exited, Fault, OutputTooLarge, Wasi
 from inos.genesis.loading import load_network, parse_genesis
 from inos.network.errors import HandshakeFailed, Misbehaviour, NetworkError
 from inos.network.identity import NodeIdentity, parse_peer_address
@@ -67,6 +71,7 @@ RECORDS: Final[tuple[Any, ...]] = (
     Market,
 )
 MAX_RECORD: Final = 1 << 20
+MODULE_MEMORY: Final = 4096
 NETWORK: Final = load_network("devnet")
 PROLOGUE: Final = make_prologue(BlockId(bytes(32)))
 
@@ -234,6 +239,57 @@ def fuzz_program_json(data: bytes) -> None:
         named = read_json(data)
         checked = check_program(named.program)
         assert len(read_given(named, checked.given)) == len(named.names)
+
+
+def fuzz_function(data: bytes) -> None:
+    """Read the spec of a function: it encodes to the same bytes again, or is refused."""
+    with suppress(InvalidFunction):
+        assert encode_spec(decode_spec(data)) == data
+
+
+def fuzz_module(data: bytes) -> None:
+    """Read the sections of a WebAssembly module."""
+    with suppress(InvalidFunction):
+        info = inspect_module(data)
+        assert set(info.imports) <= SIGNATURES.keys()
+
+
+def fuzz_wasi(data: bytes) -> None:
+    """Call the host of functions in any order with any arguments: it touches no byte outside the memory."""
+    names = sorted(name for name in SIGNATURES if hasattr(Wasi, name))
+    memory = StrictMemory(data[:MODULE_MEMORY])
+    spent: list[int] = []
+    wasi = Wasi(memory, spent.append, args=(b"one",), stdin=bytes(100), seed=bytes(32), output_bytes=1000)
+    for call in split_frames(data):
+        name = names[call[0] % len(names)] if call else "sched_yield"
+        params, _ = SIGNATURES[name]
+        values = [int.from_bytes(call[1 + 4 * at : 5 + 4 * at], "little") for at in range(len(params))]
+        try:
+            assert 0 <= getattr(wasi, name)(*values) <= 76
+        except (Fault, Exited, OutputTooLarge):
+            continue
+    assert min(spent, default=0) >= 0
+    assert len(wasi.stdout) <= 1000
+    assert len(wasi.log) <= LOG_BYTES
+
+
+class StrictMemory:
+    """A module's memory of 4 KiB: the host must have checked what it reads and writes."""
+
+    def __init__(self, content: bytes) -> None:
+        self._bytes = bytearray(content.ljust(MODULE_MEMORY, b"\0"))
+
+    def check(self, start: int, length: int) -> None:
+        if start + length > len(self._bytes):
+            raise Fault
+
+    def read(self, start: int, length: int) -> bytes:
+        assert 0 <= start <= start + length <= len(self._bytes)
+        return bytes(self._bytes[start : start + length])
+
+    def write(self, start: int, data: bytes) -> None:
+        assert 0 <= start <= start + len(data) <= len(self._bytes)
+        self._bytes[start : start + len(data)] = data
 
 
 def fuzz_pool(data: bytes) -> None:
