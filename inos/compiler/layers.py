@@ -76,7 +76,9 @@ def make_convolution(node: Any, rest: Sequence[Any]) -> Any:
     function = getattr(torch.nn.functional, get_op(node))
 
     def apply(rows: Floats, weight: Floats) -> Floats:
-        y: Floats = function(torch.from_numpy(rows), torch.from_numpy(weight), None, *rest).numpy()
+        y: Floats = (
+            function(torch.from_numpy(rows).float(), torch.from_numpy(weight).float(), None, *rest).double().numpy()
+        )
         return y
 
     return apply

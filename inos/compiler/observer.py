@@ -10,8 +10,8 @@ from msgspec import Struct
 from inos.compiler.quantise import Samples
 
 ROWS: Final = 1024
-"""Rows of a linear layer's input that are kept of all batches together; images are as many as hold 2^20 entries."""
-ENTRIES: Final = 1 << 20
+"""Rows of a linear layer's input that are kept of all batches together; images are as many as hold 2^18 entries."""
+ENTRIES: Final = 1 << 18
 
 
 class Span(Struct):

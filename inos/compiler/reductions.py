@@ -25,7 +25,7 @@ def write_pool(c: Context, node: Any, args: Sequence[Any], options: Mapping[str,
     stride = spread(args[2], is_flat, 1) if len(args) > 2 and args[2] else kernel
     padding = spread(args[3], is_flat, 0) if len(args) > 3 else (0, 0)
     dilation = spread(args[4], is_flat, 1) if is_max and len(args) > 4 else (1, 1)
-    if args[5 if is_max else 4 :][:1] == [True] or options.get("ceil_mode"):
+    if any(args[5 if is_max else 4 :][:1]) or options.get("ceil_mode"):
         c.refuse(node, "it has ceil_mode", "pad the input, and leave ceil_mode off")
     counts_padding = (args[5] if len(args) > 5 else options.get("count_include_pad", True)) or padding == (0, 0)
     if not is_max and (not counts_padding or (args[6] if len(args) > 6 else None)):
