@@ -47,6 +47,8 @@ CHECKER_FACTOR: Final = 2
 """A checker's run has this many times a worker's steps and stack, so that what a worker delivers ends for it too."""
 CALL_STEPS: Final = 10_000
 """The steps of any call to the host, about what its time is worth; each byte that it moves costs one more."""
+ITEM_STEPS: Final = 2_000
+"""The steps of each argument, buffer and subscription that a call works on."""
 START_NS: Final = 1_735_689_600 * 10**9
 """The clock's start, 2025-01-01T00:00:00Z."""
 TICK_NS: Final = 10**6

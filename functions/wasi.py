@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from inos.functions.limits import LOG_BYTES, MAX_SUBSCRIPTIONS, MAX_VECTORS, PROGRAM, START_NS, TICK_NS
+from inos.functions.limits import ITEM_STEPS, LOG_BYTES, MAX_SUBSCRIPTIONS, MAX_VECTORS, PROGRAM, START_NS, TICK_NS
 from inos.functions.poll import CLOCKS, STDERR, STDIN, STDOUT, U64_MAX, poll
 from inos.functions.preview1 import EBADF, EINVAL, ESPIPE, SUCCESS
 from inos.primitives.hashing import compute_stream
@@ -80,7 +80,7 @@ class Wasi:
         for arg in self._argv:
             places.append(at)
             at += len(arg)
-        self._charge(at - buffer)
+        self._charge(ITEM_STEPS * len(places) + at - buffer)
         return self._write_all((pointers, b"".join(map(_u32, places))), (buffer, b"".join(self._argv)))
 
     def environ_sizes_get(self, count: int, size: int) -> int:
@@ -121,7 +121,7 @@ class Wasi:
             return EINVAL
         for start, length in ((subscriptions, 48 * count), (events, 32 * count), (result, 4)):
             self._memory.check(start, length)
-        self._charge(80 * count)
+        self._charge(ITEM_STEPS * count)
         self._advance(self._now + TICK_NS)
         wanted = self._memory.read(subscriptions, 48 * count)
         time, answers = poll(wanted, self._now, len(self._stdin) - self._read)
@@ -201,6 +201,7 @@ class Wasi:
         if count > MAX_VECTORS:
             return None
         self._memory.check(vectors, 8 * count)
+        self._charge(ITEM_STEPS * count)
         places = [struct.unpack("<II", each) for each in _split(self._memory.read(vectors, 8 * count), 8)]
         for start, length in places:
             self._memory.check(start, length)
@@ -209,6 +210,8 @@ class Wasi:
     def _write_log(self, places: list[tuple[int, int]]) -> None:
         for start, length in places:
             size = min(length, LOG_BYTES - len(self.log))
+            if not size:
+                continue
             self._charge(size)
             self.log += self._memory.read(start, size)
 

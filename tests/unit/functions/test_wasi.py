@@ -195,4 +195,7 @@ def test_calls_cost_steps_and_so_do_their_bytes() -> None:
     empty, once = count(""), count(drop("sched_yield"))
     assert 10_000 <= once - empty < 10_010
     assert 19_990 <= count(drop("random_get", 0, 10_000)) - empty < 20_010
-    assert 10_500 <= count(write(0, 500)) - empty < 10_600
+    assert 12_500 <= count(write(0, 500)) - empty < 12_600
+    assert 2_058_000 <= count(drop("fd_read", 0, 0, 1024, 60_000)) - empty < 2_058_010
+    assert 26_000 <= count(drop("poll_oneoff", 0, 0, 8, 60_000)) - empty < 26_010
+    assert 12_000 <= count(drop("args_get", 0, 100)) - empty < 12_020
