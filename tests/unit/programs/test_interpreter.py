@@ -20,7 +20,7 @@ from inos.programs import (
     multiply,
     run_program,
 )
-from inos.programs.ops import Add, Concat, IntDiv, MatmulT, Mul, ReduceSum
+from inos.programs.ops import Add, Concat, Gather, IntDiv, MatmulT, Mul, Random, ReduceMax, ReduceSum, Table, View
 from support.program_parts import INT7, make, one, source
 
 ID = bytes(range(32))
@@ -138,7 +138,28 @@ def make_loop() -> Any:
     return make([narrow, narrow], (Repeat(4, body, 1, 0), (0, 1)), outputs=(2, 3, 4))
 
 
-LARGE = {"elementwise": make_elementwise, "product": make_product, "thin": make_thin_product, "loop": make_loop}
+def make_lookups() -> Any:
+    """Indices of eight bytes an entry would be eight times the results."""
+    index, table, column = Type(2**12, 2**12, 0, 99), Type(1, 100, -5, 5), Type(100, 2, 0, 9)
+    flat = View(0, ((2**24, 1),), ((1, 0),))
+    return make([index, table, column], (Table(0), (0, 1)), (flat, (0,)), (Gather(), (2, 4)), outputs=(3, 5))
+
+
+def make_draws() -> Any:
+    """A stream of one byte an entry, reduced over rows and columns in a wider type."""
+    key = Type(1, 1, 0, 2**40)
+    draw = Random(2**12, 2**13, 8)
+    return make([key], (draw, (0,)), (ReduceSum(0), (1,)), (ReduceMax(1), (1,)), (Concat(1), (1, 1)), outputs=(2, 3, 4))
+
+
+LARGE = {
+    "elementwise": make_elementwise,
+    "product": make_product,
+    "thin": make_thin_product,
+    "loop": make_loop,
+    "lookups": make_lookups,
+    "draws": make_draws,
+}
 
 
 @pytest.mark.parametrize("name", LARGE)
