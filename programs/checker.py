@@ -24,7 +24,7 @@ from inos.programs.limits import (
 )
 from inos.programs.ops import MatmulT
 from inos.programs.structure import OP_NAMES, Given, Inline, Input, Node, Program, Repeat, Stored
-from inos.programs.types import INT8, INT32, Type, check_type
+from inos.programs.types import INT32, Type, check_type
 
 
 class CheckedProgram(Struct, frozen=True, eq=False):
@@ -92,8 +92,8 @@ class _Checker:
                     result = infer_type(op, operands)
                     types.append(result)
                     totals.add_node(op, operands, result)
-                    if type(op) is MatmulT and result.storage == INT8:
-                        special[index] = NodeMemory(1, 1, result.size * (INT8.itemsize + INT32.itemsize))
+                    if type(op) is MatmulT:  # the result and the int32 array that the product's maker returns
+                        special[index] = NodeMemory(1, 1, result.nbytes + result.size * INT32.itemsize)
             except InvalidProgram as error:
                 place = f"node {index} ({OP_NAMES[type(node.op)]})"
                 raise InvalidProgram(error.code, f"{place}: {error.message}") from None

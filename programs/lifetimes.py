@@ -12,7 +12,7 @@ from inos.programs.types import Type
 
 
 class NodeMemory(Struct, frozen=True):
-    """What a loop needs while it runs, or a product whose result is narrower than the int32 that products are made in.
+    """What a loop needs while it runs, or a product, whose int32 entries exist twice for a moment.
 
     Attributes:
         results: how many results the node has.

@@ -20,10 +20,12 @@ from inos.programs import (
     multiply,
     run_program,
 )
+from inos.programs.native.library import find_targets
 from inos.programs.ops import Add, Concat, Gather, IntDiv, MatmulT, Mul, Random, ReduceMax, ReduceSum, Table, View
 from support.program_parts import INT7, make, one, source
 
 ID = bytes(range(32))
+ENGINES = ("numpy", "native") if find_targets() else ("numpy",)
 
 
 def test_products_are_made_by_the_callers_function() -> None:
@@ -105,13 +107,13 @@ MEASURE = """
 import resource, sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-from inos.programs import Interpreter, bind_inputs, check_program
+from inos.programs import bind_inputs, check_program, prepare_program
 from unit.programs.test_interpreter import LARGE
 checked = check_program(LARGE[sys.argv[2]]())
 inputs = bind_inputs(checked, [np.ones(each.shape, dtype=each.storage) for each in checked.given])
 small = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 held = sum(each.nbytes for each in inputs)
-results = Interpreter(checked).run(inputs)
+results = prepare_program(checked, engine=sys.argv[3]).run(inputs)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - small) * 1024 + held, checked.cost.peak_bytes)
 """
 
@@ -162,10 +164,11 @@ LARGE = {
 }
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", LARGE)
-def test_resident_memory_stays_below_what_is_declared(name: str) -> None:
+def test_resident_memory_stays_below_what_is_declared(name: str, engine: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(Path(__file__).parents[2]), name],
+        [sys.executable, "-c", MEASURE, str(Path(__file__).parents[2]), name, engine],
         capture_output=True,
         text=True,
         check=True,
