@@ -9,7 +9,7 @@ docs/compile.md describes what is supported.
 """
 
 from inos.compiler.compiled import CompiledProgram, Port, load_compiled
-from inos.compiler.entry import compile
+from inos.compiler.entry import Loop, compile
 from inos.compiler.errors import CannotCompile
 from inos.compiler.quantise import Limbs
 from inos.compiler.report import LayerReport, Report
@@ -19,6 +19,7 @@ __all__ = [
     "CompiledProgram",
     "LayerReport",
     "Limbs",
+    "Loop",
     "Port",
     "Report",
     "compile",

@@ -10,7 +10,7 @@ import torch
 from inos.compiler.arithmetic import choose_bits, to_bits, to_fixed
 from inos.compiler.errors import CannotCompile
 from inos.compiler.observer import Observer
-from inos.compiler.quantise import Limbs
+from inos.compiler.quantise import Limbs, Quantiser
 from inos.compiler.report import LayerReport
 from inos.compiler.tensors import Tensor, make_tensor
 from inos.programs.builder import ProgramBuilder
@@ -45,6 +45,7 @@ class Context:
     Attributes:
         b: the program being written.
         folds: the batch norm that a convolution or linear layer takes in, by the layer's node.
+        choices: the quantisers of layers, by node.
         layers: the report's rows so far, with the node whose output each describes.
         outputs: the tensor of every node.
     """
@@ -52,9 +53,10 @@ class Context:
     def __init__(self, b: ProgramBuilder, seen: Observer, limbs: Mapping[str, Limbs], is_smoothed: bool) -> None:
         self.b, self.seen, self.is_smoothed = b, seen, is_smoothed
         self.folds: dict[Any, Any] = {}
+        self.choices: dict[Any, Quantiser] = {}
         self.layers: list[tuple[LayerReport, Any]] = []
         self.outputs: dict[Any, Any] = {}
-        self._limbs = limbs
+        self.limbs = limbs
 
     def get_bits(self, node: Any) -> int:
         """Return the fraction bits that a node's result should have by its range in calibration."""
@@ -62,7 +64,7 @@ class Context:
 
     def get_limbs(self, node: Any) -> Limbs:
         """Return the limbs that the caller asked for, by the layer's path or name."""
-        for pattern, limbs in self._limbs.items():
+        for pattern, limbs in self.limbs.items():
             if fnmatchcase(get_path(node), pattern) or fnmatchcase(node.name, pattern):
                 return limbs
         return Limbs()

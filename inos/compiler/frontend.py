@@ -7,15 +7,16 @@ import msgspec
 import numpy as np
 import torch
 
-from inos.compiler import attention, elementwise, layers, reductions, views
+from inos.compiler import attention, elementwise, layers, looping, reductions, views
 from inos.compiler.arithmetic import LIMIT, choose_bits
 from inos.compiler.compiled import CompiledProgram, Port
 from inos.compiler.context import LIMBS, RULES, Context, get_op, get_shape, refuse
+from inos.compiler.entry import Loop
 from inos.compiler.errors import CannotCompile
 from inos.compiler.observer import Observer
 from inos.compiler.probing import measure_errors
 from inos.compiler.report import Report
-from inos.compiler.tensors import make_tensor, to_matrix
+from inos.compiler.tensors import Tensor, make_tensor, to_matrix
 from inos.programs import check_program
 from inos.programs.builder import ProgramBuilder
 from inos.programs.limits import MAX_OUTPUTS
@@ -27,7 +28,12 @@ ROOMS: Final = (attention, elementwise, layers, reductions, views)
 
 
 def compile_module(
-    module: Any, example: Any, calibration: Iterable[Any] | None, limbs: str | Mapping[str, str], smooth: bool
+    module: Any,
+    example: Any,
+    calibration: Iterable[Any] | None,
+    limbs: str | Mapping[str, str],
+    smooth: bool,
+    loop: Loop | None,
 ) -> CompiledProgram:
     """Compile a module; `inos.compile` describes the arguments."""
     inputs = _to_tuple(example)
@@ -41,23 +47,29 @@ def compile_module(
     with torch.no_grad():
         for batch in batches:
             seen.run(*batch)
+    given, found = get_inputs(nodes), get_outputs(nodes)
+    if loop is not None:
+        looping.check_loop(given, found, loop)
+        looping.join_spans(given, found, seen, loop)
     c = Context(ProgramBuilder(), seen, _read_limbs(limbs), smooth)
     c.folds = _find_folds(nodes, constants)
-    ports = _write_nodes(c, nodes, constants)
-    return _finish(c, nodes, ports, batches[0])
+    ports = [write_input(c, node) for node in given]
+    write_nodes(c, nodes, constants)
+    compiled = _finish(c, found, ports, batches[0])
+    if loop is None:
+        return compiled
+    return looping.write_loop(c, given, found, loop, compiled, lambda inner: write_nodes(inner, nodes, constants))
 
 
-def _finish(c: Context, nodes: list[Any], ports: list[Port], batch: tuple[Any, ...]) -> CompiledProgram:
-    found = _get_outputs(nodes)
+def _finish(c: Context, found: list[Any], ports: list[Port], batch: tuple[Any, ...]) -> CompiledProgram:
     values, outputs = [], []
     for index, node in enumerate(found):
         tensor = c.outputs.get(node)
-        if tensor is None:
+        if not isinstance(tensor, Tensor):
             refuse(node, "the output does not depend on the inputs", "return it from outside of the compiled module")
         values.append(to_matrix(c.b, tensor, max(len(tensor.sizes) - 1, 0)))
-        outputs.append(
-            Port(f"output{index}" if len(found) > 1 else "output", tensor.sizes, _get_kind(node), tensor.bits)
-        )
+        name = f"output{index}" if len(found) > 1 else "output"
+        outputs.append(Port(name, tensor.sizes, _get_kind(node), tensor.bits))
     built = c.b.finish(values)
     checked = check_program(built.program)
     compiled = CompiledProgram(built.program, checked, built.matrices, tuple(ports), tuple(outputs), Report(()))
@@ -69,7 +81,8 @@ def _export(module: Any, inputs: tuple[Any, ...]) -> Any:
         raise CannotCompile("bad-module", f"{type(module).__name__} is no torch.nn.Module", hint="wrap it in one")
     was_training = module.training
     try:
-        graph = torch.export.export(module.eval(), inputs).module()
+        distinct = tuple([each.clone() for each in inputs])  # one tensor given twice would become one input
+        graph = torch.export.export(module.eval(), distinct).module()
         graph.graph.eliminate_dead_code()
         return graph
     except (torch._dynamo.exc.TorchDynamoException, RuntimeError) as error:
@@ -82,18 +95,13 @@ def _export(module: Any, inputs: tuple[Any, ...]) -> Any:
         module.train(was_training)
 
 
-def _write_nodes(c: Context, nodes: list[Any], constants: set[Any]) -> list[Port]:
-    ports: list[Port] = []
+def write_nodes(c: Context, nodes: list[Any], constants: set[Any]) -> None:
+    """Write all operations; the tensors of the inputs are there already."""
     for node in nodes:
-        if node.op == "placeholder":
-            port = _write_input(c, node)
-            if port is not None:
-                ports.append(port)
-        elif node in constants:
+        if node in constants:
             c.outputs[node] = c.seen.constants.get(node)
         elif node.op == "call_function":
             c.outputs[node] = _write_node(c, node)
-    return ports
 
 
 def _write_node(c: Context, node: Any) -> Any:
@@ -105,9 +113,10 @@ def _write_node(c: Context, node: Any) -> Any:
     return rule(c, node, args, options)
 
 
-def _write_input(c: Context, node: Any) -> Port | None:
+def write_input(c: Context, node: Any) -> Port:
+    """Write an input of the program, and return how tensors become its matrix."""
     sizes, kind = get_shape(node), _get_kind(node)
-    if not sizes or not node.users:
+    if not sizes or all(_is_guard(user) for user in node.users):
         refuse(node, "the input has no dimensions, or nothing uses it", "remove it from forward()")
     cols = sizes[-1]
     rows = int(np.prod(sizes[:-1]))
@@ -165,7 +174,13 @@ def _is_guard(node: Any) -> bool:
     return node.op == "call_module" or "assert" in str(node.target) or "guard" in str(node.target)
 
 
-def _get_outputs(nodes: list[Any]) -> list[Any]:
+def get_inputs(nodes: list[Any]) -> list[Any]:
+    """Return the nodes of the module's inputs."""
+    return [node for node in nodes if node.op == "placeholder"]
+
+
+def get_outputs(nodes: list[Any]) -> list[Any]:
+    """Return the nodes of the module's outputs."""
     given = nodes[-1].args[0]
     found = list(given) if isinstance(given, (tuple, list)) else [given]
     if not all(isinstance(each, torch.fx.Node) for each in found) or len(found) > MAX_OUTPUTS:

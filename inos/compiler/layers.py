@@ -105,8 +105,10 @@ def get_padding(padding: Any, kernel: Pair, dilation: Pair, is_flat: bool) -> tu
 
 def choose(c: Context, node: Any, weight: Floats, groups: int, apply: Any) -> Quantiser:
     """Choose the layer's quantiser and enter the layer in the report."""
+    if node in c.choices:
+        return c.choices[node]
     limbs, seen = c.get_limbs(node), c.seen.get_samples(node)
-    found = choose_quantiser(seen, weight, groups, limbs, apply, c.is_smoothed)
+    c.choices[node] = found = choose_quantiser(seen, weight, groups, limbs, apply, c.is_smoothed)
     row = LayerReport(
         get_path(node) or node.name, get_op(node), float(seen.lo.min()), float(seen.hi.max()), found.clipped,
         found.strength, (limbs.x, limbs.w),

@@ -73,6 +73,22 @@ def test_operations_say_what_to_do_instead(torch: Any) -> None:
         assert hint in refuse(nn.Sequential(module), image).hint
 
 
+def test_an_input_that_nothing_uses_is_refused_and_one_given_twice_is_two(torch: Any) -> None:
+    class Sum(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self, factor: int) -> None:
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, x: Any, y: Any) -> Any:
+            return x + self.factor * y if self.factor else x + 1
+
+    x = torch.tensor([[1.0, -2.0]])
+    assert "remove it from forward()" in refuse(Sum(0), (x, x)).hint
+    compiled = inos.compile(Sum(2), (x, x))
+    assert compiled.run(x, 0 * x).tolist() == [[1, -2]]
+    assert compiled.run(0 * x, x).tolist() == [[2, -4]]
+
+
 def test_limbs_are_chosen_by_the_path_of_the_module(torch: Any) -> None:
     nn = torch.nn
     module = nn.Sequential(nn.Linear(20, 20), nn.Sequential(nn.Linear(20, 20), nn.ReLU()), nn.Linear(20, 4))
