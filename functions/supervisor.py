@@ -76,7 +76,7 @@ def ask_child(
     try:
         header, parts = decode_frame(answer)
     except BadFrame as error:
-        raise HostFailed("function-host", f"the child's answer cannot be read: {error}") from error
+        raise HostFailed("function-host", f"the child's answer cannot be read: {error}; {errors[-500:]}") from error
     if "failed" in header:
         raise HostFailed("function-host", f"the engine failed: {header['failed']}")
     return header, parts

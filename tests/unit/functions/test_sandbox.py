@@ -1,6 +1,5 @@
 """What the child gives up: each wall alone, in a process that is asked to break it."""
 
-import ctypes
 import os
 import platform
 import select
@@ -11,14 +10,10 @@ from pathlib import Path
 import pytest
 
 from inos.functions import sandbox, seccomp
+from support.walls import HAS_LANDLOCK, HAS_SECCOMP
 
-HAS_LANDLOCK = sys.platform == "linux" and (
-    ctypes.CDLL(None).syscall(sandbox.SYS_LANDLOCK_CREATE_RULESET, None, 0, sandbox.LANDLOCK_VERSION) > 0
-)
 needs_landlock = pytest.mark.skipif(not HAS_LANDLOCK, reason="this kernel has no Landlock")
-needs_seccomp = pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() not in seccomp.ARCHITECTURES, reason="no filter for this machine"
-)
+needs_seccomp = pytest.mark.skipif(not HAS_SECCOMP, reason="no filter for this machine")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="these walls are Linux's")
 
 TRY = """

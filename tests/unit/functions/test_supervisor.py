@@ -13,6 +13,8 @@ from inos.functions.frames import encode_frame
 from inos.functions.supervisor import Allowance, ask_child, read_resident_bytes
 from inos.work import Stopped
 from support.commands import find_processes_naming
+from support.functions import build
+from support.walls import HAS_LANDLOCK, HAS_SECCOMP
 
 ENOUGH = Allowance(60.0, 2**29, 2**20)
 FRAME = "import json, os, struct, sys, time\n"
@@ -117,6 +119,12 @@ def test_the_child_has_three_descriptors_and_no_environment() -> None:
     finally:
         os.close(descriptor)
     assert "4 {}" in message or "4 {'LC_CTYPE': 'C.UTF-8'}" in message
+
+
+def test_the_real_child_stands_behind_every_wall_that_this_kernel_has() -> None:
+    header, parts = ask_child(encode_frame({"job": "compile"}, build("")), ENOUGH)
+    walls = [name for name, is_there in (("landlock", HAS_LANDLOCK), ("seccomp", HAS_SECCOMP)) if is_there]
+    assert (header, len(parts)) == ({"walls": walls}, 1)
 
 
 def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
