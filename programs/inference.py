@@ -191,16 +191,15 @@ def _infer_concat(op: Concat, operands: Sequence[Type]) -> Type:
     _check_axis(op.axis)
     if not 1 <= len(operands) <= MAX_OPERANDS:
         raise InvalidProgram("bad-operands", f"it has {len(operands)} operands; 1 to {MAX_OPERANDS} are possible")
-    first = operands[0]
     if op.axis == 0:
-        rows, cols = sum(each.rows for each in operands), first.cols
-        is_even = all(each.cols == cols for each in operands)
+        extents = {each.cols for each in operands}
+        rows, cols = sum([each.rows for each in operands]), operands[0].cols
     else:
-        rows, cols = first.rows, sum(each.cols for each in operands)
-        is_even = all(each.rows == rows for each in operands)
-    if not is_even:
+        extents = {each.rows for each in operands}
+        rows, cols = operands[0].rows, sum([each.cols for each in operands])
+    if len(extents) != 1:
         raise InvalidProgram("shape-conflict", f"its operands differ in their {'columns' if op.axis == 0 else 'rows'}")
-    return Type(rows, cols, min(each.lo for each in operands), max(each.hi for each in operands))
+    return Type(rows, cols, min([each.lo for each in operands]), max([each.hi for each in operands]))
 
 
 def _infer_random(op: Random, operands: Sequence[Type]) -> Type:

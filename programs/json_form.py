@@ -4,9 +4,9 @@
                  "nodes": [{"op", "operands", "attrs"}], "outputs": [...]},
      "given": {name: [[...], ...]}}
 
-A source is ["customer"], ["inline", hex] or ["stored", id, dtype]. Inline constants may be larger than those of the
-encoding. The attributes of an operation are those of its encoding, in order; REPEAT's are [count, body, carried,
-scanned] with the body in this form.
+The program may also be the file itself, with `given` beside its inputs. A source is ["customer"], ["inline", hex] or
+["stored", id, dtype]. Inline constants may be larger than those of the encoding. The attributes of an operation are
+those of its encoding, in order; REPEAT's are [count, body, carried, scanned] with the body in this form.
 """
 
 from collections.abc import Sequence
@@ -52,8 +52,12 @@ class _Program(Struct, forbid_unknown_fields=True):
 
 
 class _File(Struct):
-    program: Raw
+    program: Raw | msgspec.UnsetType = msgspec.UNSET
     given: Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _BareProgram(_Program, forbid_unknown_fields=False):
+    """A program that is the file itself, with what a file has beside it."""
 
 
 class NamedProgram(Struct, frozen=True):
@@ -85,7 +89,10 @@ def read_json(data: bytes) -> NamedProgram:
         raise InvalidProgram("program-too-large", f"the file has {len(data)} bytes, more than {MAX_FILE_BYTES}")
     file = _decode(data, _File, "the file")
     reader = _Reader()
-    program = reader.read(file.program, nesting=0)
+    if isinstance(file.program, msgspec.UnsetType):
+        program = reader.read(data, 0, _BareProgram)
+    else:
+        program = reader.read(file.program, 0)
     if len(set(reader.names)) != len(reader.names):
         raise InvalidProgram("duplicate-name", "two given inputs have the same name")
     given = None if isinstance(file.given, msgspec.UnsetType) else bytes(file.given)
@@ -124,10 +131,10 @@ class _Reader:
         self._nodes = 0
         self.names: list[str] = []
 
-    def read(self, data: Raw, nesting: int) -> Program:
+    def read(self, data: bytes | Raw, nesting: int, kind: type[_Program] = _Program) -> Program:
         if nesting > MAX_NESTING:
             raise InvalidProgram("too-many", f"loops are nested deeper than {MAX_NESTING}")
-        found = _decode(data, _Program, "a loop's body" if nesting else "program")
+        found = _decode(data, kind, "a loop's body" if nesting else "program")
         self._nodes += len(found.nodes)
         if len(found.inputs) > MAX_INPUTS or self._nodes > MAX_NODES:
             raise InvalidProgram("too-many", f"the program has over {MAX_INPUTS} inputs or {MAX_NODES} nodes")

@@ -128,6 +128,11 @@ def test_checking_shows_what_a_program_takes_and_gives(tmp_path: Path) -> None:
     assert "  5 41" in run("run", file).stdout
 
 
+def test_a_program_may_be_the_file_itself(tmp_path: Path) -> None:
+    done = run("run", write(tmp_path / "p.json", GOOD["program"] | {"given": GOOD["given"]}), "--json")
+    assert json.loads(done.stdout)["results"] == [[[5, 41]]]
+
+
 def test_inputs_on_the_command_line_replace_those_in_the_file(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([[2, 4]]))
     done = run("run", write(tmp_path / "p.json", GOOD), tmp_path / "x.npy", "--json")
