@@ -1,7 +1,7 @@
-"""The language of integer tensor programs: types, checker, encoding, the reference interpreter.
+"""The language of integer tensor programs: types, checker, encoding, interpreters, builder.
 
 Pipeline: bytes -> `decode_program` (bounded, canonical) -> `check_program` (types, intervals, cost; no data) ->
-`run_program` (inputs compared with their types, then numpy without further checks) -> results, whose bytes follow from
+`run_program` (inputs compared with their types, then no further checks) -> results, whose bytes follow from
 their types. Products are made by a function that the caller hands over, so that a miner draws tickets from them.
 
 The package knows no blocks, tasks or nodes, reads no files, and no rule of the chain depends on it.
