@@ -172,8 +172,8 @@ def report(name: str, compiled: inos.CompiledProgram, seconds: float, found: dic
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=["digits", "residual", "transformer"])
-    parser.add_argument("--epochs", type=int, default=20, help="epochs of the image networks")
-    parser.add_argument("--steps", type=int, default=600, help="training steps of the transformer")
+    parser.add_argument("--epochs", type=int, default=12, help="epochs of the image networks")
+    parser.add_argument("--steps", type=int, default=300, help="training steps of the transformer")
     parser.add_argument("--limbs", default="none", help="none, activations, weights or both")
     arguments = parser.parse_args()
     for name in arguments.models:

@@ -4,8 +4,12 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+import inos
+from support.documents import ROOT, read_blocks
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 pytest.importorskip("sklearn", reason="the extra `demo` is not installed")
@@ -47,3 +51,14 @@ def test_the_transformer_keeps_its_loss(example: ModuleType) -> None:
     assert found["float loss"] < 3.2
     assert found["integer loss"] <= found["float loss"] * 1.01
     assert found["same"] > 0.9
+
+
+def test_the_first_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = next(each for each in read_blocks(ROOT / "docs" / "compile.md") if each.language == "python")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(block.text, str(block), "exec"), names)
+    assert names["logits"].shape == (16, 10)
+    loaded = inos.load_compiled("digits")
+    given = torch.rand(16, 64)
+    assert loaded.run(given).tolist() == names["compiled"].run(given).tolist()
