@@ -345,6 +345,32 @@ def functions(
     _print_lines(describe_functions(rows), rounds)
 
 
+@app.command()
+def programs(
+    layers: Annotated[
+        int, typer.Option("--layers", min=1, max=64, metavar="N", help="The layers of the language model.")
+    ] = 4,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, max=1024, metavar="N", help="The tokens that each of 16 sequences gets.")
+    ] = 64,
+    rounds: RoundsOption = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Time integer programs with the native interpreter, in alternation with numpy's: elementwise operations, and a
+    language model that writes, also with its products mined."""
+    from inos.bench.load import LoadMeter
+    from inos.bench.programs.decoder import Model
+    from inos.bench.programs.measure import describe_programs, measure_programs
+
+    meter = LoadMeter()
+    rows = measure_programs(Model(layers=layers, steps=steps), rounds)
+    load = meter.read()
+    if json_:
+        _print_json({"measured": msgspec.to_builtins(rows), "load": load.to_json()})
+        return
+    _print_lines(["", *describe_programs(rows), "", load.describe()], rounds)
+
+
 def _print_json(found: dict[str, Any], extra: dict[str, str] | None = None) -> None:
     from inos.bench.machine import describe_machine
 

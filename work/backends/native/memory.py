@@ -46,4 +46,4 @@ def _take(count: int) -> NDArray[np.uint8]:
 
 def cast(ffi: Any, kind: str, array: NDArray[Any]) -> Any:
     """Return a C pointer to an array. It does not keep the array alive."""
-    return ffi.cast(kind, array.ctypes.data)
+    return ffi.from_buffer(kind, array)

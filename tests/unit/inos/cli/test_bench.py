@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from inos.bench.floats import measure_floats
 from inos.bench.load import Load, LoadMeter
 from inos.cli.main import app
+from inos.programs.native.library import find_targets
 from support.documents import ROOT
 
 SHAPE = ("--shape", "40x50x1100", "--rounds", "1", "--threads", "1")
@@ -119,3 +120,16 @@ def test_functions_are_timed() -> None:
     measured = json.loads(result.stdout)["measured"]
     assert len(measured) == 7
     assert all(row["value"] > 0 for row in measured)
+
+
+def test_programs_as_a_table_and_as_json() -> None:
+    args = ["bench", "programs", "--layers", "1", "--steps", "3", "--rounds", "1"]
+    shown = CliRunner().invoke(app, args).stdout
+    assert "requantise   numpy" in shown
+    assert "others used" in shown
+    chain, decoder = json.loads(CliRunner().invoke(app, [*args, "--json"]).stdout)["measured"]
+    assert (chain["items"], chain["tickets"]) == (512 * 2048, 0)
+    assert decoder["items"] == 48
+    if find_targets():
+        assert set(decoder["seconds"]) == {"numpy", "native", "native, mined"}
+        assert decoder["tickets"] > 0
