@@ -15,7 +15,8 @@ from inos.programs.types import Type, get_working
 STORE, SUM_ROWS, SUM_COLS, MAX_ROWS, MAX_COLS = range(5)
 ADD, MUL, MUL_LONG, DIV, CLAMP, TABLE, CONVERT = range(7)
 
-EXACT_IN_DOUBLES: Final = 2**52
+EXACT_IN_FLOATS: Final = {4: 2**22, 8: 2**52}
+"""Floats of a lane's size divide integers below this exactly, once the quotient is cut off."""
 Dims: TypeAlias = tuple[tuple[int, int], ...]
 """(length, stride), the outermost first."""
 
@@ -131,8 +132,8 @@ class ChainEmitter:
             case IntDiv():
                 bounds = _get_bounds(*operands, result)
                 lane = max(4, get_lane(*bounds))
-                is_double = max(map(abs, bounds)) < EXACT_IN_DOUBLES
-                return self._write_binary(DIV, lane, node, int(is_double)), lane
+                is_float = max(map(abs, bounds)) < EXACT_IN_FLOATS[lane]
+                return self._write_binary(DIV, lane, node, int(is_float)), lane
             case Clamp():
                 x = operands[0]
                 if (x.lo, x.hi) == (result.lo, result.hi):

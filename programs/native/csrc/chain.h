@@ -20,10 +20,10 @@ static int run_table(const inos_instruction *in, const inos_frame *frame, const 
     return is_outside;
 }
 
-static int run_instruction(const inos_instruction *in, const inos_frame *frame, char *registers, int64_t n)
+static int run_instruction(const inos_instruction *in, const inos_frame *frame, const inos_registers *registers, int64_t n)
 {
-    const void *a = registers + in->a * REGISTER_BYTES, *b = registers + in->b * REGISTER_BYTES;
-    void *out = registers + in->target * REGISTER_BYTES;
+    const void *a = registers->at[in->a], *b = registers->at[in->b];
+    void *out = get_register(registers, in->target);
     switch (in->op * 16 + in->lane) {
     case ADD * 16 + 2: add_16(a, b, out, n); break;
     case ADD * 16 + 4: add_32(a, b, out, n); break;
@@ -37,7 +37,12 @@ static int run_instruction(const inos_instruction *in, const inos_frame *frame, 
         else
             mul_long_64(a, b, out, n, (int)in->p, in->q);
         break;
-    case DIV * 16 + 4: div_32(a, b, out, n); break;
+    case DIV * 16 + 4:
+        if (in->p)
+            div_float(a, b, out, n);
+        else
+            div_32(a, b, out, n);
+        break;
     case DIV * 16 + 8:
         if (in->p)
             div_double(a, b, out, n);
@@ -54,14 +59,14 @@ static int run_instruction(const inos_instruction *in, const inos_frame *frame, 
 }
 
 /* Loads a block and runs all instructions on it. A leaf whose rows are all the same is loaded once for each `left`. */
-static int run_block(const inos_chain *chain, const inos_frame *frame, char *registers, int64_t top, int64_t left,
-                     int64_t h, int64_t w, int is_first)
+static int run_block(const inos_chain *chain, const inos_frame *frame, inos_registers *registers,
+                     int64_t top, int64_t left, int64_t h, int64_t w, int is_first)
 {
     const inos_leaf *leaf = (const inos_leaf *)(chain + 1);
     for (int64_t n = 0; n < chain->leaves; n++, leaf = get_next_leaf(leaf)) {
         const inos_dim *rows = get_dims(leaf);
         if (is_first || leaf->row_dims != 1 || rows->stride != 0)
-            load(leaf, frame, chain, top, left, h, w, registers + leaf->target * REGISTER_BYTES);
+            load(leaf, frame, chain, top, left, h, w, registers);
     }
     const inos_instruction *in = (const inos_instruction *)leaf;
     for (int64_t n = 0; n < chain->instructions; n++, in++)
@@ -93,10 +98,11 @@ static void start_sums(const inos_chain *chain, void *sums)
 }
 
 /* Stores entries, or reduces columns: all rows of some columns, then of the next. */
-static int run_down(const inos_chain *chain, const inos_frame *frame, char *out, int64_t width, char *registers)
+static int run_down(const inos_chain *chain, const inos_frame *frame, char *out, int64_t width, inos_registers *registers)
 {
     int64_t w = chain->cols < LANES ? chain->cols : LANES, h = w == chain->cols ? LANES / w : 1;
-    char *last = registers + chain->last * REGISTER_BYTES, *sums = registers + MAX_REGISTERS * REGISTER_BYTES;
+    char *sums = get_register(registers, MAX_REGISTERS);
+    void *const *last = &registers->at[chain->last];
     for (int64_t left = 0; left < chain->cols; left += w) {
         int64_t columns = chain->cols - left < w ? chain->cols - left : w;
         if (chain->finish != STORE)
@@ -106,9 +112,9 @@ static int run_down(const inos_chain *chain, const inos_frame *frame, char *out,
             if (run_block(chain, frame, registers, top, left, rows, columns, top == 0))
                 return 1;
             if (chain->finish == STORE)
-                convert(last, chain->lane, out + (top * chain->cols + left) * width, width, rows * columns);
+                convert(*last, chain->lane, out + (top * chain->cols + left) * width, width, rows * columns);
             else
-                reduce(chain, last, rows, columns, sums);
+                reduce(chain, *last, rows, columns, sums);
         }
         if (chain->finish != STORE)
             convert(sums, chain->wide ? 8 : 4, out + left * width, width, columns);
@@ -117,10 +123,11 @@ static int run_down(const inos_chain *chain, const inos_frame *frame, char *out,
 }
 
 /* Reduces rows: all columns of some rows, then of the next. */
-static int run_across(const inos_chain *chain, const inos_frame *frame, char *out, int64_t width, char *registers)
+static int run_across(const inos_chain *chain, const inos_frame *frame, char *out, int64_t width, inos_registers *registers)
 {
     int64_t w = chain->cols < LANES ? chain->cols : LANES, h = w == chain->cols ? LANES / w : 1;
-    char *last = registers + chain->last * REGISTER_BYTES, *sums = registers + MAX_REGISTERS * REGISTER_BYTES;
+    char *sums = get_register(registers, MAX_REGISTERS);
+    void *const *last = &registers->at[chain->last];
     for (int64_t top = 0; top < chain->rows; top += h) {
         int64_t rows = chain->rows - top < h ? chain->rows - top : h;
         start_sums(chain, sums);
@@ -128,15 +135,19 @@ static int run_across(const inos_chain *chain, const inos_frame *frame, char *ou
             int64_t columns = chain->cols - left < w ? chain->cols - left : w;
             if (run_block(chain, frame, registers, top, left, rows, columns, top == 0 || w < chain->cols))
                 return 1;
-            reduce(chain, last, rows, columns, sums);
+            reduce(chain, *last, rows, columns, sums);
         }
         convert(sums, chain->wide ? 8 : 4, out + top * width, width, rows);
     }
     return 0;
 }
 
-static int run_chain(const inos_chain *chain, const inos_frame *frame, void *out, int64_t width, char *registers)
+static int run_chain(const inos_chain *chain, const inos_frame *frame, void *out, int64_t width, char *memory)
 {
+    inos_registers registers;
+    registers.memory = memory;
+    for (int64_t n = 0; n < MAX_REGISTERS; n++)
+        registers.at[n] = get_register(&registers, n);
     int is_across = chain->finish == SUM_ROWS || chain->finish == MAX_ROWS;
-    return (is_across ? run_across : run_down)(chain, frame, out, width, registers);
+    return (is_across ? run_across : run_down)(chain, frame, out, width, &registers);
 }

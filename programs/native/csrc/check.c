@@ -1,6 +1,7 @@
 /* The check of compiled code before it runs. The program's checker has established all of this already; it is asserted
  * again here, so that a mistake of the compiler in Python is an error and no access outside an array. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "code.h"
 
@@ -91,12 +92,12 @@ static int is_leaf(inos_checked *c, const inos_chain *chain, uint8_t *lanes)
 }
 
 /* lanes: of each register's entries, 0 if it has none yet. */
-static int is_instruction(inos_checked *c, uint8_t *lanes)
+static int is_instruction(inos_checked *c, uint8_t *lanes, const uint8_t *is_leaf_register)
 {
     const inos_instruction *in = take(c, 1, sizeof *in / 8);
     if (!in || in->op < 0 || in->op >= OPERATIONS || !is_lane(in->lane) || !is_register(in->target) ||
         !is_register(in->a) || !is_register(in->b) || lanes[in->a] != in->lane || in->target == in->a ||
-        in->target == in->b)
+        in->target == in->b || is_leaf_register[in->target])
         return 0;
     int64_t lane = in->lane;
     int is_binary = in->op == ADD || in->op == MUL || in->op == MUL_LONG || in->op == DIV;
@@ -135,7 +136,7 @@ static int is_instruction(inos_checked *c, uint8_t *lanes)
 static int is_chain(inos_checked *c, const inos_step *step)
 {
     const inos_chain *chain = take(c, 1, sizeof *chain / 8);
-    uint8_t lanes[MAX_REGISTERS] = {0};
+    uint8_t lanes[MAX_REGISTERS] = {0}, loaded[MAX_REGISTERS];
     if (!chain || step->results != 1 || chain->rows < 1 || chain->cols < 1 || chain->rows > MAX_SIZE ||
         chain->cols > MAX_SIZE || chain->rows * chain->cols > MAX_SIZE || chain->finish < 0 || chain->finish >= FINISHES ||
         chain->leaves < 1 || chain->leaves > MAX_LEAVES || chain->instructions < 0 ||
@@ -144,8 +145,9 @@ static int is_chain(inos_checked *c, const inos_step *step)
     for (int64_t n = 0; n < chain->leaves; n++)
         if (!is_leaf(c, chain, lanes))
             return 0;
+    memcpy(loaded, lanes, sizeof loaded); /* a register that was loaded may be the value's own memory */
     for (int64_t n = 0; n < chain->instructions; n++)
-        if (!is_instruction(c, lanes))
+        if (!is_instruction(c, lanes, loaded))
             return 0;
     if (lanes[chain->last] != chain->lane || chain->wide < 0 || chain->wide > 1 || (chain->finish != STORE && chain->lane == 8 && !chain->wide))
         return 0;

@@ -67,7 +67,7 @@ enum {
     ADD,
     MUL,      /* (a * b + q) >> p */
     MUL_LONG, /* the same for lane 4, in 64 bits; the target has lane r: 4 or 8 */
-    DIV,      /* towards zero; p: doubles are exact */
+    DIV,      /* towards zero; p: floats are exact in lane 4, doubles in lane 8 */
     CLAMP,    /* to p .. q */
     TABLE,    /* value p, at a - q; the target has the lane that the table's width r asks for */
     CONVERT,  /* to lane p */
@@ -100,7 +100,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int (*is_supported)(void);
-    int (*run_chain)(const inos_chain *chain, const inos_frame *frame, void *out, int64_t width, char *registers);
+    int (*run_chain)(const inos_chain *chain, const inos_frame *frame, void *out, int64_t width, char *memory);
     void (*multiply)(const inos_shape *xs, const inos_shape *ws, int64_t blocks, const int8_t *x, const int8_t *w,
                      int32_t *y, void *packed);
     void (*convert)(const void *source, int64_t width, void *target, int64_t target_width, int64_t count);

@@ -72,15 +72,21 @@ DEFINE_ARITHMETIC(int32_t, uint32_t, 32)
 DEFINE_ARITHMETIC(int64_t, uint64_t, 64)
 
 /* A quotient of integers below 2^52 is exact in doubles: it is at least 1 / b below the next integer, and that is more
- * than half a unit in its last place. */
+ * than half a unit in its last place. Floats do not trap if a divisor is 0 in spite of its type. */
 static void div_32(const int32_t *restrict a, const int32_t *restrict b, int32_t *restrict out, int64_t n)
 {
-    FOR_LANES out[i] = (int32_t)((double)a[i] / (double)(b[i] > 0 ? b[i] : 1));
+    FOR_LANES out[i] = (int32_t)((double)a[i] / (double)b[i]);
+}
+
+/* The same holds for floats below 2^22. */
+static void div_float(const int32_t *restrict a, const int32_t *restrict b, int32_t *restrict out, int64_t n)
+{
+    FOR_LANES out[i] = (int32_t)((float)a[i] / (float)b[i]);
 }
 
 static void div_double(const int64_t *restrict a, const int64_t *restrict b, int64_t *restrict out, int64_t n)
 {
-    FOR_LANES out[i] = (int64_t)((double)a[i] / (double)(b[i] > 0 ? b[i] : 1));
+    FOR_LANES out[i] = (int64_t)((double)a[i] / (double)b[i]);
 }
 
 static void div_64(const int64_t *restrict a, const int64_t *restrict b, int64_t *restrict out, int64_t n)

@@ -75,6 +75,17 @@ DEFINE_LOAD(4_4, int32_t, int32_t)
 DEFINE_LOAD(4_8, int32_t, int64_t)
 DEFINE_LOAD(8_8, int64_t, int64_t)
 
+/* Where the entries of each register are: in its own memory, or where a value has them just so. */
+typedef struct {
+    void *at[MAX_REGISTERS];
+    char *memory;
+} inos_registers;
+
+static inline void *get_register(const inos_registers *registers, int64_t number)
+{
+    return registers->memory + number * REGISTER_BYTES;
+}
+
 typedef struct {
     inos_leaf leaf;
     inos_dim dims[2];
@@ -88,9 +99,11 @@ static inline int is_flat(const inos_leaf *leaf, int64_t columns)
 }
 
 static void load(const inos_leaf *leaf, const inos_frame *frame, const inos_chain *chain, int64_t top, int64_t left,
-                 int64_t h, int64_t w, void *out)
+                 int64_t h, int64_t w, inos_registers *registers)
 {
     const void *x = frame->slots[leaf->value];
+    void *out = get_register(registers, leaf->target);
+    int64_t width = frame->shapes[leaf->value].width;
     inos_flat_leaf flat;
     if (w == chain->cols && h > 1 && is_flat(leaf, w)) {
         flat.leaf = *leaf;
@@ -102,7 +115,12 @@ static void load(const inos_leaf *leaf, const inos_frame *frame, const inos_chai
         h = 1;
         top = 0;
     }
-    switch (frame->shapes[leaf->value].width * 16 + leaf->lane) {
+    if (h == 1 && leaf->col_dims == 1 && leaf->lane == width && get_dims(leaf)[leaf->row_dims].stride == 1) {
+        int64_t digits[MAX_DIMENSIONS], at = start_walk(get_dims(leaf), leaf->row_dims, top, digits);
+        registers->at[leaf->target] = (char *)x + (leaf->offset + at + left) * width;
+        return;
+    }
+    switch (width * 16 + leaf->lane) {
     case 0x12: load_1_2(x, leaf, top, left, h, w, out); break;
     case 0x14: load_1_4(x, leaf, top, left, h, w, out); break;
     case 0x18: load_1_8(x, leaf, top, left, h, w, out); break;
