@@ -30,14 +30,18 @@ def write_attention(c: Context, node: Any, args: Sequence[Any], options: Mapping
     given = [*args[3:], *[None] * 5]
     mask = options.get("attn_mask", given[0])
     is_causal, factor = options.get("is_causal", given[2]), options.get("scale", given[3])
+    is_shared = False
     if options.get("enable_gqa", given[4]):
-        refuse(node, "it has enable_gqa", "repeat the keys and values for all heads")
+        is_shared = k.sizes[-3] != q.sizes[-3]
+        k, v = (_repeat_heads(each, q.sizes[-3] // each.sizes[-3]) for each in (k, v))
     b, wide = c.b, _is_wide(c, node)
     lead, length, depth, past = q.sizes[:-2], q.sizes[-2], q.sizes[-1], k.sizes[-2]
     blocks = prod(lead)
     queries, step_q = _quantise(c, node.args[0], q, wide)
-    keys, step_k = _quantise(c, node.args[1], k, wide)
-    values, step_v = _quantise(c, node.args[2], _swap(v), wide)
+    keys, step_k = _quantise(c, node.args[1], k, wide, is_shared=is_shared)
+    values, step_v = _quantise(c, node.args[2], _swap(v), wide, is_shared=is_shared)
+    if is_shared:  # one step for all heads
+        step_k, step_v = step_k[:1], step_v[:1]
     factor = 1 / sqrt(depth) if factor is None else factor
     scores = multiply_blocks(c, queries, keys, blocks, wide)
     scores = _scale_heads(c, scores, step_q * step_k * factor * 2.0**SCORE_BITS, lead, length)
@@ -100,13 +104,23 @@ def _is_wide(c: Context, node: Any) -> bool:
     return max(limbs.x, limbs.w) == 2
 
 
+def _repeat_heads(x: Tensor, count: int) -> Tensor:
+    """Return keys or values with each head `count` times, as a dimension of its own behind the heads."""
+    if count == 1:
+        return x
+    sizes = (*x.sizes[:-2], count, *x.sizes[-2:])
+    return Tensor(x.value, sizes, (*x.strides[:-2], 0, *x.strides[-2:]), x.offset, x.bits)
+
+
 def _swap(x: Tensor) -> Tensor:
     sizes, strides = list(x.sizes), list(x.strides)
     sizes[-2:], strides[-2:] = sizes[:-3:-1], strides[:-3:-1]
     return Tensor(x.value, tuple(sizes), tuple(strides), x.offset, x.bits)
 
 
-def _quantise(c: Context, source: Any, x: Tensor, is_wide: bool, constant: Any = None) -> tuple[Value, Floats]:
+def _quantise(
+    c: Context, source: Any, x: Tensor, is_wide: bool, constant: Any = None, is_shared: bool = False
+) -> tuple[Value, Floats]:
     """Return the tensor's blocks as int7 (14 bits if wide) rows, and the steps: one for each head."""
     levels = WIDE_LEVELS if is_wide else LEVELS
     if source in c.seen.heads:
@@ -116,7 +130,7 @@ def _quantise(c: Context, source: Any, x: Tensor, is_wide: bool, constant: Any =
     else:
         peaks = np.array([c.seen.spans[source].peak])
     heads = x.sizes[-3] if len(x.sizes) > 2 else 1
-    if len(peaks) != heads:
+    if len(peaks) != heads or is_shared:
         peaks = np.full(heads, peaks.max())
     steps = np.maximum(peaks, 1e-9) * (WIDE_MARGIN if is_wide else 1) / levels
     assert x.bits is not None

@@ -63,8 +63,10 @@ class Observer(torch.fx.Interpreter):
         finite = result[torch.isfinite(result)] if result.is_floating_point() else result
         if finite.numel():
             span.lo, span.hi = min(span.lo, float(finite.min())), max(span.hi, float(finite.max()))
-        if result.ndim >= 3 and result.is_floating_point():
-            axis = result.ndim - 3  # the heads of attention, if this is an operand of it
+        if result.ndim >= 4 and result.is_floating_point():
+            axis = (
+                result.ndim - 3
+            )  # the heads of attention, if this is an operand of it; of three, the first is a batch
             peak = torch.nan_to_num(result.abs(), posinf=0).movedim(axis, 0).flatten(1).amax(1).double().numpy()
             self.heads[node] = np.maximum(self.heads.get(node, 0.0), peak)
 

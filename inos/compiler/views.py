@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from inos.compiler.context import Context, get_shape, rule
+from inos.compiler.context import Context, get_op, get_shape, rule
 from inos.compiler.tensors import Tensor, make_contiguous, make_tensor, to_matrix
 
 VIEWS = (
@@ -46,6 +46,30 @@ def _is_view(found: Any) -> bool:
 
 def _read_shadow(x: Tensor, shadow: Any) -> Tensor:
     return Tensor(x.value, tuple(shadow.shape), tuple(shadow.stride()), shadow.storage_offset(), x.bits)
+
+
+@rule("repeat_interleave", "repeat", "tile")
+def write_repeat(c: Context, node: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Tensor:
+    """Write entries that occur several times: dimensions of stride 0 beside those that are repeated."""
+    x, counts = args[0], args[1]
+    if get_op(node) == "repeat_interleave":
+        dim = options.get("dim", args[2] if len(args) > 2 else None)
+        if dim is None or not isinstance(counts, int):
+            c.refuse(
+                node, "it has no dimension, or counts of their own for each entry", "give one count and a dimension"
+            )
+        pairs = [(counts if i == dim % len(x.sizes) else 1, False) for i in range(len(x.sizes))]
+    else:
+        lead = len(counts) - len(x.sizes)
+        x = Tensor(x.value, (*(1,) * lead, *x.sizes), (*(0,) * lead, *x.strides), x.offset, x.bits)
+        pairs = [(count, True) for count in counts]
+    sizes: list[int] = []
+    strides: list[int] = []
+    for size, stride, (count, is_outer) in zip(x.sizes, x.strides, pairs, strict=True):
+        sizes += [count, size] if is_outer else [size, count]
+        strides += [0, stride] if is_outer else [stride, 0]
+    spread = make_contiguous(c.b, Tensor(x.value, tuple(sizes), tuple(strides), x.offset, x.bits))
+    return make_tensor(spread.value, get_shape(node), x.bits)
 
 
 @rule("contiguous", "clone", "dropout", "alias", "detach", "lift_fresh_copy", "feature_dropout", "detach_")

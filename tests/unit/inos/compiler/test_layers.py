@@ -127,6 +127,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "products": lambda _, x: functional.silu(x) * x.transpose(0, 1).transpose(0, 1) / 3,
     "six dimensions": lambda _, x: x.view(2, 2, 3, 2, 2, 4).permute(5, 0, 3, 1, 4, 2).reshape(16, -1) + x.view(16, 12),
     "squares": lambda _, x: x.pow(2).sum(1) + x.abs().amax(1),
+    "repeated": lambda _, x: x.repeat(2, 1, 3)[:4, :, :8] + x.repeat_interleave(3, 1)[:, 2:8],
     "expand": lambda _, x: x[:1].expand(4, 6, 8) * x,
 }
 
@@ -148,12 +149,19 @@ def attend_by_hand(module: Any, x: Any) -> Any:
     return (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
 
 
+def share_keys(module: Any, x: Any) -> Any:
+    q = x.view(2, 7, 12, 8).transpose(1, 2)
+    keys, values = q[:, :2] * module.each, q[:, 2:4] * module.each
+    return functional.scaled_dot_product_attention(q[:, 4:8], keys, values, is_causal=True, enable_gqa=True)
+
+
 MASK = torch.ones(7, 7, dtype=torch.bool).tril(2)
 ATTENTION: dict[str, Any] = {
     "all": Call(attend),
     "causal": Call(lambda m, x: attend(m, x, is_causal=True)),
     "boolean mask": Call(lambda m, x: attend(m, x, attn_mask=m.mask), mask=MASK),
     "added mask": Call(lambda m, x: attend(m, x, attn_mask=m.mask), mask=torch.where(MASK, 0.5, -torch.inf)),
+    "keys for several heads": Call(share_keys, each=torch.tensor([1.0, 0.5]).view(2, 1, 1)),
     "by hand": Call(attend_by_hand, mask=MASK),
 }
 
