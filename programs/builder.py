@@ -59,14 +59,7 @@ class Value:
         self.place = place
         """Whether it is an input or a result, and its number among them."""
         self.type = type_
-
-    @property
-    def rows(self) -> int:
-        return self.type.rows
-
-    @property
-    def cols(self) -> int:
-        return self.type.cols
+        self.rows, self.cols = type_.shape
 
     @property
     def largest(self) -> int:
@@ -74,13 +67,13 @@ class Value:
         return max(-self.type.lo, self.type.hi)
 
     def __add__(self, other: "Operand") -> "Value":
-        return self.builder.add(self, other)
+        return self.builder._add(Add(), self, other)
 
     def __sub__(self, other: "Operand") -> "Value":
         return self.builder.add(self, -other)
 
     def __mul__(self, other: "Operand") -> "Value":
-        return self.builder.mul(self, other)
+        return self.builder._add(Mul(0), self, other)
 
     def __neg__(self) -> "Value":
         return self.builder.mul(self, -1)
