@@ -108,7 +108,7 @@ def commit_blocks(array: NDArray[np.int8], blocks: int) -> list[Operand]:
     """
     rows, cols = len(array) // blocks, array.shape[1]
     parts = [array[at * rows : (at + 1) * rows] for at in range(blocks)]
-    if blocks == 1 or rows % STRIP_ROWS:
+    if not array.flags.c_contiguous or (blocks > 1 and rows % STRIP_ROWS):
         return [Operand.commit(part, copy=False) for part in parts]
     leaves = compute_leaf_row(array)
     size = len(leaves) // blocks

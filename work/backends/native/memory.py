@@ -19,7 +19,7 @@ _kept: list[NDArray[np.uint8]] = []
 def allocate(count: int) -> NDArray[np.uint8]:
     """Return `count` bytes that begin a cache line: a load across two lines costs twice as much."""
     memory = np.empty(count + LINE, dtype=np.uint8)
-    start = -memory.ctypes.data % LINE
+    start = -memory.__array_interface__["data"][0] % LINE
     return memory[start : start + count]
 
 

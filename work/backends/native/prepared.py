@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from inos.primitives.matrices import STRIP_BYTES
+from inos.primitives.matrices import PANEL_BYTES, STRIP_BYTES
 from inos.work.backends.base import Slice
 from inos.work.backends.native.library import Kernel, load
 from inos.work.backends.native.memory import allocate, cast
@@ -86,7 +86,8 @@ class PreparedW:
 
     def _is_worth_keeping(self, piece: Slice) -> bool:
         size = self._w.strips * (self._w.panels * STRIP_BYTES + PEEL_BYTES)
-        if size > MAX_KEPT_BYTES:
+        is_shallow = 2 * self._w.ref.cols <= PANEL_BYTES and piece.last - piece.first == 1
+        if size > MAX_KEPT_BYTES or is_shallow:  # W' is several times W, and would be read for one strip of X only
             return False
         if self._first_x not in (None, bytes(piece.x.ref.id)):
             return True
