@@ -46,6 +46,7 @@ ELSEWHERE: Final = {
     "inos bench start": "tests/unit/inos/cli/test_bench.py",
     "inos bench chain": "tests/unit/inos/bench/test_long_chain.py",
     "inos bench chain --rounds 5": "tests/unit/inos/bench/test_long_chain.py",
+    "inos bench programs": "tests/unit/inos/cli/test_bench.py",
     "inos bench floats": "tests/unit/inos/cli/test_bench.py",
     "inos bench floats --rounds 3": "tests/unit/inos/cli/test_bench.py",
     "inos bench jobs": "tests/unit/inos/bench/test_jobs.py",
