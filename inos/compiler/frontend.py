@@ -1,5 +1,6 @@
 """Exports a module by `torch.export`, calibrates it, and writes each operation by its rule."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from inos.programs.limits import MAX_OUTPUTS
 
 CHANNEL_AXES: Final = {"linear": -1, "conv1d": 1, "conv2d": 1}
 """The layers whose inputs are sampled, and the dimension of their inputs' channels."""
+HALVES: Final = (torch.float16, torch.bfloat16)
+"""Types that numpy or torch's own kernels lack; such models are compiled as float32."""
 ROOMS: Final = (attention, elementwise, layers, reductions, views)
 """The modules that register rules."""
 
@@ -79,6 +82,8 @@ def _finish(c: Context, found: list[Any], ports: list[Port], batch: tuple[Any, .
 def _export(module: Any, inputs: tuple[Any, ...]) -> Any:
     if not isinstance(module, torch.nn.Module):
         raise CannotCompile("bad-module", f"{type(module).__name__} is no torch.nn.Module", hint="wrap it in one")
+    if any(each.dtype in HALVES for each in module.parameters()):
+        module = copy.deepcopy(module).float()
     was_training = module.training
     try:
         distinct = tuple([each.clone() for each in inputs])  # one tensor given twice would become one input
@@ -199,7 +204,8 @@ def _get_kind(node: Any) -> str:
 
 
 def _to_tuple(example: Any) -> tuple[Any, ...]:
-    return tuple(example) if isinstance(example, (tuple, list)) else (example,)
+    given = example if isinstance(example, (tuple, list)) else (example,)
+    return tuple([each.float() if getattr(each, "dtype", None) in HALVES else each for each in given])
 
 
 def _check_batches(inputs: tuple[Any, ...], batches: list[tuple[Any, ...]]) -> None:

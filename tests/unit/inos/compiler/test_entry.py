@@ -89,6 +89,15 @@ def test_an_input_that_nothing_uses_is_refused_and_one_given_twice_is_two(torch:
     assert compiled.run(0 * x, x).tolist() == [[2, -4]]
 
 
+def test_a_model_of_half_precision_is_compiled_as_float32(torch: Any) -> None:
+    module, x = torch.nn.Linear(8, 4).bfloat16(), torch.randn(64, 8).bfloat16()
+    compiled = inos.compile(module, x)
+    assert module.weight.dtype is torch.bfloat16
+    assert compiled.report.outputs[0] < 0.03
+    with torch.no_grad():
+        assert abs(compiled.run(x.float()) - module(x).float().numpy()).max() < 0.1
+
+
 def test_limbs_are_chosen_by_the_path_of_the_module(torch: Any) -> None:
     nn = torch.nn
     module = nn.Sequential(nn.Linear(20, 20), nn.Sequential(nn.Linear(20, 20), nn.ReLU()), nn.Linear(20, 4))
