@@ -1,5 +1,6 @@
 """The native interpreter: products that fail or lie, what is held while a program runs, and which engine is chosen."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ from inos.programs import (
 )
 from inos.programs.native.interpreter import NativeInterpreter
 from inos.programs.native.library import find_targets
-from inos.programs.ops import Add, Clamp, MatmulT, Table
+from inos.programs.ops import Add, Clamp, MatmulT, Mul, Table
 
 pytestmark = pytest.mark.skipif(not find_targets(), reason="the native interpreter was not compiled here")
 
@@ -91,6 +92,28 @@ def test_it_is_chosen_where_it_was_compiled(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(prepare_program(checked, engine="numpy"), Interpreter)
     monkeypatch.setattr(engines, "find_targets", dict)
     assert isinstance(prepare_program(checked), Interpreter)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_a_handler_of_a_signal_ends_a_long_run() -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    one = Input(Type(1, 1, -9, 9), Given())
+    body = Program((one,), (Node(Mul(0), (0, 0)), Node(Clamp(-9, 9), (1,))), (2,))
+    outer = Program((one,), (Node(Repeat(2**18, body, 1, 0), (0,)),), (1,))
+    checked = check_program(Program((one,), (Node(Repeat(2**18, outer, 1, 0), (0,)),), (1,)))
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(Interrupted):  # it would run for hours
+            run_program(checked, [np.ones((1, 1), dtype=np.int8)], engine="native")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 MEASURE = r"""
