@@ -1,14 +1,15 @@
 """Judges disputed results with the seats of the node's voter (docs/juries.md).
 
-Pipeline: disputed jobs whose jury has a seat of this key -> fetch and check the result (`result_check`) -> commit the
-verdict -> open it in the last third of the window. A wrong tile is challenged as well. What was fetched stays in the
-store while the job needs it, and is served like any matrix.
+Pipeline: disputed jobs whose jury has a seat of this key -> fetch and check the result (`result_check`, `task_check`)
+-> commit the verdict -> open it in the last third of the window. A wrong tile is challenged as well. What was fetched
+stays in the store while the job needs it, and is served like any matrix.
 
 Nothing is kept on disk: the salt follows from the key and the dispute, and the verdict from the commitment on chain.
 """
 
 import asyncio
 from functools import partial
+from pathlib import Path
 from typing import Final, assert_never
 
 import structlog
@@ -17,6 +18,7 @@ from blake3 import blake3
 from inos.agents.result_check import ResultCheck
 from inos.agents.signing import make_transaction
 from inos.agents.status import JurorStatus
+from inos.agents.task_check import TaskCheck
 from inos.chain.events import TipChanged
 from inos.consensus.jury import compute_reveal_start
 from inos.consensus.records import DisputeRecord, Job, JobState, ProductWork, TaskWork
@@ -53,15 +55,19 @@ class Juror:
     Args:
         secret: the secret of the voter's BLS key.
         account: the secret of the account that pays the votes' fees.
+        modules: the folder in which compiled modules of functions are kept.
     """
 
-    def __init__(self, core: NodeCore, bls: BlsBackend, secret: bytes, account: bytes) -> None:
+    def __init__(
+        self, core: NodeCore, bls: BlsBackend, secret: bytes, account: bytes, modules: Path | None = None
+    ) -> None:
         self._core = core
         self._bls = bls
         self._secret = secret
         self._account = account
         self.key = bls.compute_public_key(secret)
         self._check = ResultCheck(core, account)
+        self._tasks = TaskCheck(core, modules)
         self._verdicts: dict[Case, Verdict] = {}
         self._judging: set[Case] = set()
         self._sent: dict[tuple[Case, type], TxId] = {}
@@ -149,7 +155,7 @@ class Juror:
             await self._check.challenge(case[0], product, product.y, tile)
 
     async def _judge_task(self, case: Case, task: TaskWork) -> None:
-        raise InosError("task-not-run", f"this node runs no {task.kind.name.lower()}s, so it does not vote")
+        self._verdicts[case] = await self._tasks.judge(case[0], task, partial(self._may_fetch, case))
 
     async def _send_due(self, case: Case, seat: Seat) -> None:
         """Commit a verdict that is known, or open one that was committed, unless its transaction is in the pool."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inos.functions.cache import ModuleCache
     from inos.functions.module import ModuleInfo, inspect_module
     from inos.functions.outcome import Delivered, HostFailed, NoOutcome, Outcome, Reason
-    from inos.functions.runner import Role, compile_module, run
+    from inos.functions.runner import Role, compile_module, is_engine_installed, run
     from inos.functions.spec import FunctionSpec, InvalidFunction, compute_units, decode_spec, encode_spec
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "decode_spec",
     "encode_spec",
     "inspect_module",
+    "is_engine_installed",
     "run",
 ]
 
@@ -54,6 +55,7 @@ _PLACES: Final = {
     "decode_spec": "spec",
     "encode_spec": "spec",
     "inspect_module": "module",
+    "is_engine_installed": "runner",
     "run": "runner",
 }
 

@@ -133,6 +133,15 @@ def _check_call(spec: FunctionSpec, module: bytes, stdin: bytes) -> int:
     return inspect_module(module).pages
 
 
+def is_engine_installed() -> bool:
+    """Return True if this machine can run functions."""
+    try:
+        _require_engine()
+    except HostFailed:
+        return False
+    return True
+
+
 def _require_engine() -> None:
     """Raise `HostFailed` if the engine that spec version 1 names is not installed."""
     hint = f"pip install wasmtime=={ENGINE_VERSION}"

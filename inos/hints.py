@@ -214,7 +214,6 @@ HINTS: Final[dict[str, str]] = {
     "table-too-large": _MODULE,
     "target-out-of-range": _BLOCK,
     "target-unusable": _WRITE,
-    "task-not-run": "nothing to do: other jurors vote",
     "ticket-out-of-range": _SEAL,
     "tile-is-right": "nothing to challenge: the tile is what X and W make it",
     "time-too-new": "set the machine's clock by NTP; the block is taken once its time has come",

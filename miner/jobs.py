@@ -7,16 +7,19 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
+from numpy.typing import NDArray
 
 from inos.consensus.posting import make_job
-from inos.consensus.records import JobState, ProductWork
+from inos.consensus.records import JobState, TaskWork
 from inos.consensus.reputation import compute_open_claim_limit
 from inos.consensus.state import compute_reputation
+from inos.core.computation import InvalidTask, TaskRefused, load_task
+from inos.miner.computation import Computation, FunctionRunner
 from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
 from inos.miner.policy import Capacity, Offer, choose_job, compute_spendable, get_refusal, is_finishable
 from inos.miner.ports import NodePort
 from inos.miner.product import Product
-from inos.miner.settings import MinerSettings
+from inos.miner.settings import JobKind, MinerSettings
 from inos.miner.stats import MinerStats
 from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.errors import InosError, MatrixMissing
@@ -25,6 +28,8 @@ from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     PostJob,
+    PostTask,
+    SubmitOutcome,
     SubmitResult,
     Transaction,
     compute_tx_id,
@@ -51,12 +56,15 @@ MAX_AVOIDED: Final = 1024
 
 
 class JobRun:
-    """Follows one job that was taken on: its offer, and how far its product is."""
+    """Follows one job that was taken on: its offer, and how far its product or its computation is."""
 
-    def __init__(self, offer: Offer, product: Product, height: Height | None, *, claims_sent: int = 0) -> None:
+    def __init__(
+        self, offer: Offer, work: Product | Computation, height: Height | None, *, claims_sent: int = 0
+    ) -> None:
         self.offer = offer
-        self.product = product
-        self.y: MatrixRef | None = None
+        self.work = work
+        self.result: SubmitResult | SubmitOutcome | None = None
+        """What delivers the job, once everything it names is in the store."""
         self.claims_sent = claims_sent
         self.last_seen = height
         self.step = Step.WAIT
@@ -70,6 +78,13 @@ class JobRun:
     def is_posting_pending(self) -> bool:
         """Return True if no block had the job yet."""
         return self.last_seen is None
+
+    @property
+    def is_waiting_to_be_mined(self) -> bool:
+        """Return True if the mining loop should continue with it."""
+        if isinstance(self.work, Computation):
+            return self.work.is_mined and not self.work.is_complete and self.work.failure is None
+        return not self.work.is_complete
 
     @property
     def claim_key(self) -> str:
@@ -106,10 +121,13 @@ class JobManager:
         self.is_taking = True
         """If this is False, no more jobs are taken on or claimed; those that are claimed are finished either way."""
         self.runs: dict[JobId, JobRun] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._functions = FunctionRunner(settings.module_cache)
 
     async def run(self) -> None:
         """Manage jobs until cancelled. Fetching waits for other nodes, so it has a loop of its own."""
         async with asyncio.TaskGroup() as group:
+            self._group = group
             group.create_task(self._repeat(self.advance, self._wake, ADVANCE_S))
             group.create_task(self._repeat(self.take_on, self._wake_offers, LOOK_S))
 
@@ -127,14 +145,16 @@ class JobManager:
         """Note which jobs the next block posts, if this miner finds it: a claim can stand in the same block."""
         height = Height(self._get_height() + 1)
         self._early = tuple(
-            _make_early_offer(tx, tx.payload, height) for tx in transactions if isinstance(tx.payload, PostJob)
+            _make_early_offer(tx, tx.payload, height)
+            for tx in transactions
+            if isinstance(tx.payload, PostJob | PostTask)
         )
         if self._early:
             self._wake_offers.set()
 
     def get_work(self) -> JobRun | None:
-        """Return the claimed product to continue with, which is the one whose claim expires first."""
-        ready = [run for run in self.runs.values() if run.step is Step.MINE and not run.product.is_complete]
+        """Return the claimed product or program to continue with, which is the one whose claim expires first."""
+        ready = [run for run in self.runs.values() if run.step is Step.MINE and run.is_waiting_to_be_mined]
         return min(ready, key=self._get_expiry) if ready else None
 
     @property
@@ -166,9 +186,9 @@ class JobManager:
         if offer is None:
             return
         try:
-            product = await self._fetch(offer)
+            work = await self._fetch(offer)
         except InosError as error:
-            if held is not None and not isinstance(error, MatrixMissing):
+            if held is not None and not isinstance(error, MatrixMissing | InvalidTask | TaskRefused):
                 raise  # The bond is at stake, so it is tried again at once.
             if self._is_early(offer.id):
                 self._pause_early()  # The job itself is tried again once a block has it.
@@ -178,8 +198,8 @@ class JobManager:
             log.info("job cannot be taken on", job=offer.id.hex(), code=error.code, error=error.message)
             return
         height = None if self._is_early(offer.id) else self._get_height()
-        self.runs[offer.id] = JobRun(offer, product, height, claims_sent=int(held is not None))
-        log.info("job taken on", job=offer.id.hex(), tickets=offer.tickets, reward=offer.job.reward)
+        self.runs[offer.id] = JobRun(offer, work, height, claims_sent=int(held is not None))
+        log.info("job taken on", job=offer.id.hex(), units=offer.units, reward=offer.job.reward)
         self.wake()
         self._wake_offers.set()  # There may be room for one more.
 
@@ -198,7 +218,7 @@ class JobManager:
                     await wake.wait()
 
     async def _advance(self, run: JobRun) -> None:
-        decision = decide(self._queue.address, *self._observe(run))
+        decision = self._decide(run)
         run.step = decision.step
         self._count_settled(run, decision.step in (Step.SETTLED, Step.FINISHED))
         if decision.step is Step.CLAIM:
@@ -210,15 +230,37 @@ class JobManager:
         elif decision.step is Step.SUBMIT:
             await self._submit(run)
         elif decision.step is Step.MINE:
-            self.work_ready.set()
+            self._begin(run)
         elif decision.step in (Step.DROP, Step.FINISHED):
             await self._drop(run, decision)
+
+    def _decide(self, run: JobRun) -> Decision:
+        failure = run.work.failure if isinstance(run.work, Computation) else None
+        if failure is not None:
+            self._record_error(failure, run)
+            return Decision(Step.DROP, failure.code)
+        return decide(self._queue.address, *self._observe(run))
+
+    def _begin(self, run: JobRun) -> None:
+        """Let the mining loop continue with a product or program, or start a function."""
+        work = run.work
+        if isinstance(work, Computation) and not work.is_mined:
+            if not work.is_running and self._group is not None:
+                work.is_running = True
+                self._group.create_task(self._functions.run(run.id, work, self.wake))
+            return
+        self.work_ready.set()
 
     def _observe(self, run: JobRun) -> tuple[Progress, Observation]:
         height, job = self._get_height(), self._node.ledger.state.get_job(run.id)
         if job is not None:
             run.last_seen = height
-        progress = Progress(claims_sent=run.claims_sent, is_complete=run.product.is_complete, last_seen=run.last_seen)
+        progress = Progress(
+            claims_sent=run.claims_sent,
+            is_complete=run.work.is_complete,
+            is_computed_first=run.offer.kind is JobKind.FUNCTION,
+            last_seen=run.last_seen,
+        )
         observed = Observation(
             height=height,
             job=job,
@@ -226,21 +268,25 @@ class JobManager:
             claim=self._node.ledger.state.get_claim(run.id),
             is_claim_pending=self._queue.is_pending(run.claim_key),
             is_result_pending=self._queue.is_pending(run.result_key),
-            is_finishable=run.product.is_complete
-            or is_finishable(self._node.params, run.offer, self._compute_capacity()),
+            is_finishable=run.work.is_complete or is_finishable(self._node.params, run.offer, self._compute_capacity()),
         )
         return progress, observed
 
     async def _submit(self, run: JobRun) -> None:
-        if run.y is None:
-            file = run.product.file
-            run.y = await (
-                self._node.matrices.put(run.product.result())
-                if file is None
-                else self._node.matrices.put_product(file.finish)
-            )
-        await self._queue.send(run.result_key, SubmitResult(run.id, run.y))
-        log.info("result submitted", job=run.id.hex(), y=run.y.id.hex())
+        if run.result is None:
+            run.result = await self._store_result(run)
+        await self._queue.send(run.result_key, run.result)
+        log.info("result submitted", job=run.id.hex())
+
+    async def _store_result(self, run: JobRun) -> SubmitResult | SubmitOutcome:
+        """Put a complete result into the store, and return what delivers it."""
+        work, matrices = run.work, self._node.matrices
+        if isinstance(work, Computation):
+            refs = [await matrices.put_bytes(output) for output in work.outputs or ()]
+            return SubmitOutcome(run.id, tuple(ref.id for ref in refs))
+        if work.file is not None:
+            return SubmitResult(run.id, await matrices.put_product(work.file.finish))
+        return SubmitResult(run.id, await matrices.put(work.result()))
 
     def _count_settled(self, run: JobRun, is_settled: bool) -> None:
         """Count a payment once, and remove it from the count if a reorganisation undid it."""
@@ -252,8 +298,8 @@ class JobManager:
         del self.runs[run.id]
         if run.is_posting_pending:
             self._pause_early()
-        if run.product.file is not None:
-            await asyncio.to_thread(run.product.file.drop)
+        if isinstance(run.work, Product) and run.work.file is not None:
+            await asyncio.to_thread(run.work.file.drop)
         self._queue.forget(run.claim_key)
         self._queue.forget(run.result_key)
         if decision.step is Step.DROP:
@@ -264,8 +310,7 @@ class JobManager:
     def _choose(self) -> Offer | None:
         height = self._get_height()
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
-        listed = self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)
-        offers = [Offer(job_id, job) for job_id, job in listed if isinstance(job.work, ProductWork)]
+        offers = [Offer(*item) for item in self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)]
         offers += self._list_early()
         avoid = self._avoid.keys() | self.runs.keys()
         capacity = self._compute_capacity()
@@ -294,8 +339,7 @@ class JobManager:
         for job, record in self._node.ledger.reader.list_jobs(
             state=JobState.CLAIMED, worker=self._queue.address, limit=MAX_OFFERS
         ):
-            is_product = isinstance(record.work, ProductWork)
-            if is_product and job not in self.runs and job not in self._avoid:
+            if job not in self.runs and job not in self._avoid:
                 return Offer(job, record)
         return None
 
@@ -313,19 +357,24 @@ class JobManager:
             spendable=compute_spendable(account, sum(run.offer.job.bond + 2 * fee for run in waiting)),
             fee=fee,
             claims_left=limit - account.open_claims - len(waiting),
-            backlog=Tickets(sum(run.product.tickets_left for run in self.runs.values())),
+            backlog=Tickets(sum(run.work.tickets_left for run in self.runs.values())),
             rate=self._stats.speed,
         )
 
-    async def _fetch(self, offer: Offer) -> Product:
-        product = offer.product
+    async def _fetch(self, offer: Offer) -> Product | Computation:
+        work = offer.job.work
         patience_s = self._settings.fetch_timeout_s
         if self._is_early(offer.id):  # Such a job may cost its poster nothing, and others wait meanwhile.
             patience_s = min(patience_s, self._node.params.spacing_ms / 1000)
-        x, w = [await self._fetch_operand(ref, patience_s) for ref in (product.x, product.w)]
-        if product.mode is JobMode.CHECKED:
+        if isinstance(work, TaskWork):
+            return Computation(work, await load_task(work, partial(self._fetch_file, patience_s)))
+        x, w = [await self._fetch_operand(ref, patience_s) for ref in (work.x, work.w)]
+        if work.mode is JobMode.CHECKED:
             return Product(x, w)
-        return Product(x, w, await self._node.matrices.open_product(offer.id, product.x.rows, product.w.rows))
+        return Product(x, w, await self._node.matrices.open_product(offer.id, work.x.rows, work.w.rows))
+
+    async def _fetch_file(self, patience_s: float, id: MatrixId, most: int) -> NDArray[Any]:
+        return await self._node.matrices.fetch(id, patience_s + most / FETCH_BYTES_PER_S, most)
 
     async def _fetch_operand(self, ref: MatrixRef, patience_s: float) -> Operand:
         """Fetch and commit an operand. A large one may take several attempts: what arrived stays stored."""
@@ -354,6 +403,6 @@ class JobManager:
         log.warning("step of a job failed", code=error.code, error=error.message, job=run.id.hex() if run else "")
 
 
-def _make_early_offer(tx: Transaction, payload: PostJob, height: Height) -> Offer:
+def _make_early_offer(tx: Transaction, payload: PostJob | PostTask, height: Height) -> Offer:
     """Return the job as it will be once a block at `height` posts it; what it burns does not matter here."""
     return Offer(JobId(compute_tx_id(tx)), make_job(get_sender(tx), payload, height, 0))

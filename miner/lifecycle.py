@@ -42,7 +42,9 @@ class Progress(Struct, frozen=True, kw_only=True):
 
     claims_sent: int
     is_complete: bool
-    """The product is complete."""
+    """The product, or the task's outputs, are complete."""
+    is_computed_first: bool = False
+    """A function is claimed with its outcome in hand: one that ends without an outcome costs no bond."""
     last_seen: Height | None
     """The chain had the job at this height last; None: it was never on the chain, and only its posting is known."""
 
@@ -105,6 +107,8 @@ def _decide_open(progress: Progress, observed: Observation) -> Decision:
     """Decide for a job that is open or will be: the claim still waits, lapsed, or was undone by a reorganisation."""
     if observed.is_claim_pending:
         return Decision(Step.WAIT, "claim-pending")
+    if progress.is_computed_first and not progress.is_complete:
+        return Decision(Step.MINE)
     if progress.claims_sent >= MAX_CLAIMS_SENT:
         return Decision(Step.DROP, "claimed-too-often")
     if not observed.is_finishable:

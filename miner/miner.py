@@ -1,13 +1,18 @@
 """The miner works on one slice after another: of a paid product if there is one, else of filler."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 import structlog
 
 from inos.chain.events import TipChanged
+from inos.core.computation import compute_outputs
+from inos.functions import Role
+from inos.miner.computation import Computation
 from inos.miner.engine import Engine, MineStrips
 from inos.miner.filler import Throttle, make_filler
 from inos.miner.jobs import JobManager, JobRun
@@ -15,12 +20,14 @@ from inos.miner.lottery import Draw, Lottery
 from inos.miner.payout import Payout
 from inos.miner.ports import NodePort
 from inos.miner.product import Product
+from inos.miner.program_products import ProgramProducts
 from inos.miner.settings import MinerSettings, Purpose, check_settings
 from inos.miner.stats import MinerState, MinerStats, MinerStatus
 from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.errors import InosError
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import JobId, Tickets
+from inos.work.stopping import Stopped
 
 log: Final = structlog.get_logger("miner")
 
@@ -57,6 +64,9 @@ class Miner:
         self._filler: Product | None = None
         self._draw: Draw | None = None
         self._is_slice_large = False
+        self._program_stop = threading.Event()
+        self._products: ProgramProducts | None = None
+        """Makes the products of the program that runs now."""
         self._enabled = asyncio.Event()
         self._work_changed = asyncio.Event()
         self._jobs: JobManager | None = None
@@ -81,6 +91,7 @@ class Miner:
         """Pause. The slice in progress is given up; rows that are complete are kept."""
         self._enabled.clear()
         self._engine.interrupt()
+        self._program_stop.set()
         if self._jobs is not None:
             self._jobs.is_taking = False
 
@@ -108,7 +119,7 @@ class Miner:
     def get_rows_done(self, job: JobId) -> int | None:
         """Return how many rows of a job's product are made, or None if the job was not taken on."""
         run = self._jobs.runs.get(job) if self._jobs is not None else None
-        return None if run is None else run.product.rows_done
+        return run.work.rows_done if run is not None and isinstance(run.work, Product) else None
 
     async def run(self) -> None:
         """Mine while started, until cancelled."""
@@ -134,6 +145,8 @@ class Miner:
                 is_stale = self._draw is not None and self._draw.header.parent != event.tip.id
                 if is_stale and not self._is_slice_large:
                     self._engine.interrupt()
+                if is_stale and self._products is not None:
+                    self._products.set_stale()
                 if self._jobs is not None:
                     self._jobs.on_tip()
 
@@ -162,9 +175,52 @@ class Miner:
 
     async def _mine_job(self, run: JobRun) -> None:
         self._set_state(MinerState.JOB, run)
-        await self._mine_slice(run.product, self._slice_tickets(), is_job=True)
-        if run.product.is_complete and self._jobs is not None:
+        if isinstance(run.work, Computation):
+            await self._mine_program(run.id, run.work)
+        else:
+            await self._mine_slice(run.work, self._slice_tickets(), is_job=True)
+        if run.work.is_complete and self._jobs is not None:
             self._jobs.wake()
+
+    async def _mine_program(self, job: JobId, program: Computation) -> None:
+        """Run a program in a thread; its products draw tickets."""
+        self._program_stop = threading.Event()
+        self._products = ProgramProducts(
+            self._renew_draw,
+            self._lottery.submit,
+            self._settings.slice_ms / 1000,
+            self._settings.backend,
+            self._settings.threads,
+            self._program_stop,
+        )
+        compute = partial(
+            compute_outputs,
+            job,
+            program.loaded,
+            role=Role.WORKER,
+            stop=self._program_stop,
+            product=self._products,
+        )
+        try:
+            program.outputs = await asyncio.to_thread(compute)
+            self._count_program(*self._products.finish())
+        except Stopped:
+            log.info("program interrupted", job=job.hex())
+        except InosError as error:
+            program.failure = error
+        finally:
+            self._program_stop.set()
+            self._products = None
+
+    async def _renew_draw(self, tickets: int, seconds: float) -> Draw:
+        """Count the tickets of a program since the last call, and make a new draw."""
+        self._count_program(tickets, seconds)
+        draw = self._draw = await self._lottery.draw()
+        return draw
+
+    def _count_program(self, tickets: int, seconds: float) -> None:
+        if tickets:
+            self._stats.count_slice(tickets, seconds, self._node.clock.monotonic(), is_job=True)
 
     async def _mine_filler(self) -> None:
         pause = self._throttle.get_pause(self._node.clock.monotonic())

@@ -8,9 +8,11 @@ from blake3 import blake3
 from msgspec import Struct
 
 from inos.consensus.params import Params
-from inos.consensus.records import Account, Job, JobState, ProductWork
-from inos.miner.settings import MinerSettings
+from inos.consensus.records import Account, Job, JobState, ProductWork, TaskWork
+from inos.miner.settings import JobKind, MinerSettings
+from inos.primitives.transactions import TaskKind
 from inos.primitives.units import Address, Height, JobId, Nano, Tickets
+from inos.programs.limits import PROFILE_UNITS
 
 SAFETY_PERCENT: Final = 70
 """The miner plans to use this share of a claim's time; the rest is reserved for slow blocks."""
@@ -25,25 +27,28 @@ class Offer(Struct, frozen=True):
     job: Job
 
     @property
-    def product(self) -> ProductWork:
-        """Return the product that the job asks for. Raises LookupError for a task."""
-        if not isinstance(self.job.work, ProductWork):
-            raise LookupError(f"job {self.id.hex()} is a task")
-        return self.job.work
+    def kind(self) -> JobKind:
+        work = self.job.work
+        if isinstance(work, ProductWork):
+            return JobKind.PRODUCT
+        return JobKind.PROGRAM if work.kind is TaskKind.PROGRAM else JobKind.FUNCTION
 
     @property
-    def tickets(self) -> Tickets:
-        return Tickets(self.product.tickets)
+    def units(self) -> Tickets:
+        """Return what the job is priced by: a product's tickets, or a task's units, which cost as much."""
+        return Tickets(self.job.work.units if isinstance(self.job.work, TaskWork) else self.job.work.tickets)
 
     @property
-    def reward_per_ticket(self) -> Fraction:
-        """Return the exact reward in nano per ticket."""
-        return Fraction(self.job.reward, self.tickets)
+    def reward_per_unit(self) -> Fraction:
+        """Return the exact reward in nano per unit."""
+        return Fraction(self.job.reward, self.units)
 
     @property
     def size(self) -> int:
-        """Return the bytes of both operands (int8) and the result (int32)."""
-        x, w = self.product.x, self.product.w
+        """Return the bytes of both operands (int8) and the result (int32); 0 for a task, which names files alone."""
+        if not isinstance(self.job.work, ProductWork):
+            return 0
+        x, w = self.job.work.x, self.job.work.w
         return x.rows * x.cols + w.rows * w.cols + 4 * x.rows * w.rows
 
 
@@ -74,7 +79,7 @@ def is_finishable(params: Params, offer: Offer, capacity: Capacity) -> bool:
         return False
     if capacity.rate <= 0:
         return True
-    needed_ms = (capacity.backlog + offer.tickets) / capacity.rate * 1000
+    needed_ms = (capacity.backlog + offer.units) / capacity.rate * 1000
     return needed_ms <= blocks * params.spacing_ms * SAFETY_PERCENT / 100
 
 
@@ -86,13 +91,15 @@ def get_refusal(params: Params, settings: MinerSettings, offer: Offer, capacity:
         return "claim-limit"
     if offer.job.mode not in settings.job_modes:
         return "other-mode"
-    if not is_first(settings, offer) and offer.reward_per_ticket < settings.min_reward_per_ticket:
+    if offer.kind not in settings.job_kinds:
+        return "other-kind"
+    if not is_first(settings, offer) and offer.reward_per_unit < settings.min_reward_per_ticket:
         return "reward-too-low"
     if offer.job.bond + 2 * capacity.fee > capacity.spendable:
         return "bond-not-affordable"
     if not is_first(settings, offer) and offer.job.reward < 2 * capacity.fee:
         return "reward-under-fees"
-    if offer.size > settings.max_job_bytes:
+    if offer.size > settings.max_job_bytes or (offer.kind is not JobKind.PRODUCT and offer.units > PROFILE_UNITS):
         return "too-large"
     if not is_finishable(params, offer, capacity):
         return "cannot-finish"
@@ -105,13 +112,13 @@ def is_first(settings: MinerSettings, offer: Offer) -> bool:
 
 
 def rank_offers(settings: MinerSettings, offers: Iterable[Offer], me: Address) -> list[Offer]:
-    """Sort offers: jobs of the first posters come first, then the best reward per ticket.
+    """Sort offers: jobs of the first posters come first, then the best reward per unit.
 
     Equal offers are sorted differently by each miner, so that not all miners claim the same job.
     """
     return sorted(
         offers,
-        key=lambda offer: (not is_first(settings, offer), -offer.reward_per_ticket, blake3(me + offer.id).digest()),
+        key=lambda offer: (not is_first(settings, offer), -offer.reward_per_unit, blake3(me + offer.id).digest()),
     )
 
 

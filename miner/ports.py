@@ -113,17 +113,20 @@ class MatricesPort(Protocol):
 
     async def put(self, array: NDArray[np.int32]) -> MatrixRef: ...
 
+    async def put_bytes(self, data: bytes) -> MatrixRef: ...
+
     async def open_product(self, job: JobId, rows: int, cols: int) -> RowFile:
         """Open the job's product (int32), as far as it was written before, by this process or an earlier one."""
 
     async def put_product(self, finish: Callable[[], MatrixRef]) -> MatrixRef:
         """Store a product that is complete on disk, by its `RowFile.finish`."""
 
-    async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
-        """Return the matrix from this node's store, or from other nodes within `timeout_s` seconds.
+    async def fetch(self, matrix: MatrixId, timeout_s: float, max_bytes: int | None = None) -> NDArray[Any]:
+        """Return the matrix from this node's store, or from other nodes within `timeout_s` seconds; a file as one row
+        of uint8.
 
         Raises:
-            MatrixMissing: no node gave it in time.
+            MatrixMissing: no node gave it in time. MeshError: it has more than `max_bytes` bytes.
         """
 
 

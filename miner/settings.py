@@ -1,6 +1,7 @@
 """The settings say for which account a miner works, on what, and within which limits."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -24,6 +25,14 @@ class Purpose(StrEnum):
     """Only filler is multiplied for the lottery; no job is claimed."""
 
 
+class JobKind(StrEnum):
+    """The kind of a job."""
+
+    PRODUCT = "product"
+    PROGRAM = "program"
+    FUNCTION = "function"
+
+
 class MinerSettings(Struct, frozen=True, kw_only=True):
     """These are the settings of one miner.
 
@@ -35,9 +44,13 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     key: bytes | None = None
     purpose: Purpose = Purpose.ANY
     min_reward_per_ticket: float = 0.0
-    """Jobs that pay less nano per ticket are not taken."""
+    """Jobs that pay less nano per ticket, or per unit of a task, are not taken."""
     job_modes: frozenset[JobMode] = frozenset(JobMode)
     """Only these kinds of jobs are taken; optimistic ones lock the bond until their challenge window is over."""
+    job_kinds: frozenset[JobKind] = frozenset(JobKind)
+    """Only jobs of these kinds are taken."""
+    module_cache: Path | None = None
+    """Compiled modules of functions are kept in this folder; without one each call compiles its module again."""
     first_posters: frozenset[Address] = frozenset()
     """The jobs of these posters are taken before all others, even if they pay less."""
     max_claims: int = 4

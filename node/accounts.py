@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from inos.core.errors import NodeError
+from inos.functions import is_engine_installed
 from inos.genesis import Network
-from inos.miner import MinerSettings, Purpose
+from inos.miner import JobKind, MinerSettings, Purpose
 from inos.node.datadir import DataDir, load_or_make_secret, read_secret
 from inos.node.settings import NodeSettings
 from inos.primitives.secret_files import read_secret_text
@@ -17,6 +18,8 @@ from inos.wallet.store import read_keystore
 from inos.work.backends import get_backend
 
 AUTO: Final = "auto"
+MODULES: Final = "modules"
+"""The folder of a data directory in which compiled modules of functions are kept."""
 JOB_MODES: Final = {"checked": JobMode.CHECKED, "optimistic": JobMode.OPTIMISTIC}
 
 
@@ -53,6 +56,8 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
         key=key,
         purpose=settings.purpose,
         min_reward_per_ticket=settings.min_reward_per_ticket,
+        job_kinds=frozenset(map(JobKind, settings.job_kinds)) - _list_missing_kinds(),
+        module_cache=data_dir.path / MODULES,
         job_modes=frozenset(JOB_MODES[name] for name in settings.job_modes),
         first_posters=frozenset(decode_address(network.hrp, text) for text in settings.first_posters),
         max_claims=settings.max_claims,
@@ -63,6 +68,11 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
         backend=settings.backend,
         threads=settings.threads,
     )
+
+
+def _list_missing_kinds() -> frozenset[JobKind]:
+    """Return the kinds of jobs that this machine cannot compute."""
+    return frozenset() if is_engine_installed() else frozenset({JobKind.FUNCTION})
 
 
 def load_watch_key(settings: NodeSettings, data_dir: DataDir) -> bytes | None:

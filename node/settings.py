@@ -101,6 +101,12 @@ class NodeSettings(BaseSettings):
         "optimistic",
     )
     """The miner takes jobs of these kinds."""
+    job_kinds: Annotated[tuple[Literal["product", "program", "function"], ...], NoDecode, Field(min_length=1)] = (
+        "product",
+        "program",
+        "function",
+    )
+    """The miner takes products, and tasks of these kinds."""
     first_posters: Annotated[tuple[str, ...], NoDecode] = ()
     """The miner takes jobs of these addresses before all others, even if they pay less."""
     max_claims: Annotated[int, Field(ge=1, le=1024)] = 4
@@ -169,7 +175,7 @@ class NodeSettings(BaseSettings):
             parse_checkpoint(value)
         return value
 
-    @field_validator("peers", "seeds", "rpc_allowed_hosts", "job_modes", "first_posters", mode="before")
+    @field_validator("peers", "seeds", "rpc_allowed_hosts", "job_modes", "job_kinds", "first_posters", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -241,6 +247,7 @@ def _build(
 
 FLAGS: Final = {
     "first_posters": "first-poster",
+    "job_kinds": "job-kind",
     "job_modes": "job-mode",
     "local_addresses": "allow-local-addresses",
     "min_reward_per_ticket": "min-reward",

@@ -28,6 +28,7 @@ from inos.miner import Miner, MinerSettings
 from inos.network.identity import NodeIdentity
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
+from inos.node.accounts import MODULES
 from inos.node.datadir import DataDir
 from inos.node.memory import keep_trimmed
 from inos.node.network_files import NetworkFiles
@@ -129,7 +130,7 @@ class Startup:
         voter = Voter(core, core.bls, secret, journal, account, read_limits(self._settings, core.network))
         self._run("voter", voter.run())
         if account is not None and self._settings.jury:
-            self._run("juror", Juror(core, core.bls, secret, account).run())
+            self._run("juror", Juror(core, core.bls, secret, account, self._data.path / MODULES).run())
         return voter
 
     def start_reporter(self, core: NodeCore, account: bytes | None) -> None:

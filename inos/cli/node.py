@@ -20,6 +20,7 @@ SETTINGS: Final = {
     "seed": "seeds",
     "min_reward": "min_reward_per_ticket",
     "job_mode": "job_modes",
+    "job_kind": "job_kinds",
     "first_poster": "first_posters",
 }
 """Settings whose name differs from that of their option."""
@@ -177,6 +178,10 @@ def command(
     job_mode: Annotated[
         list[str] | None,
         _option("--job-mode", "checked|optimistic", "The mode of jobs to take; repeatable. Default: both.", MINING),
+    ] = None,
+    job_kind: Annotated[
+        list[str] | None,
+        _option("--job-kind", "product|program|function", "A kind of jobs to take; repeatable. Default: all.", MINING),
     ] = None,
     first_poster: Annotated[
         list[str] | None, _option("--first-poster", "ADDRESS", "An account whose jobs come first; repeatable.", MINING)

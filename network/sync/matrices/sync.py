@@ -18,7 +18,7 @@ from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
 from inos.primitives.matrices import DType, MatrixRef, is_ref_consistent
-from inos.primitives.transactions import PostJob, SubmitResult, Transaction
+from inos.primitives.transactions import PostJob, PostTask, SubmitOutcome, SubmitResult, Transaction
 from inos.primitives.units import MatrixId
 from inos.work.strips import InvalidMatrix, check_shape
 
@@ -246,6 +246,10 @@ def _list_named(tx: Transaction) -> Iterator[tuple[MatrixId, MatrixInfo | None]]
         refs = ((tx.payload.x, DType.INT7), (tx.payload.w, DType.INT7))
     elif isinstance(tx.payload, SubmitResult):
         refs = ((tx.payload.y, DType.INT32),)
+    elif isinstance(tx.payload, PostTask):
+        yield from ((MatrixId(id), None) for id in (tx.payload.spec, *tx.payload.inputs))
+    elif isinstance(tx.payload, SubmitOutcome):
+        yield from ((MatrixId(id), None) for id in tx.payload.outputs)
     for ref, dtype in refs:
         if is_ref_consistent(ref, dtype):
             yield ref.matrix_id, MatrixInfo(dtype, ref.rows, ref.cols, ref.root)

@@ -64,8 +64,8 @@ def make_standing(**fields: Any) -> Capacity:
 
 def test_tickets_and_reward_count_strips_and_panels() -> None:
     offer = make_offer(rows=17, cols=16, depth=1025, reward=9)
-    assert offer.tickets == 2 * 1 * 2
-    assert offer.reward_per_ticket == Fraction(9, 4)
+    assert offer.units == 2 * 1 * 2
+    assert offer.reward_per_unit == Fraction(9, 4)
     assert offer.size == 17 * 1025 + 16 * 1025 + 4 * 17 * 16
 
 

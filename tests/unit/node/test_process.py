@@ -66,7 +66,8 @@ def test_every_process_that_the_program_starts_gets_that_environment() -> None:
     assert {file.name for file, _ in calls} >= {"process.py", "liars.py", "start.py"}
     for file, call in calls:
         given = "".join(ast.unparse(word.value) for word in call.keywords if word.arg == "env")
-        assert "make_child_environment()" in given, f"{file}:{call.lineno}"
+        is_empty = file.name == "supervisor.py" and given == "{}"  # the child that runs functions gets nothing at all
+        assert is_empty or "make_child_environment()" in given, f"{file}:{call.lineno}"
 
 
 def test_a_closed_terminal_stops_a_node_unless_nohup_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
