@@ -13,7 +13,7 @@ from inos.consensus.jury import compute_fee, compute_min_bond, compute_product_m
 from inos.consensus.params import Params
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
-from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, MatrixRef
+from inos.primitives.matrices import MatrixRef
 from inos.primitives.signatures import compute_public_key
 from inos.primitives.transactions import (
     MAX_TASK_FILES,
@@ -40,7 +40,7 @@ from inos.primitives.transactions import (
     is_transaction_signed,
     sign_transaction,
 )
-from inos.primitives.units import U64_MAX, Height, JobId, MatrixId, Nano, Tickets, format_credits
+from inos.primitives.units import U64_MAX, Height, JobId, MatrixId, Nano, format_credits
 from inos.wallet.addresses import decode_address
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import Key
@@ -177,11 +177,6 @@ def compute_stake(params: Params, bond: int, mib: int) -> Nano:
     return Nano(bond + compute_fee(params, bond, mib))
 
 
-def compute_tickets(x: MatrixRef, w: MatrixRef) -> Tickets:
-    """Return ceil(m/16) * ceil(n/16) * ceil(k/1024) (protocol, section 5)."""
-    return Tickets(-(-x.rows // STRIP_ROWS) * -(-w.rows // STRIP_ROWS) * -(-x.cols // PANEL_BYTES))
-
-
 def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
     """Return the most nano that the account must have: what is moved, escrowed and burned at most, and the fee.
 
@@ -302,6 +297,11 @@ def _check_amount(what: str, amount: int, *, least: int) -> int:
         bound = f"at least {format_credits(least)}" if amount < least else f"at most {format_credits(U64_MAX)}"
         raise WalletError("bad-amount", f"{what} must be {bound} credits, not {format_credits(amount)}")
     return amount
+
+
+def choose_claim_window(params: Params, units: int, difficulty: int) -> int:
+    """Return a claim window: the job's units at an eighth of the network's speed, and four times the least window."""
+    return min(4 * params.min_claim_window + 8 * units // max(1, difficulty), params.max_claim_window)
 
 
 def _choose_window(params: Params, window: int | None) -> int:

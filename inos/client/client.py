@@ -29,12 +29,12 @@ from inos.client.operands import (
     make_ref,
     read_credits,
 )
-from inos.client.sender import FETCH_WAIT_S, Sender
+from inos.client.sender import FETCH_WAIT_S
+from inos.client.tasks import TaskSender
 from inos.client.uploads import Progress, ignore_progress
 from inos.client.wallets import find_key
-from inos.consensus.params import Params
 from inos.primitives.errors import InosError
-from inos.primitives.matrices import MatrixRef, compute_tickets
+from inos.primitives.matrices import compute_tickets
 from inos.primitives.transactions import JobMode, PostJob, Transaction, compute_tx_id
 from inos.primitives.units import Height, JobId, Nano
 from inos.wallet import build
@@ -49,7 +49,7 @@ Mode: TypeAlias = Literal["checked", "optimistic"]
 MODES: Final[dict[str, JobMode]] = {"checked": JobMode.CHECKED, "optimistic": JobMode.OPTIMISTIC}
 
 
-class Client(Sender):
+class Client(TaskSender):
     """One node's RPC with typed results, and the key of one account if it has one.
 
     `inos.BlockingClient` has the same methods for programs without asyncio.
@@ -140,7 +140,9 @@ class Client(Sender):
             max_burn=burn_limit,
             lifetime=params.max_job_lifetime if lifetime is None else lifetime,
             bond=bond,
-            claim_window=_choose_window(params, head, x_ref, w_ref) if claim_window is None else claim_window,
+            claim_window=build.choose_claim_window(params, compute_tickets(m, n, k), head.difficulty)
+            if claim_window is None
+            else claim_window,
             mode=MODES[quote.mode],
         )
         await self._check_affordable(payload, fee)
@@ -347,12 +349,6 @@ class Client(Sender):
             if error.code == "job-unknown":  # not mined yet
                 return False
             raise
-
-
-def _choose_window(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef) -> int:
-    """Return a claim window: the job's tickets at an eighth of the network's speed, and four times the least window."""
-    blocks = 4 * params.min_claim_window + 8 * build.compute_tickets(x, w) // max(1, head.difficulty)
-    return min(blocks, params.max_claim_window)
 
 
 def _check_unchanged(name: str, array: NDArray[np.int8], posted: str) -> None:

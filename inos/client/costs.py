@@ -89,7 +89,9 @@ def read_max_cost(max_cost: Credits | None) -> int | None:
     return None if max_cost is None else read_credits("max_cost", max_cost, None)
 
 
-def choose_max_burn(quote: "models.Quote", reward: int, fee: int, max_burn: int | None, most: int | None) -> int:
+def choose_max_burn(
+    quote: "models.Quote | models.TaskQuote", reward: int, fee: int, max_burn: int | None, most: int | None
+) -> int:
     """Return the most nano that a job may burn, so that it costs at most `most` with reward and fee.
 
     Raises:
@@ -103,7 +105,7 @@ def choose_max_burn(quote: "models.Quote", reward: int, fee: int, max_burn: int 
     return min(chosen, most - reward - fee)
 
 
-def choose_reward(quote: "models.Quote", asked: Nano | None, tickets: int) -> Nano:
+def choose_reward(quote: "models.Quote | models.TaskQuote", asked: Nano | None, tickets: int) -> Nano:
     """Return the reward that is asked for, or the going rate as the node tells it.
 
     Args:

@@ -1654,6 +1654,36 @@ class Supply(Struct, frozen=True, kw_only=True):
     """True if that sum is the supply; None without `audit`."""
 
 
+class TaskQuote(Struct, frozen=True, kw_only=True):
+    """What a task of so many units would cost now. A unit is paid and burns as a ticket does.
+
+    Returned by `job_quoteTask`.
+    """
+
+    units: int
+    """What the task is priced by."""
+    burn: NanoAmount
+    """What posting it burns in the next block, all parts together."""
+    burn_parts: PriceParts
+    """The same by its parts."""
+    suggested_reward: NanoAmount
+    """The typical reward for as many units."""
+    rewards: Rewards
+    """The same beside a low and a high reward."""
+    sample: int
+    """The number of settled jobs that the medians are taken over; 0 if they are defaults."""
+    bond: NanoAmount
+    """The least bond that a claim may require for that reward."""
+    jurors: int
+    """The members of the voting committee that could be in a jury about it."""
+    expected_blocks: int
+    """The expected blocks from posting to settlement."""
+    is_mined: bool
+    """False if no block came for 20 spacings, or none at all: nobody seems to mine."""
+    expected_s: float | None
+    """The expected blocks in seconds, at the network's spacing; None if nobody seems to mine."""
+
+
 class WorkerRecord(Struct, frozen=True, kw_only=True):
     """Jobs that an account took on. Every claim ends settled, lapsed or challenged, or is still in progress."""
 

@@ -3,19 +3,20 @@
 from statistics import median
 from typing import Annotated, Final
 
+from msgspec import Struct
 from pydantic import Field
 
 from inos.consensus.finality.checkpoints import get_voting_committee
 from inos.consensus.prices import compute_per_tera, compute_product_bytes
-from inos.consensus.records import JobState
+from inos.consensus.records import Committee, JobState
 from inos.primitives import transactions
 from inos.primitives.blocks import compute_difficulty, get_target
 from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, compute_tickets
-from inos.primitives.units import Height
+from inos.primitives.units import Address, Height, Tickets
 from inos.rpc.errors import make_invalid_param
 from inos.rpc.lookup import read_at_tip
 from inos.rpc.method import Example, method
-from inos.rpc.methods.job.rates import SAMPLE, compute_rates
+from inos.rpc.methods.job.rates import SAMPLE, Rates, compute_rates
 from inos.rpc.models.render import MODE_NAMES, MODES, read_address
 from inos.rpc.models.values import AccountAddress, Count, JobMode, Model, NanoAmount
 from inos.rpc.ports import NodePort
@@ -90,31 +91,21 @@ class QuoteModel(Model):
 async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
     """Estimate what a product would cost now: the burn, the reward that others paid, and the time it may take."""
     tickets = compute_tickets(params.m, params.n, params.k)
-    tip, (settled, target, committee) = read_at_tip(
-        node,
-        lambda: (
-            [job for _, job in node.ledger.reader.list_jobs(state=JobState.SETTLED, limit=SAMPLE, newest_first=True)],
-            get_target(node.ledger.tip.header),
-            get_voting_committee(node.ledger.state),
-        ),
-    )
-    rates = compute_rates(settled)
-    waits = [job.closed_at - job.posted_at for job in settled]
-    blocks = round(median(waits)) if waits else DEFAULT_BLOCKS
-    blocks += tickets // max(1, compute_difficulty(target))
+    market = read_market(node)
+    rates, blocks = market.rates, market.compute_blocks(tickets)
     poster = None if params.poster is None else read_address(node, params.poster, "poster")
     low, typical, fast = (rates.compute_reward(rate, tickets) for rate in (rates.low, rates.typical, rates.fast))
     is_mined = is_chain_mined(node)
     try:
         choice = choose_mode(
             node.params,
-            Height(tip.header.height + 1),
-            compute_difficulty(target),
+            market.height,
+            market.difficulty,
             rows_x=params.m,
             rows_w=params.n,
             depth=params.k,
             reward=typical if params.reward is None else int(params.reward),
-            jurors=sum(member.address != poster for member in committee.members),
+            jurors=market.count_jurors(poster),
             wanted=None if params.mode is None else MODES[params.mode],
         )
     except WalletError as error:
@@ -131,7 +122,7 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
         reward_per_ticket=str(round(rates.typical)),
         suggested_reward=str(typical),
         rewards=RewardsModel(low=str(low), typical=str(typical), fast=str(fast)),
-        sample=len(settled),
+        sample=rates.sample,
         expected_blocks=blocks,
         is_mined=is_mined,
         expected_s=blocks * node.params.spacing_ms / 1000 if is_mined else None,
@@ -139,6 +130,47 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
         max_bytes=node.params.max_checked_bytes,
         mode=MODE_NAMES[choice.mode],
         mode_reason=choice.reason,
+    )
+
+
+class MarketView(Struct, frozen=True):
+    """What quotes are made of, read at one tip.
+
+    Args:
+        height, difficulty: of the next block.
+        usual_blocks: from posting to settlement.
+    """
+
+    height: Height
+    difficulty: Tickets
+    rates: Rates
+    usual_blocks: int
+    committee: Committee
+
+    def compute_blocks(self, units: int) -> int:
+        """Return the expected blocks from posting to a result of this much work."""
+        return self.usual_blocks + units // max(1, self.difficulty)
+
+    def count_jurors(self, poster: Address | None) -> int:
+        return sum(member.address != poster for member in self.committee.members)
+
+
+def read_market(node: NodePort) -> MarketView:
+    tip, (settled, target, committee) = read_at_tip(
+        node,
+        lambda: (
+            [job for _, job in node.ledger.reader.list_jobs(state=JobState.SETTLED, limit=SAMPLE, newest_first=True)],
+            get_target(node.ledger.tip.header),
+            get_voting_committee(node.ledger.state),
+        ),
+    )
+    waits = [job.closed_at - job.posted_at for job in settled]
+    return MarketView(
+        Height(tip.header.height + 1),
+        compute_difficulty(target),
+        compute_rates(settled),
+        round(median(waits)) if waits else DEFAULT_BLOCKS,
+        committee,
     )
 
 

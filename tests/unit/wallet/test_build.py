@@ -82,7 +82,6 @@ def test_post_job_and_what_it_costs_at_most() -> None:
     payload = build.make_post_job(_params(), Height(40), X, W, reward=1000, max_burn=84, lifetime=60)
     assert (payload.deadline, payload.bond, payload.claim_window, payload.mode) == (100, 100, 5, JobMode.CHECKED)
     # ceil(100/16) * ceil(17/16) * ceil(2000/1024) = 7 * 2 * 2 tickets
-    assert build.compute_tickets(X, W) == 28
     assert build.compute_cost(payload, 5) == 1000 + 84 + 5
     assert _code(build.build_transaction, KEY, 1, _account(1088), payload, 5) == "insufficient-balance"
     assert is_transaction_signed(build.build_transaction(KEY, 1, _account(1089), payload, 5))

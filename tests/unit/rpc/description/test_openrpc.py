@@ -26,7 +26,7 @@ EXPECTED = {
     "chain_find",
     "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
     "state_getAccount", "state_getHistory", "state_supply",
-    "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",
+    "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_quoteTask", "job_prove",
     "job_history", "job_trackRecord",
     "light_witnesses", "light_finalityProofs", "light_prove",
     "chain_getRawHeaders", "mesh_put", "mesh_get", "mesh_putRows", "mesh_getRows", "watch_status",
