@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 
 from inos.chain.events import TipChanged
-from inos.core.computation import compute_outputs
+from inos.core.computation import LoadedProgram, compute_outputs
 from inos.functions import Role
 from inos.miner.computation import Computation
 from inos.miner.engine import Engine, MineStrips
@@ -189,9 +189,10 @@ class Miner:
             self._renew_draw,
             self._lottery.submit,
             self._settings.slice_ms / 1000,
-            self._settings.backend,
-            self._settings.threads,
-            self._program_stop,
+            program.loaded.inputs if isinstance(program.loaded, LoadedProgram) else (),
+            backend=self._settings.backend,
+            threads=self._settings.threads,
+            stop=self._program_stop,
         )
         compute = partial(
             compute_outputs,
