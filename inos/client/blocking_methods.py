@@ -15,9 +15,15 @@ from inos.client.network_info import NetworkInfo
 from inos.client.node_reader import MATRIX_PAGE
 from inos.client.operands import Credits
 from inos.client.sender import FETCH_WAIT_S
+from inos.client.task_terms import DEFAULT_TERMS, TaskTerms
+from inos.client.tasks import DEFAULT_OUTPUT_BYTES, DEFAULT_PAGES, DEFAULT_STEPS, DEFAULT_TASK_TIMEOUT_S
 from inos.client.uploads import Progress, ignore_progress
 from inos.primitives.matrices import MatrixRef
-from inos.primitives.transactions import Payload, Transaction
+from inos.primitives.transactions import Payload, TaskKind, Transaction
+from inos.primitives.units import MatrixId
+from inos.programs import Program
+from inos.programs.builder import BuiltProgram
+from inos.programs.types import Array
 
 
 class BlockingMethods:
@@ -307,6 +313,106 @@ class BlockingMethods:
             ClientError: "not-bytes" if the id is that of a matrix of numbers.
         """
         return self._thread.run(self.async_client.get_bytes(file, wait_s=wait_s))
+
+    def quote_task(self, units: int, *, reward_nano: int | None = None, poster: str | None = None) -> models.TaskQuote:
+        """Return what a task of so many units would cost now."""
+        return self._thread.run(self.async_client.quote_task(units, reward_nano=reward_nano, poster=poster))
+
+    def deploy(self, program: Program | BuiltProgram) -> str:
+        """Put a program, with the matrices that it was built with, into the mesh; return the program's id in hex.
+
+        Raises:
+            InvalidProgram: the program breaks a rule. ClientError: "wrong-matrix".
+        """
+        return self._thread.run(self.async_client.deploy(program))
+
+    def post_task(
+        self,
+        kind: TaskKind,
+        spec: MatrixId,
+        inputs: Sequence[MatrixId],
+        *,
+        tickets: int,
+        units: int,
+        terms: TaskTerms = DEFAULT_TERMS,
+    ) -> str:
+        """Post a task whose files are in the mesh; return its id in hex.
+
+        Raises:
+            WalletError, ClientError: nothing was sent. RemoteError: the node refused.
+        """
+        return self._thread.run(
+            self.async_client.post_task(kind, spec, inputs, tickets=tickets, units=units, terms=terms)
+        )
+
+    def run(
+        self,
+        program: Program | BuiltProgram | str,
+        inputs: Sequence[NDArray[Any]],
+        *,
+        terms: TaskTerms = DEFAULT_TERMS,
+        timeout_s: float = DEFAULT_TASK_TIMEOUT_S,
+        on_state: OnState = ignore_state,
+    ) -> list[Array]:
+        """Let a miner run a program, and return its outputs, one matrix of integers each.
+
+        Args:
+            program: the program, which is deployed first, or its id in hex as `deploy` returns it.
+            inputs: the matrices that the program is given, in order.
+
+        Raises:
+            InvalidProgram, InvalidInput, WalletError, ClientError: nothing was posted.
+            JobFailed: the task failed, or its outputs do not have the program's types ("wrong-result").
+        """
+        return self._thread.run(
+            self.async_client.run(program, inputs, terms=terms, timeout_s=timeout_s, on_state=on_state)
+        )
+
+    def call_function(
+        self,
+        module: bytes,
+        stdin: bytes = b"",
+        *,
+        args: Sequence[str] = (),
+        pages: int = DEFAULT_PAGES,
+        steps: int = DEFAULT_STEPS,
+        output_bytes: int = DEFAULT_OUTPUT_BYTES,
+        seed: bytes | None = None,
+        terms: TaskTerms = DEFAULT_TERMS,
+        timeout_s: float = DEFAULT_TASK_TIMEOUT_S,
+        on_state: OnState = ignore_state,
+    ) -> bytes:
+        """Let a miner run a WebAssembly command, and return what it writes on stdout.
+
+        Args:
+            module: the bytes of a WASI preview 1 command.
+            pages, steps, output_bytes, seed: see inos.functions.FunctionSpec.
+
+        Raises:
+            InvalidFunction, WalletError, ClientError: nothing was posted. JobFailed: the task failed.
+        """
+        return self._thread.run(
+            self.async_client.call_function(
+                module,
+                stdin,
+                args=args,
+                pages=pages,
+                steps=steps,
+                output_bytes=output_bytes,
+                seed=seed,
+                terms=terms,
+                timeout_s=timeout_s,
+                on_state=on_state,
+            )
+        )
+
+    def outputs(self, job: str, *, wait_s: float = FETCH_WAIT_S) -> list[bytes]:
+        """Return the outputs of a delivered task, each checked against its id.
+
+        Raises:
+            JobFailed: "job-open" if it is not delivered. ClientError: "not-a-task".
+        """
+        return self._thread.run(self.async_client.outputs(job, wait_s=wait_s))
 
     def post_job(
         self,

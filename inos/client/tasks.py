@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos import functions, programs
@@ -16,9 +15,10 @@ from inos.client import models
 from inos.client.costs import choose_max_burn, choose_reward, read_max_cost
 from inos.client.errors import ClientError, JobFailed
 from inos.client.job_watcher import JobWatch, JobWatcher, OnState, ignore_state
-from inos.client.operands import Credits, read_credits
+from inos.client.operands import read_credits
 from inos.client.sender import FETCH_WAIT_S, Sender
-from inos.functions import FunctionSpec
+from inos.client.task_terms import DEFAULT_TERMS, TaskTerms
+from inos.functions import FunctionSpec, InvalidFunction
 from inos.functions.limits import SPEC_VERSION
 from inos.primitives.transactions import TaskKind, compute_tx_id
 from inos.primitives.units import Height, MatrixId
@@ -31,33 +31,10 @@ from inos.wallet import build
 from inos.wallet.modes import MIN_JURORS
 
 DEFAULT_TASK_TIMEOUT_S: Final = 600.0
-DEFAULT_PAGES: Final = 256
-"""16 MiB of memory for a function."""
+DEFAULT_PAGES: Final = 1024
+"""64 MiB of memory for a function."""
 DEFAULT_STEPS: Final = 2**30
 DEFAULT_OUTPUT_BYTES: Final = 2**20
-
-
-class TaskTerms(Struct, frozen=True, kw_only=True):
-    """What a caller offers for a task.
-
-    Args:
-        reward: credits; by default what the last settled jobs paid per ticket, for as many units.
-        max_cost: most credits for reward, burn and fee together.
-        max_burn: most nano to burn; by default 1.5 times the present price.
-        lifetime: blocks from now in which the task can be claimed and delivered; by default the most allowed.
-        bond: nano that a claim requires; by default the least allowed.
-        claim_window: blocks that a worker has the task for itself; by default what a small worker needs for it.
-    """
-
-    reward: Credits | None = None
-    max_cost: Credits | None = None
-    max_burn: int | None = None
-    lifetime: int | None = None
-    bond: int | None = None
-    claim_window: int | None = None
-
-
-DEFAULT_TERMS: Final = TaskTerms()
 
 
 class TaskSender(Sender):
@@ -105,7 +82,7 @@ class TaskSender(Sender):
         asked = None if terms.reward is None else read_credits("reward", terms.reward, None)
         params = (await self.get_network()).params
         quote = await self.quote_task(units, reward_nano=asked, poster=await self.get_address())
-        if quote.jurors < MIN_JURORS:
+        if quote.jurors < MIN_JURORS and not terms.may_wait_for_jury:
             raise ClientError(
                 "no-jury",
                 f"a jury needs {MIN_JURORS} voters beside the poster, and the committee has {quote.jurors}",
@@ -193,7 +170,9 @@ class TaskSender(Sender):
         Raises:
             InvalidFunction, WalletError, ClientError: nothing was posted. JobFailed: the task failed.
         """
-        await asyncio.to_thread(functions.inspect_module, module)
+        info = await asyncio.to_thread(functions.inspect_module, module)
+        if info.pages > pages:
+            raise InvalidFunction("memory", f"the module starts with {info.pages} pages, and {pages} are allowed")
         held = await self.put_bytes(module)
         texts = tuple(arg.encode() for arg in args)
         spec = FunctionSpec(SPEC_VERSION, held.id, texts, pages, steps, output_bytes, seed)

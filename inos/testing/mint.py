@@ -1,9 +1,10 @@
 """The parts that replace a network of miners in a test chain: instant blocks, and a worker for paid jobs."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final, assert_never
 
 import numpy as np
 from msgspec.structs import replace
@@ -12,23 +13,26 @@ from numpy.typing import NDArray
 from inos import work
 from inos.chain.template import Template
 from inos.consensus.finality import compute_span, get_voting_committee
-from inos.consensus.records import JobState, ProductWork
+from inos.consensus.records import Job, JobState, ProductWork, TaskWork
+from inos.core.computation import InvalidTask, Loaded, compute_outputs, load_task
 from inos.core.node_core import NodeCore
+from inos.functions import Role
 from inos.primitives.blocks import Block, compute_anchor
 from inos.primitives.bls import compute_secret as compute_bls_secret
 from inos.primitives.bls import get_bls
-from inos.primitives.errors import InosError
+from inos.primitives.errors import InosError, MatrixMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     Payload,
     RegisterVoter,
+    SubmitOutcome,
     SubmitResult,
     Transaction,
     sign_transaction,
 )
-from inos.primitives.units import JobId, Nano, TxId
+from inos.primitives.units import JobId, MatrixId, Nano, TxId
 from inos.primitives.votes import make_possession_message
 from inos.testing.clock import MovableClock
 from inos.wallet.keys import Key
@@ -91,29 +95,58 @@ class Worker:
         self._key = key
 
     async def do_jobs(self) -> list[JobId]:
-        """Claim, multiply and deliver the open jobs, mine until they are paid, and return them.
+        """Claim, compute and deliver the open jobs, mine until they are paid, and return them.
 
-        A job whose operands this node does not have, or that has no time left, stays as it is.
+        A job whose matrices or files this node does not have, or that has no time left, stays as it is.
         """
         ledger = self._core.ledger
         done: list[JobId] = []
         for id, job in ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_JOBS):
-            if not isinstance(job.work, ProductWork):
+            if job.deadline <= ledger.tip.header.height + 1:
                 continue
-            operands = [await self._core.matrices.read(ref.matrix_id) for ref in (job.work.x, job.work.w)]
-            if job.deadline > ledger.tip.header.height + 1:
-                x, w = operands
-                if x is not None and w is not None:
-                    if job.mode is JobMode.OPTIMISTIC:
-                        await self._seat_jury()
-                    done.append(await self._do(id, x, w))
+            try:
+                result = await self._compute(id, job)
+            except (MatrixMissing, InvalidTask):
+                continue
+            if job.mode is JobMode.OPTIMISTIC:
+                await self._seat_jury()
+            done.append(await self._do(id, result))
         return done
 
-    async def _do(self, id: JobId, x: NDArray[np.int8], w: NDArray[np.int8]) -> JobId:
+    async def _compute(self, id: JobId, job: Job) -> SubmitResult | SubmitOutcome:
+        """Compute a result, put it into the store, and return what delivers it.
+
+        Raises:
+            MatrixMissing: a matrix or file is not here. InvalidTask: no outcome is right.
+        """
+        match job.work:
+            case ProductWork(x, w):
+                left, right = [await self._read(ref.matrix_id) for ref in (x, w)]
+                return await self._multiply(id, left, right)
+            case TaskWork():
+                return await self._run_task(id, await load_task(job.work, self._read))
+            case _:
+                assert_never(job.work)
+
+    async def _read(self, id: MatrixId, most: int = 0) -> NDArray[Any]:
+        found = await self._core.matrices.read(id)
+        if found is None:
+            raise MatrixMissing((id,))
+        return found
+
+    async def _multiply(self, id: JobId, x: NDArray[np.int8], w: NDArray[np.int8]) -> SubmitResult:
+        y = await asyncio.to_thread(partial(multiply_int7, x, w))
+        return SubmitResult(id, await self._core.matrices.put(y))
+
+    async def _run_task(self, id: JobId, loaded: Loaded) -> SubmitOutcome:
+        compute = partial(compute_outputs, id, loaded, role=Role.WORKER, stop=threading.Event())
+        outputs = await asyncio.to_thread(compute)
+        return SubmitOutcome(id, tuple([(await self._core.matrices.put_bytes(data)).id for data in outputs]))
+
+    async def _do(self, id: JobId, result: SubmitResult | SubmitOutcome) -> JobId:
         await self._send(self._key, ClaimJob(id))
         await self._mint.mine(1)
-        y = await asyncio.to_thread(partial(multiply_int7, x, w))
-        await self._send(self._key, SubmitResult(id, await self._core.matrices.put(y)))
+        await self._send(self._key, result)
         await self._mint.mine(1)
         while (found := self._core.ledger.state.get_job(id)) is not None and found.state is JobState.DELIVERED:
             await self._mint.mine(1)

@@ -81,6 +81,7 @@ async def test_tasks_are_computed_by_strangers_and_lies_are_redone(tmp_path: Pat
 
         for task in tasks:
             await client.dispute(task["id"])
+        for task in tasks:
             await await_that("a jury rejects the lie", partial(is_opened_again, first.rpc_url, task["id"]), 240)
         honest = await start("honest", "--no-vote", peers=peers)
         right = programs.encode_value(expected[0], programs.check_program(built.program).results[0])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-SOURCES: Final = ("reader", "node_reader", "sender", "client")
+SOURCES: Final = ("reader", "node_reader", "sender", "tasks", "client")
 """Modules of `inos.client` whose classes make up `Client`, the base first."""
 OWN: Final = frozenset({"close"})
 """Methods that the blocking client has of its own."""

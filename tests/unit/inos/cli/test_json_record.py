@@ -167,6 +167,11 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     Path("program.json").write_text(json.dumps({"program": program, "given": {"x": [[7]]}}))
     for name in ("check", "cost", "run"):
         run(f"program {name}", "program.json")
+    deployed = run("program deploy", "program.json")["id"]
+    np.save("x.npy", np.array([[7]], np.int8))
+    run("program call", deployed, "x.npy", *password, code=1)  # a test chain has no jury
+    run("function deploy", str(MODULE))
+    run("function call", str(MODULE), *password, code=1)
 
     place = ("--data-dir", str(tmp_path / "stopped"), "--network", str(made.network))
     run("db check", *place)
@@ -176,6 +181,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("db import", "chain", "--data-dir", str(tmp_path / "taken"), "--network", str(made.network))
 
     refused = {"job cancel", "job dispute", "wallet vote", "wallet unvote", "wallet withdraw", "finality import"}
+    refused |= {"program call", "function call"}
     assert run.shapes.keys() - {"errors"} == list_json_commands() - refused
     assert run.shapes["errors"] == {"error": {"code": "str", "message": "str", "hint": "str"}}
     if os.environ.get("INOS_RECORD"):

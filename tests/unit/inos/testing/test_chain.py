@@ -11,8 +11,19 @@ import numpy as np
 import pytest
 
 import inos
+from inos import functions, programs
+from inos.client.blocking_client import BlockingClient
+from inos.client.task_terms import TaskTerms
+from inos.client.tasks import DEFAULT_PAGES, DEFAULT_STEPS
+from inos.functions import Delivered, FunctionSpec, Role
+from inos.functions.limits import SPEC_VERSION
 from inos.primitives.matrices import MatrixRef
+from inos.programs import InvalidInput
+from inos.programs.builder import ProgramBuilder
 from inos.testing import TestChain, TestChainError
+from inos.work.files import compute_file_id
+
+ROOT = Path(__file__).parents[4]
 
 HOUR_MS = 3_600_000
 Make = Callable[..., TestChain]
@@ -162,3 +173,26 @@ def test_the_plugin_is_there_for_everybody(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
+
+
+def test_the_chains_worker_computes_programs_and_functions(inos_devnet: TestChain) -> None:
+    b = ProgramBuilder()
+    x = b.input(16, 64, -64, 63, name="x")
+    weights = np.arange(-32, 32, dtype=np.int8).repeat(64).reshape(64, 64)
+    built = b.finish([b.clamp(b.mul(b.matmul(x, b.operand(weights)), 1, shift=7), -64, 63)])
+    given = np.random.default_rng(5).integers(-64, 64, (16, 64), np.int8)
+    [expected] = programs.run_program(programs.check_program(built.program), [given], built.load)
+    terms = TaskTerms(may_wait_for_jury=True)
+    with BlockingClient(inos_devnet.url, secret=inos_devnet.accounts[0].secret) as client:
+        [result] = client.run(built, [given], terms=terms)
+        assert np.array_equal(result, expected)
+        [again] = client.run(client.deploy(built), [given], terms=terms)
+        assert np.array_equal(again, expected)
+        with pytest.raises(InvalidInput, match="16 x 64"):
+            client.run(built, [given[:8]], terms=terms)
+        module = (ROOT / "examples" / "functions" / "words-c.wasm").read_bytes()
+        answer = client.call_function(module, b"one two two", terms=terms)
+    spec = FunctionSpec(SPEC_VERSION, compute_file_id(module), (), DEFAULT_PAGES, DEFAULT_STEPS, 2**20, None)
+    local = functions.run(spec, module, b"one two two", role=Role.CHECKER, seed=bytes(32))
+    assert isinstance(local, Delivered)
+    assert answer == local.stdout

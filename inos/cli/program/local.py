@@ -1,4 +1,4 @@
-"""`inos program`: check, price and run programs of integer matrix operations on this machine."""
+"""`inos program` on this machine: check, price and run programs of integer matrix operations on this machine."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,8 +20,6 @@ from inos.programs import Given, InvalidProgram, Stored, Type, compute_program_i
 from inos.programs.costs import Cost
 from inos.programs.types import Array
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
-
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="The program: encoded, or in the JSON form of docs/programs.md.")
 ]
@@ -31,12 +29,6 @@ MAX_SHOWN: Final = 64
 """Entries of a result that are shown to people."""
 
 
-@app.callback()
-def _program() -> None:
-    """Check, price and run programs of integer matrix operations on this machine."""
-
-
-@app.command()
 def check(file: FileArgument, json_: JsonOption = False) -> None:
     """Check a program: every node, every type. Exit code 0 only if it obeys all rules of the language."""
     read = load_program(file)
@@ -62,7 +54,6 @@ def check(file: FileArgument, json_: JsonOption = False) -> None:
         print_text(f"result {index:<3} {type_}, {type_.storage}")
 
 
-@app.command()
 def cost(file: FileArgument, json_: JsonOption = False) -> None:
     """Say what a program costs, without running it: tickets, multiplications, elements, units, memory."""
     found = _list_cost(load_program(file).checked.cost)
@@ -73,7 +64,6 @@ def cost(file: FileArgument, json_: JsonOption = False) -> None:
         print_text(f"{name:<13} {value}")
 
 
-@app.command()
 def run(
     file: FileArgument,
     inputs: Annotated[

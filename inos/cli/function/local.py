@@ -1,4 +1,4 @@
-"""`inos function`: WebAssembly commands that give the same answer on every machine."""
+"""`inos function` on this machine: WebAssembly commands that give the same answer on every machine."""
 
 import sys
 from pathlib import Path
@@ -34,8 +34,6 @@ from inos.functions.wasi import Wasi
 from inos.primitives.units import HASH_BYTES
 from inos.work.files import compute_file_id
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
-
 DEFAULT_PAGES: Final = 1024
 DEFAULT_STEPS: Final = 2**32
 DEFAULT_OUTPUT_BYTES: Final = 2**20
@@ -68,12 +66,6 @@ CacheDirOption: TypeAlias = Annotated[
 ]
 
 
-@app.callback()
-def _function() -> None:
-    """Check and run WebAssembly commands that give the same answer on every machine."""
-
-
-@app.command()
 def check(
     module: ModuleArgument,
     input_bytes: Annotated[
@@ -86,10 +78,10 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Say if a module is accepted, what it imports, and how many units a call of it costs."""
-    data = _read_module(module)
+    data = read_module(module)
     info = inspect_module(data)
     compiled = compile_module(data, cache=ModuleCache(cache_dir.expanduser()))
-    spec = _make_spec(data, (), pages, steps, output_bytes)
+    spec = make_spec(data, (), pages, steps, output_bytes)
     unsupported = [name for name in info.imports if not hasattr(Wasi, name)]
     shown: dict[str, Any] = {
         "id": spec.module.hex(),
@@ -115,7 +107,6 @@ def check(
         fail("memory", f"the module starts with {info.pages} pages, and --pages allows {pages}", NEXT_STEPS["memory"])
 
 
-@app.command("run")
 def run_function(
     module: ModuleArgument,
     args: Annotated[
@@ -138,11 +129,11 @@ def run_function(
     """Run a module: stdin is its input, stdout its answer, stderr its log. It sees no files, network or clock."""
     if not local:
         fail("not-local", "functions run on this machine only, in this version", "add --local")
-    data, given = _read_module(module), tuple(arg.encode("utf-8", "surrogateescape") for arg in args or ())
+    data, given = read_module(module), tuple(arg.encode("utf-8", "surrogateescape") for arg in args or ())
     outcome = run(
-        _make_spec(data, given, pages, steps, output_bytes),
+        make_spec(data, given, pages, steps, output_bytes),
         data,
-        _read_input(),
+        read_input(),
         role=Role.CHECKER if as_checker else Role.WORKER,
         seed=_parse_seed(seed),
         cache=ModuleCache(cache_dir.expanduser()),
@@ -160,11 +151,11 @@ def run_function(
         sys.stdout.buffer.flush()
 
 
-def _make_spec(module: bytes, args: tuple[bytes, ...], pages: int, steps: int, output_bytes: int) -> FunctionSpec:
+def make_spec(module: bytes, args: tuple[bytes, ...], pages: int, steps: int, output_bytes: int) -> FunctionSpec:
     return FunctionSpec(SPEC_VERSION, compute_file_id(module), args, pages, steps, output_bytes, None)
 
 
-def _read_module(path: Path) -> bytes:
+def read_module(path: Path) -> bytes:
     try:
         with path.expanduser().open("rb") as file:
             return file.read(MAX_MODULE_BYTES + 1)
@@ -172,7 +163,7 @@ def _read_module(path: Path) -> bytes:
         fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
 
 
-def _read_input() -> bytes:
+def read_input() -> bytes:
     data: bytes = sys.stdin.buffer.read(MAX_DATA_BYTES + 1) if hasattr(sys.stdin, "buffer") else b""
     if len(data) > MAX_DATA_BYTES:
         raise InvalidFunction("too-much-data", f"the input is longer than {MAX_DATA_BYTES} bytes")
