@@ -53,5 +53,5 @@ def compile(
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise CannotCompile("torch-missing", "torch is not installed", hint="pip install 'inos[torch]'") from None
+        raise CannotCompile("torch-missing", "torch is not installed", hint="pip install torch") from None
     return compile_module(module, example, calibration, limbs, smooth, loop)
