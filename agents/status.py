@@ -9,12 +9,12 @@ class WatchStatus(Struct, frozen=True, kw_only=True):
     """This is what the node's watcher has done since it was started."""
 
     address: Address
-    """This account sends challenges."""
+    """This account sends challenges and disputes."""
     checked: int
     """This many results were checked to the end."""
     wrong: int
     challenged: int
-    """This many challenges were sent."""
+    """This many challenges and disputes were sent."""
     unavailable: int
     """This many results were paid before their matrices could be fetched."""
     last_error: str

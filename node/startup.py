@@ -117,7 +117,7 @@ class Startup:
         """Watch optimistic results, if there is a key to challenge with."""
         if key is None:
             return None
-        watcher = Watcher(core, key)
+        watcher = Watcher(core, key, self._data.path / MODULES)
         self._run("watcher", watcher.run())
         return watcher
 

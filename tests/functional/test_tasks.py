@@ -25,7 +25,7 @@ FUNDS = 1000 * 10**9
 TESTS = Path(__file__).parents[1]
 LIES = ("env", f"PYTHONPATH={TESTS}", sys.executable, "-m", "support.wrong_task_node")
 MINES = ("--mine", "auto", "--filler-rate", "5000", "--threads", "1")
-JURY = {"jury_size": 3, "jury_window": 60, "challenge_window": 30, "spacing_ms": 1000, "asert_half_life_ms": 30_000}
+JURY = {"jury_size": 3, "jury_window": 36, "challenge_window": 20, "spacing_ms": 1000, "asert_half_life_ms": 30_000}
 
 
 ECHO = build(

@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 
+from inos import programs
 from inos.agents.watcher import Watcher
 from inos.consensus.records import JobState
 from inos.core.node_core import NodeCore
-from inos.primitives.transactions import Challenge, JobMode
+from inos.primitives.transactions import Challenge, ClaimJob, JobMode, PostTask, SubmitOutcome, TaskKind, compute_tx_id
 from inos.primitives.units import JobId
+from inos.programs.builder import ProgramBuilder
 from inos.wallet.keys import Key, make_key
+from support.core_lab import ALICE, MAX_BURN, REWARD, WORKER
 
 POOR = make_key(bytes(31) + b"\x09")
 
@@ -124,3 +128,26 @@ async def test_a_challenge_that_is_lost_is_sent_again(lab: Any) -> None:
         await lab.extend(core)
         await until(lambda: watcher.get_status().challenged == 2)
         assert len(core.mempool) == 1
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+async def test_a_wrong_outcome_of_a_task_is_disputed(lab: Any, is_right: bool) -> None:
+    core, b = lab.open("a"), ProgramBuilder()
+    built = b.finish([b.clamp(b.input(1, 4, -9, 9, name="x"), 0, 3)])
+    given, right, wrong = (np.array(each, np.int8).tobytes() for each in ([-1, 2, 9, 0], [0, 2, 3, 0], [0, 2, 3, 1]))
+    await lab.seat_jury(core)
+    files = (programs.encode_program(built.program), given, right if is_right else wrong)
+    spec, x, y = [(await core.matrices.put_bytes(each)).id for each in files]
+    post = lab.sign(ALICE, 0, PostTask(TaskKind.PROGRAM, spec, (x,), 0, 1, REWARD, REWARD, 20, 1000, MAX_BURN))
+    job = JobId(compute_tx_id(post))
+    claim, outcome = lab.sign(WORKER, 0, ClaimJob(job)), lab.sign(WORKER, 1, SubmitOutcome(job, (y,)))
+    for tx in (post, claim, outcome):
+        await core.transactions.add(tx)
+        await lab.extend(core)
+    async with watching(core, lab.alice) as watcher:
+        await until(lambda: watcher.get_status().checked)
+        if not is_right:
+            await until(lambda: watcher.get_status().challenged)
+        await lab.extend(core)
+        assert watcher.get_status().wrong == (not is_right)
+    assert get_state(core, job) is (JobState.DELIVERED if is_right else JobState.DISPUTED)
