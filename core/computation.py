@@ -46,6 +46,10 @@ class TaskRefused(InosError):
     """The task is beyond what every juror can compute (the jury profile), so nobody should take it."""
 
 
+class TaskFailed(InosError):
+    """This machine could not compute the task, which says nothing about the task: another machine may."""
+
+
 class LoadedProgram(Struct, frozen=True, eq=False):
     """A checked program with the matrices of all its inputs."""
 
@@ -101,15 +105,22 @@ def compute_outputs(
         Stopped: `stop` was set.
         InosError: this machine could not compute it, and another one may.
     """
-    match loaded:
-        case LoadedProgram():
-            stoppable = partial(_multiply, product, stop)
-            results = programs.prepare_program(loaded.checked, stoppable).run(loaded.inputs)
-            return tuple(map(programs.encode_value, results, loaded.checked.results))
-        case LoadedFunction():
-            return (_run_function(job, loaded, role, cache, stop),)
-        case _:
-            assert_never(loaded)
+    try:
+        match loaded:
+            case LoadedProgram():
+                stoppable = partial(_multiply, product, stop)
+                results = programs.prepare_program(loaded.checked, stoppable).run(loaded.inputs)
+                return tuple(map(programs.encode_value, results, loaded.checked.results))
+            case LoadedFunction():
+                return (_run_function(job, loaded, role, cache, stop),)
+            case _:
+                assert_never(loaded)
+    except MemoryError as error:
+        raise TaskFailed(
+            "task-memory",
+            f"task {job.hex()} needs more memory than this machine has",
+            hint=f"free memory: a task may need {PROFILE_PEAK_BYTES >> 20} MiB",
+        ) from error
 
 
 async def _load_program(task: TaskWork, fetch: Fetch) -> LoadedProgram:
