@@ -178,7 +178,7 @@ HINTS: Final[dict[str, str]] = {
     "node-unreachable": "start a node with inos node --network devnet, or give the address of one with --rpc URL",
     "nonce-race": "let only one program at a time send transactions for this account",
     "not-a-juror": "check the key: only voters with a seat in this jury may vote",
-    "not-a-product": "inos job show JOB names its outputs, which inos mesh get fetches",
+    "not-a-product": "fetch the outputs of a task: inos job outputs JOB",
     "not-a-voter": "finality_committee lists the voters",
     "not-bytes": "mesh_list (inos mesh list) shows the data type of each matrix",
     "not-canonical": _BYTES,

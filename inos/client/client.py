@@ -215,9 +215,10 @@ class Client(TaskSender):
             JobFailed: "job-open" if it is not settled, "wrong-result" if the check fails.
         """
         settled = await self.job(job)
+        operands = get_operands(settled)
         if settled.y is None:
             raise _make_open(settled)
-        x, w = [await self.get_matrix(ref.id, wait_s=wait_s) for ref in get_operands(settled)]
+        x, w = [await self.get_matrix(ref.id, wait_s=wait_s) for ref in operands]
         return await self._fetch_result(settled, x, w, wait_s)
 
     async def save_result(
@@ -244,6 +245,7 @@ class Client(TaskSender):
             JobFailed: for the same reasons as `result`. OSError: the file cannot be written.
         """
         found = await self.job(job)
+        get_operands(found)
         y = found.y
         if y is None:
             raise _make_open(found)

@@ -125,7 +125,9 @@ def get_operands(job: models.Job) -> tuple[models.MatrixRef, models.MatrixRef]:
         ClientError: "not-a-product".
     """
     if job.x is None or job.w is None:
-        raise ClientError("not-a-product", f"job {job.id} is a {job.kind}", hint="job_get names its outputs")
+        raise ClientError(
+            "not-a-product", f"job {job.id} is a {job.kind}", hint="fetch its outputs: inos job outputs JOB"
+        )
     return job.x, job.w
 
 

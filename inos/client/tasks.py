@@ -86,7 +86,8 @@ class TaskSender(Sender):
             raise ClientError(
                 "no-jury",
                 f"a jury needs {MIN_JURORS} voters beside the poster, and the committee has {quote.jurors}",
-                hint="wait until more nodes vote: inos finality status",
+                hint="wait until more nodes vote; a new chain has its first committee after some twenty blocks: "
+                "inos finality status",
             )
         fee, head = await self._get_fee(None), await self.head()
         reward = choose_reward(quote, asked, units)

@@ -1,9 +1,9 @@
-"""`inos job`: products posted and fetched (`post`), jobs shown (`show`), jobs followed (`follow`) and
-proven (`receipt`)."""
+"""`inos job`: products posted and fetched (`post`), outputs of tasks fetched (`outputs`), jobs shown (`show`), followed
+(`follow`) and proven (`receipt`)."""
 
 import typer
 
-from inos.cli.job import follow, post, receipt, show
+from inos.cli.job import follow, outputs, post, receipt, show
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -21,6 +21,7 @@ app.command()(show.history)
 app.command()(show.record)
 app.command()(follow.watch)
 app.command()(post.result)
+app.command()(outputs.outputs)
 app.command()(receipt.receipt)
 app.command()(post.dispute)
 app.command()(post.cancel)

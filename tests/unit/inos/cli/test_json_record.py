@@ -124,6 +124,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("job receipt", job, "-o", "r.json", "--depth", "0")
     inos_devnet.mine(6)
     run("verify", "r.json", "--x", "X.npy", "--w", "W.npy", "--y", "Y.npy", "--node", inos_devnet.url)
+    run("job outputs", job, code=1)  # it is no task
     run("job cancel", job, *password, code=1)
     run("job dispute", job, "-y", *password, code=1)  # every node checked it
 
@@ -181,7 +182,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("db import", "chain", "--data-dir", str(tmp_path / "taken"), "--network", str(made.network))
 
     refused = {"job cancel", "job dispute", "wallet vote", "wallet unvote", "wallet withdraw", "finality import"}
-    refused |= {"program call", "function call"}
+    refused |= {"program call", "function call", "job outputs"}
     assert run.shapes.keys() - {"errors"} == list_json_commands() - refused
     assert run.shapes["errors"] == {"error": {"code": "str", "message": "str", "hint": "str"}}
     if os.environ.get("INOS_RECORD"):
