@@ -121,8 +121,18 @@ INLINE: Final = {
     "inos bench functions": "inos bench functions --rounds 1 words.wasm",
     "inos bench mesh": "inos bench mesh --mib 2",
     "inos program run": "inos program run program.bin pixels.npy weights.npy",
+    "inos program run scores.json x.npy": "inos program run scores.json x.npy",
+    "inos program call": "inos program call PROGRAM x.npy",
+    "inos function call": "inos function call words.wasm --yes --password-file password.txt < scores.json",
+    "inos job outputs ID -o FILE": (
+        "inos job list --poster ADDRESS --limit 1 --json | grep -oE '[0-9a-f]{64}' > posted.txt; "
+        "inos job outputs $(sed -n 1p posted.txt) -o again.txt && test -s again.txt"
+    ),
 }
 """Commands in running text, with what is typed for each, in this order, after the commands of the blocks."""
+
+WITH_PYTHON: Final = ("README.md", "docs/client.md", "docs/programs.md", "docs/tasks.md")
+"""Pages whose blocks of Python are run too."""
 
 
 class Reader:
@@ -181,7 +191,7 @@ class Reader:
         said = f"{PASSWORD}\n{PASSWORD}\n"
         if "wallet send" in text:
             said = f"y\n{PASSWORD}\n"
-        elif "job post" in text:
+        elif "job post" in text or "program call" in text:
             said = f"{PASSWORD}\ny\n"
         done = subprocess.run(
             ["bash", "-eo", "pipefail", "-c", text],
@@ -217,8 +227,10 @@ class Reader:
         """Remember what a reader would copy from the screen."""
         if text == "inos wallet address":
             self._filled["ADDRESS"] = output.strip()
-        if re.match(r"inos (job post|mesh put)", text):
+        if re.match(r"inos (job post|mesh put|program deploy)", text):
             self._filled["ID"] = re.findall(r"\b[0-9a-f]{64}\b", output)[0]
+        if text.startswith("inos program deploy"):
+            self._filled["PROGRAM"] = self._filled["ID"]
         if text.startswith("inos wallet send"):
             self._filled.setdefault("TX", re.findall(r"\b[0-9a-f]{64}\b", output)[0])
 
@@ -310,7 +322,7 @@ def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
                     for one in split_commands(block):
                         if one.text.split("  #")[0].strip() not in ELSEWHERE:
                             reader.type(one)
-                elif block.language == "python" and block.page in ("README.md", "docs/client.md", "docs/programs.md"):
+                elif block.language == "python" and block.page in WITH_PYTHON:
                     reader.run_python(block)
             for named, text in INLINE.items():
                 if named in inline:
