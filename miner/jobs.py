@@ -9,14 +9,23 @@ from typing import Any, Final
 import structlog
 from numpy.typing import NDArray
 
-from inos.consensus.posting import make_job
 from inos.consensus.records import JobState, TaskWork
 from inos.consensus.reputation import compute_open_claim_limit
 from inos.consensus.state import compute_reputation
 from inos.core.computation import InvalidTask, TaskRefused, load_task
 from inos.miner.computation import Computation, FunctionRunner
+from inos.miner.holdings import Holdings
+from inos.miner.job_run import JobRun
 from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
-from inos.miner.policy import Capacity, Offer, choose_job, compute_spendable, get_refusal, is_finishable
+from inos.miner.policy import (
+    Capacity,
+    Offer,
+    choose_job,
+    compute_spendable,
+    get_refusal,
+    is_finishable,
+    make_early_offer,
+)
 from inos.miner.ports import NodePort
 from inos.miner.product import Product
 from inos.miner.settings import JobKind, MinerSettings
@@ -32,8 +41,6 @@ from inos.primitives.transactions import (
     SubmitOutcome,
     SubmitResult,
     Transaction,
-    compute_tx_id,
-    get_sender,
 )
 from inos.primitives.units import Height, JobId, MatrixId, Nano, Tickets, TxId
 from inos.work import Operand
@@ -55,46 +62,6 @@ AVOID_BLOCKS: Final = 20
 MAX_AVOIDED: Final = 1024
 
 
-class JobRun:
-    """Follows one job that was taken on: its offer, and how far its product or its computation is."""
-
-    def __init__(
-        self, offer: Offer, work: Product | Computation, height: Height | None, *, claims_sent: int = 0
-    ) -> None:
-        self.offer = offer
-        self.work = work
-        self.result: SubmitResult | SubmitOutcome | None = None
-        """What delivers the job, once everything it names is in the store."""
-        self.claims_sent = claims_sent
-        self.last_seen = height
-        self.step = Step.WAIT
-        self.is_settled = False
-
-    @property
-    def id(self) -> JobId:
-        return self.offer.id
-
-    @property
-    def is_posting_pending(self) -> bool:
-        """Return True if no block had the job yet."""
-        return self.last_seen is None
-
-    @property
-    def is_waiting_to_be_mined(self) -> bool:
-        """Return True if the mining loop should continue with it."""
-        if isinstance(self.work, Computation):
-            return self.work.is_mined and not self.work.is_complete and self.work.failure is None
-        return not self.work.is_complete
-
-    @property
-    def claim_key(self) -> str:
-        return f"claim {self.id.hex()}"
-
-    @property
-    def result_key(self) -> str:
-        return f"result {self.id.hex()}"
-
-
 class JobManager:
     """Holds the runs, and moves each on as `decide` says.
 
@@ -108,6 +75,7 @@ class JobManager:
         self._settings = settings
         self._queue = queue
         self._stats = stats
+        self._holdings = Holdings(node.matrices)
         self._avoid: dict[JobId, Height] = {}
         self._early: tuple[Offer, ...] = ()
         self._not_early_until = Height(0)
@@ -145,7 +113,7 @@ class JobManager:
         """Note which jobs the next block posts, if this miner finds it: a claim can stand in the same block."""
         height = Height(self._get_height() + 1)
         self._early = tuple(
-            _make_early_offer(tx, tx.payload, height)
+            make_early_offer(tx, tx.payload, height)
             for tx in transactions
             if isinstance(tx.payload, PostJob | PostTask)
         )
@@ -199,6 +167,8 @@ class JobManager:
             return
         height = None if self._is_early(offer.id) else self._get_height()
         self.runs[offer.id] = JobRun(offer, work, height, claims_sent=int(held is not None))
+        self._stats.jobs_taken += 1
+        self._stats.jobs_taken_held += offer.is_held
         log.info("job taken on", job=offer.id.hex(), units=offer.units, reward=offer.job.reward)
         self.wake()
         self._wake_offers.set()  # There may be room for one more.
@@ -310,7 +280,8 @@ class JobManager:
     def _choose(self) -> Offer | None:
         height = self._get_height()
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
-        offers = [Offer(*item) for item in self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)]
+        listed = self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)
+        offers = [Offer(job_id, job, self._holdings.has_all(job)) for job_id, job in listed]
         offers += self._list_early()
         avoid = self._avoid.keys() | self.runs.keys()
         capacity = self._compute_capacity()
@@ -340,7 +311,7 @@ class JobManager:
             state=JobState.CLAIMED, worker=self._queue.address, limit=MAX_OFFERS
         ):
             if job not in self.runs and job not in self._avoid:
-                return Offer(job, record)
+                return Offer(job, record, self._holdings.has_all(record))
         return None
 
     def _compute_capacity(self) -> Capacity:
@@ -401,8 +372,3 @@ class JobManager:
     def _record_error(self, error: InosError, run: JobRun | None = None) -> None:
         self._stats.last_error = f"[{error.code}] {error.message}"
         log.warning("step of a job failed", code=error.code, error=error.message, job=run.id.hex() if run else "")
-
-
-def _make_early_offer(tx: Transaction, payload: PostJob | PostTask, height: Height) -> Offer:
-    """Return the job as it will be once a block at `height` posts it; what it burns does not matter here."""
-    return Offer(JobId(compute_tx_id(tx)), make_job(get_sender(tx), payload, height, 0))

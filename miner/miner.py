@@ -15,7 +15,8 @@ from inos.functions import Role
 from inos.miner.computation import Computation
 from inos.miner.engine import Engine, MineStrips
 from inos.miner.filler import Throttle, make_filler
-from inos.miner.jobs import JobManager, JobRun
+from inos.miner.job_run import JobRun
+from inos.miner.jobs import JobManager
 from inos.miner.lottery import Draw, Lottery
 from inos.miner.payout import Payout
 from inos.miner.ports import NodePort
@@ -113,6 +114,8 @@ class Miner:
             blocks_stale=stats.blocks_stale,
             jobs_settled=stats.jobs_settled,
             jobs_lost=stats.jobs_lost,
+            jobs_taken=stats.jobs_taken,
+            jobs_taken_held=stats.jobs_taken_held,
             last_error=stats.last_error,
         )
 

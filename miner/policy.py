@@ -8,12 +8,14 @@ from blake3 import blake3
 from msgspec import Struct
 
 from inos.consensus.params import Params
+from inos.consensus.posting import make_job
 from inos.consensus.records import Account, Job, JobState, ProductWork, TaskWork
 from inos.miner.settings import JobKind, MinerSettings
-from inos.primitives.transactions import TaskKind
+from inos.primitives.transactions import PostJob, PostTask, TaskKind, Transaction, compute_tx_id, get_sender
 from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 from inos.programs.limits import PROFILE_UNITS
 
+HELD_WORTH: Final = Fraction(11, 10)
 SAFETY_PERCENT: Final = 70
 """The miner plans to use this share of a claim's time; the rest is reserved for slow blocks."""
 BLOCKS_AROUND: Final = 2
@@ -25,6 +27,8 @@ class Offer(Struct, frozen=True):
 
     id: JobId
     job: Job
+    is_held: bool = False
+    """Everything that the job works on is stored here."""
 
     @property
     def kind(self) -> JobKind:
@@ -37,6 +41,11 @@ class Offer(Struct, frozen=True):
     def units(self) -> Tickets:
         """Return what the job is priced by: a product's tickets, or a task's units, which cost as much."""
         return Tickets(self.job.work.units if isinstance(self.job.work, TaskWork) else self.job.work.tickets)
+
+    @property
+    def worth(self) -> Fraction:
+        """Return the reward per unit, and a tenth more for a job that begins without a fetch."""
+        return self.reward_per_unit * (HELD_WORTH if self.is_held else 1)
 
     @property
     def reward_per_unit(self) -> Fraction:
@@ -111,14 +120,20 @@ def is_first(settings: MinerSettings, offer: Offer) -> bool:
     return Address(offer.job.poster) in settings.first_posters
 
 
+def make_early_offer(tx: Transaction, payload: PostJob | PostTask, height: Height) -> Offer:
+    """Return the job as it will be once a block at `height` posts it; what it burns does not matter here."""
+    return Offer(JobId(compute_tx_id(tx)), make_job(get_sender(tx), payload, height, 0))
+
+
 def rank_offers(settings: MinerSettings, offers: Iterable[Offer], me: Address) -> list[Offer]:
-    """Sort offers: jobs of the first posters come first, then the best reward per unit.
+    """Sort offers: jobs of the first posters come first, then the best reward per unit, where a job
+    whose data is here counts for a tenth more.
 
     Equal offers are sorted differently by each miner, so that not all miners claim the same job.
     """
     return sorted(
         offers,
-        key=lambda offer: (not is_first(settings, offer), -offer.reward_per_unit, blake3(me + offer.id).digest()),
+        key=lambda offer: (not is_first(settings, offer), -offer.worth, blake3(me + offer.id).digest()),
     )
 
 

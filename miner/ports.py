@@ -108,8 +108,34 @@ class TransactionsPort(Protocol):
     async def add(self, tx: Transaction) -> TxId: ...
 
 
+class InfoView(Protocol):
+    """Describes a stored matrix or file."""
+
+    @property
+    def size(self) -> int:
+        """Return its bytes."""
+
+
+class StorePort(Protocol):
+    """Says what is stored here."""
+
+    def has(self, matrix: MatrixId) -> bool: ...
+
+    def find_info(self, matrix: MatrixId) -> InfoView | None: ...
+
+    def get_bytes(self, matrix: MatrixId) -> bytes | None:
+        """Return a stored file.
+
+        Raises:
+            InvalidMatrix: it is a matrix of numbers.
+        """
+
+
 class MatricesPort(Protocol):
     """Stores and fetches matrices."""
+
+    @property
+    def store(self) -> StorePort: ...
 
     async def put(self, array: NDArray[np.int32]) -> MatrixRef: ...
 

@@ -43,6 +43,9 @@ class MinerStatus(Struct, frozen=True, kw_only=True):
     """These blocks were won, but another block was connected first."""
     jobs_settled: int
     jobs_lost: int
+    jobs_taken: int
+    jobs_taken_held: int
+    """This many of the jobs taken on began without a fetch, because everything they work on was stored here."""
     last_error: str
 
 
@@ -58,6 +61,8 @@ class MinerStats:
         self.blocks_stale = 0
         self.jobs_settled = 0
         self.jobs_lost = 0
+        self.jobs_taken = 0
+        self.jobs_taken_held = 0
         self.last_error = ""
         self._slices: deque[tuple[float, int]] = deque(maxlen=MAX_SLICES)
         self._speed = 0.0

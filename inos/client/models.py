@@ -1221,6 +1221,10 @@ class MinerStatus(Struct, frozen=True, kw_only=True):
     """Jobs that it was paid for."""
     jobs_lost: int
     """Jobs that it claimed and was not paid for."""
+    jobs_taken: int
+    """Jobs that it took on since it started."""
+    jobs_taken_held: int
+    """Jobs among these that began without a fetch: everything they work on was here."""
     last_error: str
     """What last went wrong; empty if nothing did."""
 

@@ -67,6 +67,7 @@ def _render_miner(board: Board) -> Panel:
             _pairs(
                 ("jobs settled", str(miner["jobs_settled"])),
                 ("lost", str(miner["jobs_lost"])),
+                ("without a fetch", f"{miner['jobs_taken_held']} of {miner['jobs_taken']}"),
                 ("blocks won", str(miner["blocks_won"])),
             ),
             _pairs(

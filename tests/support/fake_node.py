@@ -357,6 +357,8 @@ class FakeMiner:
             blocks_stale=0,
             jobs_settled=3,
             jobs_lost=0,
+            jobs_taken=0,
+            jobs_taken_held=0,
             last_error="",
         )
 

@@ -225,7 +225,21 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
         super().__init__()
         self.fetches: list[MatrixId] = []
         self.timeouts: list[float] = []
-        self.store: MatrixStore | None = None
+        self.disk: MatrixStore | None = None
+
+    @property
+    def store(self) -> "FakeMatrices":
+        return self
+
+    def has(self, matrix: MatrixId) -> bool:
+        return matrix in self
+
+    def find_info(self, matrix: MatrixId) -> Any:
+        return SimpleNamespace(size=self[matrix].nbytes) if matrix in self else None
+
+    def get_bytes(self, matrix: MatrixId) -> bytes | None:
+        found = self.get(matrix)
+        return None if found is None else found.tobytes()
 
     async def put(self, array: NDArray[np.int32]) -> MatrixRef:
         ref = work.matrix_ref(array)
@@ -233,13 +247,13 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
         return ref
 
     async def open_product(self, job: JobId, rows: int, cols: int) -> ProductRows:
-        assert self.store is not None, "large jobs take the fixture `disk`"
-        return ProductRows(self.store, job, rows, cols)
+        assert self.disk is not None, "large jobs take the fixture `disk`"
+        return ProductRows(self.disk, job, rows, cols)
 
     async def put_product(self, finish: Callable[[], MatrixRef]) -> MatrixRef:
-        assert self.store is not None
+        assert self.disk is not None
         ref = finish()
-        self[ref.matrix_id] = self.store.get(ref.matrix_id)  # type: ignore[assignment]
+        self[ref.matrix_id] = self.disk.get(ref.matrix_id)  # type: ignore[assignment]
         return ref
 
     async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
@@ -259,5 +273,5 @@ async def node() -> FakeNode:
 def disk(node: FakeNode, tmp_path: Path) -> FakeNode:
     """Return the node with a matrix store, for products made on disk."""
     node.path = tmp_path
-    node.matrices.store = MatrixStore(tmp_path)
+    node.matrices.disk = MatrixStore(tmp_path)
     return node

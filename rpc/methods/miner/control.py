@@ -39,6 +39,10 @@ class MinerStatusModel(Model):
     blocks_stale: Annotated[Count, Field(description="Blocks that it mined after another block of the same height.")]
     jobs_settled: Annotated[Count, Field(description="Jobs that it was paid for.")]
     jobs_lost: Annotated[Count, Field(description="Jobs that it claimed and was not paid for.")]
+    jobs_taken: Annotated[Count, Field(description="Jobs that it took on since it started.")]
+    jobs_taken_held: Annotated[
+        Count, Field(description="Jobs among these that began without a fetch: everything they work on was here.")
+    ]
     last_error: Annotated[str, Field(description="What last went wrong; empty if nothing did.")]
 
 
@@ -94,5 +98,7 @@ def render_miner(node: NodePort, miner: MinerPort) -> MinerStatusModel:
         blocks_stale=status.blocks_stale,
         jobs_settled=status.jobs_settled,
         jobs_lost=status.jobs_lost,
+        jobs_taken=status.jobs_taken,
+        jobs_taken_held=status.jobs_taken_held,
         last_error=status.last_error,
     )

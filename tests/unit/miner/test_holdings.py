@@ -1,0 +1,60 @@
+"""Jobs whose data lies here: what counts, and that they are preferred at nearly equal pay."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from inos import work
+from inos.consensus.posting import make_job
+from inos.consensus.records import Job
+from inos.miner.holdings import Holdings
+from inos.miner.policy import rank_offers
+from inos.primitives.transactions import PostTask, TaskKind
+from inos.primitives.units import Address, Height, MatrixId
+from inos.programs import encode_program
+from inos.programs.builder import ProgramBuilder
+from support.miner_kernel import ME, SETTINGS
+from support.miner_node import FakeMatrices
+from unit.miner.test_policy import make_offer
+
+
+def put_file(matrices: FakeMatrices, data: bytes) -> MatrixId:
+    id = work.compute_file_id(data)
+    matrices[id] = np.frombuffer(data, np.uint8)
+    return id
+
+
+def make_task(kind: TaskKind, spec: bytes, *inputs: bytes) -> Job:
+    payload = PostTask(kind, spec, inputs, 0, 1, 10, 10, 20, 100, 100)
+    return make_job(Address(bytes(20)), payload, Height(1), 1)
+
+
+def test_a_program_is_held_with_its_inputs_and_its_weights() -> None:
+    matrices, b = FakeMatrices(), ProgramBuilder()
+    weights = np.arange(-32, 32, dtype=np.int8).reshape(1, 64)
+    built = b.finish([b.matmul(b.input(1, 64, -64, 63), b.operand(weights))])
+    spec, x = put_file(matrices, encode_program(built.program)), put_file(matrices, bytes(64))
+    job = make_task(TaskKind.PROGRAM, spec, x)
+    assert not Holdings(matrices).has_all(job), "its weights are missing"
+    [name] = built.matrices
+    matrices[MatrixId(name)] = weights
+    assert Holdings(matrices).has_all(job)
+    del matrices[x]
+    assert not Holdings(matrices).has_all(job)
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+def test_a_specification_that_is_none_names_nothing(kind: TaskKind) -> None:
+    matrices = FakeMatrices()
+    assert Holdings(matrices).has_all(make_task(kind, put_file(matrices, b"nothing")))
+
+
+def test_a_job_that_is_here_goes_first_unless_another_pays_more() -> None:
+    def rank(reward: int) -> Any:
+        here, there = make_offer(1), make_offer(2, reward=reward)
+        return rank_offers(SETTINGS, [replace(here, is_held=True), there], ME)[0].id
+
+    assert rank(1_000_000_000) == rank(1_099_999_999) == make_offer(1).id
+    assert rank(1_100_000_001) == make_offer(2).id
