@@ -1,6 +1,6 @@
 """Judges the outcome of a task by computing it again.
 
-Pipeline: outputs, specification and inputs are fetched -> the task is computed in a thread -> the outputs' mesh ids are
+Pipeline: specification, inputs and outputs are fetched -> the task is computed in a thread -> the outputs' mesh ids are
 compared with those that were delivered.
 """
 
@@ -9,25 +9,19 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inos.agents.result_check import FETCH_S
 from inos.consensus.records import TaskWork
-from inos.core.computation import InvalidTask, Loaded, compute_outputs, load_task
+from inos.core.computation import InvalidTask, Loaded, compute_outputs, fetch_outputs, load_task
 from inos.core.node_core import NodeCore
 from inos.functions import ModuleCache, Role
-from inos.functions.limits import MAX_OUTPUT_BYTES
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.transactions import Verdict
 from inos.primitives.units import JobId, MatrixId
-from inos.programs.limits import PROFILE_PEAK_BYTES
 from inos.work.files import compute_file_id
-
-MOST_OUTPUT_BYTES: Final = max(MAX_OUTPUT_BYTES, PROFILE_PEAK_BYTES)
-"""No output that the jury profile allows is larger."""
 
 
 class TaskCheck:
@@ -55,10 +49,9 @@ class TaskCheck:
         fetch = partial(self._fetch, is_wanted)
         if task.outputs is None:
             raise LookupError(f"task {job.hex()} is disputed, but has no outcome")
-        for output in task.outputs:
-            await fetch(MatrixId(output), MOST_OUTPUT_BYTES)
         try:
             loaded = await load_task(task, fetch)
+            await fetch_outputs(loaded, task.outputs, fetch)
             async with self._computing:
                 stop = threading.Event()
                 try:

@@ -7,7 +7,7 @@ everything else that is raised says that this machine could not compute it.
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, TypeAlias, assert_never
 
@@ -81,6 +81,26 @@ async def load_task(task: TaskWork, fetch: Fetch) -> Loaded:
             return await _load_function(task, fetch)
         case _:
             assert_never(task.kind)
+
+
+async def fetch_outputs(loaded: Loaded, outputs: Sequence[bytes], fetch: Fetch) -> None:
+    """Fetch the outputs that were delivered, none larger than the task allows, so that a lie costs jurors no more.
+
+    Raises:
+        InvalidTask: there are more or fewer outputs than the task has, or one is too long or no file.
+        MatrixMissing, MeshError: as `load_task` raises them.
+    """
+    match loaded:
+        case LoadedProgram():
+            lengths = [each.nbytes for each in loaded.checked.results]
+        case LoadedFunction():
+            lengths = [loaded.spec.output_bytes]
+        case _:
+            assert_never(loaded)
+    if len(outputs) != len(lengths):
+        raise InvalidTask("output-count", f"{len(outputs)} outputs are delivered; the task has {len(lengths)}")
+    for number, (id_, most) in enumerate(zip(outputs, lengths, strict=True)):
+        await _fetch_file(fetch, MatrixId(id_), most, f"output {number}")
 
 
 def compute_outputs(
@@ -210,7 +230,7 @@ async def _fetch_file(fetch: Fetch, id: MatrixId, most: int, name: str) -> bytes
     if found.dtype != np.uint8:
         raise InvalidTask("not-bytes", f"{name} is a matrix of {found.dtype} in the mesh, not a file")
     if found.size > most:
-        raise InvalidTask("input-length", f"{name} has {found.size} bytes, and at most {most} are possible")
+        raise InvalidTask("file-length", f"{name} has {found.size} bytes, and at most {most} are possible")
     return found.tobytes()
 
 
@@ -230,5 +250,5 @@ async def _fetch(fetch: Fetch, id: MatrixId, most: int, name: str) -> NDArray[np
         return await fetch(id, -(-most // FILE_BYTES) * FILE_BYTES)
     except MeshError as error:
         if error.code == "matrix-too-large":
-            raise InvalidTask("input-length", f"{name} is larger than the {most} bytes that are possible") from error
+            raise InvalidTask("file-length", f"{name} is larger than the {most} bytes that are possible") from error
         raise

@@ -69,9 +69,9 @@ async def test_a_program_takes_exactly_its_inputs(count: int) -> None:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (X.tobytes() + b"\0", "input-length"),
+        (X.tobytes() + b"\0", "file-length"),
         (X.tobytes()[:-1], "input-length"),
-        (X.tobytes() + bytes(2000), "input-length"),
+        (X.tobytes() + bytes(2000), "file-length"),
         (b"", "input-length"),
         (bytes([64]) + X.tobytes()[1:], "input-range"),
         (bytes([256 - 65]) + X.tobytes()[1:], "input-range"),
@@ -98,7 +98,7 @@ GOOD = encode_program(make_network().program)
         (GOOD[:-1], "malformed-program"),
         (GOOD + b"\0", "malformed-program"),
         (b"\x94\xcc\x01" + GOOD[2:], "not-canonical"),
-        (bytes(4 * 1024 * 1024 + 1), "input-length"),
+        (bytes(4 * 1024 * 1024 + 1), "file-length"),
     ],
     ids=["operand", "empty", "garbage", "truncated", "trailing", "one as two bytes", "too large"],
 )
@@ -121,7 +121,7 @@ def make_reading(dtype: DType, id_: bytes) -> BuiltProgram:
     [
         (DType.INT7, W.tobytes(), "input-dtype"),
         (DType.BYTES, W, "not-bytes"),
-        (DType.INT7, W.astype(np.int32), "input-length"),
+        (DType.INT7, W.astype(np.int32), "file-length"),
         (DType.INT7, W[:1].astype(np.int32), "input-dtype"),
         (DType.INT7, W.T.copy(), "input-shape"),
         (DType.INT7, W[:-1], "input-shape"),
@@ -200,9 +200,9 @@ async def test_a_function_has_at_least_its_units_no_tickets_and_one_input() -> N
     [
         ("spec", X, "not-bytes"),
         ("spec", b"\xc1", "malformed"),
-        ("spec", bytes(2**17 + 1), "input-length"),
+        ("spec", bytes(2**17 + 1), "file-length"),
         ("module", X, "not-bytes"),
-        ("module", bytes(2**24 + 1), "input-length"),
+        ("module", bytes(2**24 + 1), "file-length"),
         ("input", X, "not-bytes"),
     ],
 )
