@@ -14,7 +14,7 @@ from inos import work
 from inos.chain.template import Template
 from inos.consensus.finality import compute_span, get_voting_committee
 from inos.consensus.records import Job, JobState, ProductWork, TaskWork
-from inos.core.computation import InvalidTask, Loaded, compute_outputs, load_task
+from inos.core.computation import InvalidTask, Loaded, TaskRefused, compute_outputs, load_task
 from inos.core.node_core import NodeCore
 from inos.functions import Role
 from inos.primitives.blocks import Block, compute_anchor
@@ -97,7 +97,8 @@ class Worker:
     async def do_jobs(self) -> list[JobId]:
         """Claim, compute and deliver the open jobs, mine until they are paid, and return them.
 
-        A job whose matrices or files this node does not have, or that has no time left, stays as it is.
+        A job whose matrices or files this node does not have, that no jury could check, or that has no time left, stays
+        as it is.
         """
         ledger = self._core.ledger
         done: list[JobId] = []
@@ -106,7 +107,7 @@ class Worker:
                 continue
             try:
                 result = await self._compute(id, job)
-            except (MatrixMissing, InvalidTask):
+            except (MatrixMissing, InvalidTask, TaskRefused):
                 continue
             if job.mode is JobMode.OPTIMISTIC:
                 await self._seat_jury()
