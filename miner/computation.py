@@ -7,11 +7,20 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from inos.consensus.records import TaskWork
-from inos.core.computation import Loaded, LoadedProgram, compute_outputs
+from inos.core.computation import InvalidTask, Loaded, LoadedFunction, LoadedProgram, TaskRefused, compute_outputs
 from inos.functions import ModuleCache, Role
 from inos.primitives.errors import InosError
-from inos.primitives.units import JobId, Tickets
+from inos.primitives.units import Height, JobId, Tickets
+from inos.work.stopping import Stopped
+
+log: Final = structlog.get_logger("miner")
+
+FAILED_BLOCKS: Final = 20
+"""A module that failed is avoided for this many blocks."""
+MAX_FAILED: Final = 1024
 
 
 class Computation:
@@ -24,6 +33,8 @@ class Computation:
         self.failure: InosError | None = None
         """If this is set, the task cannot be delivered by this machine."""
         self.is_running = False
+        self.stop = threading.Event()
+        """It ends the run that is in progress."""
 
     @property
     def is_complete(self) -> bool:
@@ -40,6 +51,34 @@ class Computation:
         return Tickets(0 if self.is_complete or not self.is_mined else self.task.units)
 
 
+class FailedModules:
+    """Remembers for some blocks which poster's calls of which module ended without an outcome.
+
+    Another poster's calls of the same module are not avoided: otherwise anybody could keep miners from a module.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[bytes, bytes], Height] = {}
+
+    def note(self, poster: bytes, work: Computation, height: Height) -> None:
+        """Remember the module of a call that was given up at `height`, if the call itself was at fault."""
+        self._until = {key: until for key, until in self._until.items() if until > height}
+        is_at_fault = isinstance(work.failure, InvalidTask) and len(self._until) < MAX_FAILED
+        if is_at_fault and isinstance(work.loaded, LoadedFunction):
+            self._until[poster, work.loaded.spec.module] = Height(height + FAILED_BLOCKS)
+
+    def check(self, poster: bytes, loaded: Loaded, height: Height) -> None:
+        """Raise TaskRefused for a call like one that failed lately."""
+        if not isinstance(loaded, LoadedFunction):
+            return
+        until = self._until.get((poster, loaded.spec.module), 0)
+        if until > height:
+            raise TaskRefused(
+                "module-failed",
+                f"module {loaded.spec.module.hex()} failed for this poster; it is tried again at height {until}",
+            )
+
+
 class FunctionRunner:
     """Runs functions beside the mining, one at a time.
 
@@ -54,18 +93,19 @@ class FunctionRunner:
 
     async def run(self, job: JobId, work: Computation, on_end: Callable[[], None]) -> None:
         """Compute the outputs of a function, or note why it cannot be delivered."""
-        stop = threading.Event()
         try:
             async with self._turn:
-                work.outputs = await asyncio.to_thread(partial(self._run, job, work, stop))
+                work.outputs = await asyncio.to_thread(partial(self._run, job, work))
+        except Stopped:
+            log.info("function interrupted", job=job.hex())
         except InosError as error:
             work.failure = error
         finally:
-            stop.set()
+            work.stop.set()
             work.is_running = False
         on_end()
 
-    def _run(self, job: JobId, work: Computation, stop: threading.Event) -> tuple[bytes, ...]:
+    def _run(self, job: JobId, work: Computation) -> tuple[bytes, ...]:
         if self._cache is None and self._folder is not None:
             self._cache = ModuleCache(self._folder)
-        return compute_outputs(job, work.loaded, role=Role.WORKER, stop=stop, cache=self._cache)
+        return compute_outputs(job, work.loaded, role=Role.WORKER, stop=work.stop, cache=self._cache)

@@ -13,7 +13,7 @@ from inos.consensus.records import JobState, TaskWork
 from inos.consensus.reputation import compute_open_claim_limit
 from inos.consensus.state import compute_reputation
 from inos.core.computation import InvalidTask, TaskRefused, load_task
-from inos.miner.computation import Computation, FunctionRunner
+from inos.miner.computation import Computation, FailedModules, FunctionRunner
 from inos.miner.holdings import Holdings
 from inos.miner.job_run import JobRun
 from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
@@ -23,6 +23,7 @@ from inos.miner.policy import (
     choose_job,
     compute_spendable,
     get_refusal,
+    is_early,
     is_finishable,
     make_early_offer,
 )
@@ -51,8 +52,6 @@ ADVANCE_S: Final = 0.5
 """The manager looks at its jobs at least this often."""
 LOOK_S: Final = 1.0
 """The manager looks at the open jobs at least this often, and whenever the tip moves or a template was made."""
-EARLY_BYTES: Final = 64 << 20
-"""A job is taken on before a block has it only up to this size: its posting may be replaced, which costs nothing."""
 MAX_OFFERS: Final = 4096
 """The manager looks at this many open jobs, enough that cheap ones cannot hide better ones."""
 FETCH_BYTES_PER_S: Final = 32 << 20
@@ -91,6 +90,7 @@ class JobManager:
         self.runs: dict[JobId, JobRun] = {}
         self._group: asyncio.TaskGroup | None = None
         self._functions = FunctionRunner(settings.module_cache)
+        self._failed = FailedModules()
 
     async def run(self) -> None:
         """Manage jobs until cancelled. Fetching waits for other nodes, so it has a loop of its own."""
@@ -270,6 +270,9 @@ class JobManager:
             self._pause_early()
         if isinstance(run.work, Product) and run.work.file is not None:
             await asyncio.to_thread(run.work.file.drop)
+        if isinstance(run.work, Computation):
+            run.work.stop.set()
+            self._failed.note(run.offer.job.poster, run.work, self._get_height())
         self._queue.forget(run.claim_key)
         self._queue.forget(run.result_key)
         if decision.step is Step.DROP:
@@ -302,7 +305,7 @@ class JobManager:
         is_allowed = self._get_height() >= self._not_early_until
         if not is_allowed or any(run.is_posting_pending for run in self.runs.values()):
             return []
-        return [offer for offer in self._early if offer.size <= EARLY_BYTES and self._node.mempool.has(TxId(offer.id))]
+        return [offer for offer in self._early if is_early(offer) and self._node.mempool.has(TxId(offer.id))]
 
     def _find_held(self) -> Offer | None:
         """Return a job claimed by this account that was not taken on here: after a restart, or if another program
@@ -317,8 +320,8 @@ class JobManager:
     def _compute_capacity(self) -> Capacity:
         params, me = self._node.params, self._queue.address
         account, fee = self._node.ledger.state.get_account(me), self._node.mempool.estimate_fee()
-        unclaimed = [run for run in self.runs.values() if not run.is_settled and run.step is not Step.MINE]
-        waiting = [run for run in unclaimed if self._node.ledger.state.get_claim(run.id) is None]
+        unsettled = [run for run in self.runs.values() if not run.is_settled]
+        waiting = [run for run in unsettled if self._node.ledger.state.get_claim(run.id) is None]
         limit = min(
             compute_open_claim_limit(params, compute_reputation(params, account, self._get_height())),
             self._settings.max_claims,
@@ -338,7 +341,10 @@ class JobManager:
         if self._is_early(offer.id):  # Such a job may cost its poster nothing, and others wait meanwhile.
             patience_s = min(patience_s, self._node.params.spacing_ms / 1000)
         if isinstance(work, TaskWork):
-            return Computation(work, await load_task(work, partial(self._fetch_file, patience_s)))
+            loaded = await load_task(work, partial(self._fetch_file, patience_s))
+            if offer.job.state is JobState.OPEN:
+                self._failed.check(offer.job.poster, loaded, self._get_height())
+            return Computation(work, loaded)
         x, w = [await self._fetch_operand(ref, patience_s) for ref in (work.x, work.w)]
         if work.mode is JobMode.CHECKED:
             return Product(x, w)

@@ -187,7 +187,7 @@ class Miner:
 
     async def _mine_program(self, job: JobId, program: Computation) -> None:
         """Run a program in a thread; its products draw tickets."""
-        self._program_stop = threading.Event()
+        self._program_stop = program.stop = threading.Event()
         self._products = ProgramProducts(
             self._renew_draw,
             self._lottery.submit,
@@ -205,9 +205,11 @@ class Miner:
             stop=self._program_stop,
             product=self._products,
         )
+        began = self._node.clock.monotonic()
         try:
             program.outputs = await asyncio.to_thread(compute)
-            self._count_program(*self._products.finish())
+            self._count_program(self._products.finish())
+            self._stats.note_speed(program.task.units, self._node.clock.monotonic() - began)
         except Stopped:
             log.info("program interrupted", job=job.hex())
         except InosError as error:
@@ -216,15 +218,15 @@ class Miner:
             self._program_stop.set()
             self._products = None
 
-    async def _renew_draw(self, tickets: int, seconds: float) -> Draw:
+    async def _renew_draw(self, tickets: int) -> Draw:
         """Count the tickets of a program since the last call, and make a new draw."""
-        self._count_program(tickets, seconds)
+        self._count_program(tickets)
         draw = self._draw = await self._lottery.draw()
         return draw
 
-    def _count_program(self, tickets: int, seconds: float) -> None:
+    def _count_program(self, tickets: int) -> None:
         if tickets:
-            self._stats.count_slice(tickets, seconds, self._node.clock.monotonic(), is_job=True)
+            self._stats.count_tickets(tickets, self._node.clock.monotonic(), is_job=True)
 
     async def _mine_filler(self) -> None:
         pause = self._throttle.get_pause(self._node.clock.monotonic())

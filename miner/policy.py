@@ -18,6 +18,8 @@ from inos.programs.limits import PROFILE_UNITS
 HELD_WORTH: Final = Fraction(11, 10)
 SAFETY_PERCENT: Final = 70
 """The miner plans to use this share of a claim's time; the rest is reserved for slow blocks."""
+EARLY_BYTES: Final = 64 << 20
+"""A job is taken on before a block has it only up to this size: its posting may be replaced, which costs nothing."""
 BLOCKS_AROUND: Final = 2
 """This many blocks of a claim pass before the claim is seen and while the result waits."""
 
@@ -113,6 +115,14 @@ def get_refusal(params: Params, settings: MinerSettings, offer: Offer, capacity:
     if not is_finishable(params, offer, capacity):
         return "cannot-finish"
     return None
+
+
+def is_early(offer: Offer) -> bool:
+    """Return True if a job is worth taking on before a block has it.
+
+    A function is not: it is run before it is claimed, and its poster could have it run for nothing.
+    """
+    return offer.kind is not JobKind.FUNCTION and offer.size <= EARLY_BYTES
 
 
 def is_first(settings: MinerSettings, offer: Offer) -> bool:

@@ -74,13 +74,24 @@ class MinerStats:
 
     def count_slice(self, tickets: int, seconds: float, now: float, *, is_job: bool) -> None:
         """Count a complete slice that took `seconds` and ended at monotonic `now`."""
+        self.count_tickets(tickets, now, is_job=is_job)
+        self.note_speed(tickets, seconds)
+
+    def count_tickets(self, tickets: int, now: float, *, is_job: bool) -> None:
+        """Count tickets that were drawn until monotonic `now`."""
         if is_job:
             self.job_tickets += tickets
         else:
             self.filler_tickets += tickets
         self._slices.append((now, tickets))
+
+    def note_speed(self, units: int, seconds: float) -> None:
+        """Note how long so many tickets, or units of a program, took.
+
+        A program is measured as a whole: between its products it may compute much that draws no ticket.
+        """
         if seconds > 0:
-            speed = tickets / seconds
+            speed = units / seconds
             self._speed = speed if self._speed == 0 else 0.7 * self._speed + 0.3 * speed
 
     def count_block(self, *, is_connected: bool) -> None:

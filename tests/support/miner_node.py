@@ -19,7 +19,7 @@ from inos.chain.ledger import BlockOutcome, Tip
 from inos.chain.template import Template
 from inos.consensus.params import Params
 from inos.consensus.posting import make_job
-from inos.consensus.records import Account, Claim, Job, JobState, ProductWork
+from inos.consensus.records import Account, Claim, Job, JobState, ProductWork, TaskWork
 from inos.core.events import EventBus
 from inos.core.matrices.product_rows import ProductRows
 from inos.genesis import load_network
@@ -31,6 +31,8 @@ from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     PostJob,
+    PostTask,
+    SubmitOutcome,
     SubmitResult,
     Transaction,
     Transfer,
@@ -39,6 +41,7 @@ from inos.primitives.transactions import (
     sign_transaction,
 )
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, TimeMs, TxId, Weight
+from inos.work.files import compute_file_ref
 
 POSTER = Address(bytes([9]) * 20)
 FEE = Nano(1000)
@@ -100,6 +103,12 @@ class FakeNode:
         self.jobs[job] = Job(POSTER, ProductWork(*refs, mode), reward, bond, 50, 10_000, 1, 1, JobState.OPEN, None, 0)
         return job
 
+    def post_task(self, task: TaskWork, *, reward: int = 10**9, bond: int = 1000) -> JobId:
+        """Put a task on the chain; its files are in `matrices`."""
+        job = JobId(bytes([len(self.jobs) + 1]) * 32)
+        self.jobs[job] = Job(POSTER, task, reward, bond, 50, 10_000, 1, 1, JobState.OPEN, None, 0)
+        return job
+
     def announce(self, x: NDArray[Any], w: NDArray[Any]) -> JobId:
         """Put a job's posting into the pool and into the templates from now on."""
         refs = [work.matrix_ref(a) for a in (x, w)]
@@ -141,13 +150,14 @@ class FakeNode:
                 return False
             self.jobs[JobId(payload.job)] = replace(job, state=JobState.CLAIMED, worker=sender)
             self.claims[JobId(payload.job)] = Claim(sender, job.bond, self.height, self.height + 50)
-        elif isinstance(payload, PostJob):
+        elif isinstance(payload, PostJob | PostTask):
             self.jobs[JobId(compute_tx_id(tx))] = make_job(sender, payload, self.height, 1)
-        elif isinstance(payload, SubmitResult):
+        elif isinstance(payload, SubmitResult | SubmitOutcome):
             job = self.jobs.get(JobId(payload.job))
             if job is None or job.worker != sender or job.state is not JobState.CLAIMED:
                 return False
-            done = replace(job.work, y=payload.y)
+            is_product = isinstance(payload, SubmitResult)
+            done = replace(job.work, **({"y": payload.y} if is_product else {"outputs": payload.outputs}))
             self.jobs[JobId(payload.job)] = replace(job, state=JobState.SETTLED, work=done, closed_at=self.height)
             del self.claims[JobId(payload.job)]
         elif isinstance(payload, Transfer):
@@ -201,7 +211,7 @@ class FakeNode:
             height=self.height + 1,
             beneficiary=beneficiary,
         )
-        posts = tuple(tx for tx in self.pool.values() if isinstance(tx.payload, PostJob))
+        posts = tuple(tx for tx in self.pool.values() if isinstance(tx.payload, PostJob | PostTask))
         return Template(header=header, transactions=posts, allowed_target=self.target)
 
     async def _add_block(self, block: Block, witness: Witness) -> BlockOutcome:
@@ -256,7 +266,12 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
         self[ref.matrix_id] = self.disk.get(ref.matrix_id)  # type: ignore[assignment]
         return ref
 
-    async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+    async def put_bytes(self, data: bytes) -> MatrixRef:
+        ref = compute_file_ref(data)
+        self[ref.matrix_id] = np.frombuffer(data, np.uint8)
+        return ref
+
+    async def fetch(self, matrix: MatrixId, timeout_s: float, max_bytes: int | None = None) -> NDArray[Any]:
         self.fetches.append(matrix)
         self.timeouts.append(timeout_s)
         if matrix not in self:
