@@ -1,4 +1,4 @@
-// Hex, base64, little-endian numbers, and the subset of msgpack that the canonical encoding uses.
+// Hex, base64, little-endian numbers, and the subset of msgpack that canonical encodings use.
 
 export function toHex(bytes) {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -51,6 +51,7 @@ export function decode(bytes) {
   const readValue = () => {
     const tag = view.getUint8(take(1));
     if (tag <= 0x7f) return tag;
+    if (tag >= 0xe0) return tag - 0x100;
     if (tag >= 0x90 && tag <= 0x9f) return readArray(tag & 0x0f);
     switch (tag) {
       case 0xc0: return null;
@@ -63,8 +64,13 @@ export function decode(bytes) {
       case 0xcd: return view.getUint16(take(2));
       case 0xce: return view.getUint32(take(4));
       case 0xcf: return view.getBigUint64(take(8));
+      case 0xd0: return view.getInt8(take(1));
+      case 0xd1: return view.getInt16(take(2));
+      case 0xd2: return view.getInt32(take(4));
+      case 0xd3: return view.getBigInt64(take(8));
       case 0xdc: return readArray(view.getUint16(take(2)));
-      default: throw new Error(`the encoding has the tag 0x${tag.toString(16)}, which headers and witnesses do not use`);
+      case 0xdd: return readArray(view.getUint32(take(4)));
+      default: throw new Error(`the encoding has the tag 0x${tag.toString(16)}, which no canonical encoding here uses`);
     }
   };
   const value = readValue();

@@ -1,10 +1,11 @@
-// A job: its events, its matrices as pictures, and Freivalds' check of its result, which the browser makes itself.
+// A job: its events, and for a product its matrices as pictures and Freivalds' check, which the browser makes itself.
 
 import { call, subscribe } from "../api.js";
 import { accountLink, blockLink, count, credits, el, facts, link, show, table } from "../dom.js";
 import { check, computeSeed } from "../freivalds.js";
 import { fetchMatrix } from "../matrices.js";
 import { captioned, drawMatrix } from "../picture.js";
+import { showTask } from "./task.js";
 
 const MAX_BYTES = 24 * 2 ** 20; // The most bytes of all three matrices that the page fetches.
 const EVENT_COLUMNS = [
@@ -22,12 +23,12 @@ export async function showJob(main, id) {
     show(overview, facts(listFacts(job)));
     show(events, table(EVENT_COLUMNS, history.events));
     const y = job.task ? (job.outputs ?? []).join() : job.y?.id ?? "";
-    if (y !== result) job.task ? drawFiles(matrices, job) : drawMatrices(matrices, job);
+    if (y !== result) job.task ? showTask(matrices, job) : drawMatrices(matrices, job);
     result = y;
     return job;
   };
   const first = await draw();
-  const title = first.task ? "What it reads and writes" : "X, W and Y";
+  const title = first.task ? `The ${first.kind}` : "X, W and Y";
   show(main, el("h1", {}, "Job"), overview, el("h2", {}, "Events"), events, el("h2", {}, title), matrices);
   return subscribe("jobs", { job: id }, draw);
 }
@@ -48,13 +49,6 @@ function listFacts(job) {
     job.closed_at ? ["closed", `in block ${job.closed_at}`] : null,
     ["transaction", link(`#/tx/${job.id}`, "the transaction that posted it")],
   ];
-}
-
-// Names the files of a task: who runs it again gets the same outputs.
-function drawFiles(holder, job) {
-  const rows = [["specification", job.task.spec], ...job.task.inputs.map((id, n) => [`input ${n}`, id]),
-    ...(job.outputs ?? []).map((id, n) => [`output ${n}`, id])];
-  show(holder, table([["file", (row) => row[0]], ["mesh id", (row) => el("code", {}, row[1])]], rows));
 }
 
 function drawMatrices(holder, job) {
