@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from inos.consensus.records import JobState, TaskWork
@@ -112,11 +113,14 @@ class JobManager:
     def on_template(self, transactions: Sequence[Transaction]) -> None:
         """Note which jobs the next block posts, if this miner finds it: a claim can stand in the same block."""
         height = Height(self._get_height() + 1)
-        self._early = tuple(
+        offers = [
             make_early_offer(tx, tx.payload, height)
             for tx in transactions
             if isinstance(tx.payload, PostJob | PostTask)
-        )
+        ]
+        held = [replace(offer, is_held=self._holdings.has_all(offer.job)) for offer in offers]
+        # A posting can be replaced for nothing, and a task does not say how large its files are.
+        self._early = tuple(offer for offer in held if offer.is_held or offer.kind is JobKind.PRODUCT)
         if self._early:
             self._wake_offers.set()
 

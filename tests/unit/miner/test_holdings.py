@@ -10,13 +10,16 @@ from inos import work
 from inos.consensus.posting import make_job
 from inos.consensus.records import Job
 from inos.miner.holdings import Holdings
+from inos.miner.jobs import JobManager
 from inos.miner.policy import rank_offers
-from inos.primitives.transactions import PostTask, TaskKind
-from inos.primitives.units import Address, Height, MatrixId
+from inos.miner.stats import MinerStats
+from inos.miner.transaction_queue import TransactionQueue
+from inos.primitives.transactions import PostTask, TaskKind, compute_tx_id, sign_transaction
+from inos.primitives.units import Address, Height, JobId, MatrixId
 from inos.programs import encode_program
 from inos.programs.builder import ProgramBuilder
-from support.miner_kernel import ME, SETTINGS
-from support.miner_node import FakeMatrices
+from support.miner_kernel import KEY, ME, SETTINGS
+from support.miner_node import FakeMatrices, FakeNode
 from unit.miner.test_policy import make_offer
 
 
@@ -58,3 +61,15 @@ def test_a_job_that_is_here_goes_first_unless_another_pays_more() -> None:
 
     assert rank(1_000_000_000) == rank(1_099_999_999) == make_offer(1).id
     assert rank(1_100_000_001) == make_offer(2).id
+
+
+async def test_a_task_that_only_a_pending_posting_names_is_looked_at_if_its_data_is_here(node: FakeNode) -> None:
+    spec = b"a program"
+    payload = PostTask(TaskKind.PROGRAM, work.compute_file_id(spec), (), 0, 1, 10, 10, 20, 100, 100)
+    tx = sign_transaction(bytes([9]) * 32, node.params.chain_id, 0, 1, payload)
+    manager = JobManager(node, SETTINGS, TransactionQueue(node, KEY), MinerStats())
+    manager.on_template([tx])
+    assert not manager._early
+    put_file(node.matrices, spec)
+    manager.on_template([tx])
+    assert [offer.id for offer in manager._early] == [JobId(compute_tx_id(tx))]
