@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,39 @@ def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: t
         assert each in done.stdout
 
 
+def run_example(chain: TestChain, folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "phrase").write_text(PHRASE)
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--rpc", chain.url]
+    command += ["--phrase-file", str(folder / "phrase"), *arguments]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "HOME": str(folder)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_miner_classifies_digits_as_this_machine_does(inos_devnet: TestChain, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the extra `demo` is not installed")
+    done = run_example(inos_devnet, tmp_path, "classify")
+    assert done.returncode == 0, done.stderr
+    assert "equal to the run on this machine, bit for bit" in done.stdout
+    floats, integers = (int(found) for found in re.findall(r"right .*: (\d+) of 99 images", done.stdout))
+    assert floats >= 93
+    assert abs(floats - integers) <= 1
+    task = inos_devnet.call("job_list", limit=1)["jobs"][0]
+    assert (task["kind"], task["state"]) == ("program", "settled")
+
+
+def test_a_function_is_a_service_at_a_price(inos_devnet: TestChain, tmp_path: Path) -> None:
+    pytest.importorskip("wasmtime", reason="the extra `functions` is not installed")
+    (tmp_path / "text").write_text("to be or not to be")
+    call = (str(EXAMPLES / "functions" / "words-c.wasm"), str(tmp_path / "text"), "2")
+    done = run_example(inos_devnet, tmp_path, "function_service", "--check", "--most", "1000", *call)
+    assert (done.returncode, done.stdout) == (0, "be 2\nto 2\n"), done.stderr
+    assert "checked on this machine" in done.stderr
+    dear = run_example(inos_devnet, tmp_path, "function_service", "--most", "0.001", *call)
+    assert dear.returncode == 1
+    assert "at most 0.001 are allowed" in dear.stderr
+    assert len(inos_devnet.call("job_list", limit=5)["jobs"]) == 1
+
+
 TORCH = {
     "__init__": "class Tensor: ...\nclass Generator: ...\ndef manual_seed(n): raise SystemExit('training began')",
     "nn/__init__": "class Module: ...\nclass Linear(Module): ...",
@@ -105,7 +139,7 @@ TORCH = {
 """As much of torch as the example imports, which is too large to be installed for the tests."""
 
 
-@pytest.mark.parametrize("name", ["wallet_service", "job_bot", "transformer"])
+@pytest.mark.parametrize("name", ["wallet_service", "job_bot", "transformer", "classify", "function_service"])
 def test_without_a_node_each_ends_with_a_sentence_before_it_begins(tmp_path: Path, name: str) -> None:
     for module, source in TORCH.items():
         path = tmp_path / "torch" / f"{module}.py"
@@ -117,6 +151,14 @@ def test_without_a_node_each_ends_with_a_sentence_before_it_begins(tmp_path: Pat
         "wallet_service": ("--rpc", dead, "--port", "0", *phrase),
         "job_bot": ("--rpc", dead, *phrase, str(tmp_path)),
         "transformer": (dead,),
+        "classify": ("--rpc", dead, *phrase),
+        "function_service": (
+            "--rpc",
+            dead,
+            *phrase,
+            str(EXAMPLES / "functions" / "words-c.wasm"),
+            str(tmp_path / "phrase"),
+        ),
     }[name]
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments],
@@ -127,7 +169,7 @@ def test_without_a_node_each_ends_with_a_sentence_before_it_begins(tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["wallet_service", "job_bot"])
+@pytest.mark.parametrize("name", ["wallet_service", "job_bot", "classify", "function_service"])
 def test_each_says_how_it_is_used(name: str) -> None:
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
