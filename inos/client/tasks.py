@@ -20,6 +20,7 @@ from inos.client.sender import FETCH_WAIT_S, Sender
 from inos.client.task_terms import DEFAULT_TERMS, TaskTerms
 from inos.functions import FunctionSpec, InvalidFunction
 from inos.functions.limits import SPEC_VERSION
+from inos.functions.spec import check_data
 from inos.primitives.transactions import TaskKind, compute_tx_id
 from inos.primitives.units import Height, MatrixId
 from inos.programs import CheckedProgram, InvalidInput, Program
@@ -29,6 +30,7 @@ from inos.programs.types import Array
 from inos.programs.values import check_value
 from inos.wallet import build
 from inos.wallet.modes import MIN_JURORS
+from inos.work.files import compute_file_id
 
 DEFAULT_TASK_TIMEOUT_S: Final = 600.0
 DEFAULT_PAGES: Final = 1024
@@ -174,10 +176,12 @@ class TaskSender(Sender):
         info = await asyncio.to_thread(functions.inspect_module, module)
         if info.pages > pages:
             raise InvalidFunction("memory", f"the module starts with {info.pages} pages, and {pages} are allowed")
-        held = await self.put_bytes(module)
         texts = tuple(arg.encode() for arg in args)
-        spec = FunctionSpec(SPEC_VERSION, held.id, texts, pages, steps, output_bytes, seed)
-        file = await self.put_bytes(functions.encode_spec(spec))
+        spec = FunctionSpec(SPEC_VERSION, compute_file_id(module), texts, pages, steps, output_bytes, seed)
+        encoded = functions.encode_spec(spec)
+        check_data(spec, len(module), len(stdin))
+        await self.put_bytes(module)
+        file = await self.put_bytes(encoded)
         given = [(await self.put_bytes(stdin)).matrix_id] if stdin else []
         units = functions.compute_units(spec, len(module), len(stdin))
         job = await self.post_task(TaskKind.FUNCTION, file.matrix_id, given, tickets=0, units=units, terms=terms)
