@@ -1,18 +1,20 @@
 """Tasks over a mesh in memory: a small program, small functions, and what is posted for them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inos import functions, programs
+from inos.agents.task_check import TaskCheck
 from inos.consensus.records import TaskWork
 from inos.core.computation import FILE_BYTES
 from inos.mesh.errors import MeshError
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.transactions import TaskKind
-from inos.primitives.units import MatrixId
+from inos.primitives.transactions import TaskKind, Verdict
+from inos.primitives.units import JobId, MatrixId
 from inos.programs import BuiltProgram, ProgramBuilder
 from inos.work import matrix_id
 from inos.work.files import compute_file_id
@@ -29,6 +31,7 @@ ECHO: Final = build(
 """A command that writes what it reads."""
 TRAP: Final = build("unreachable")
 EXIT_3: Final = build("(call $proc_exit (i32.const 3))")
+JOB: Final = bytes(range(32))
 RNG: Final = np.random.default_rng(5)
 X: Final = RNG.integers(-64, 64, (5, 40), np.int8)
 W: Final = RNG.integers(-64, 64, (20, 40), np.int8)
@@ -60,6 +63,18 @@ class Mesh:
         if stored > most:
             raise MeshError("matrix-too-large", f"{stored} bytes are more than {most}")
         return found
+
+
+async def judge_outcome(
+    mesh: Mesh, task: TaskWork, is_wanted: Callable[[], bool] = lambda: False, job: bytes = JOB
+) -> Verdict:
+    """Return a juror's verdict on a delivered task, with the files of `mesh`. It raises as `TaskCheck.judge` does."""
+
+    async def fetch(id: MatrixId, timeout_s: float, max_bytes: int) -> NDArray[np.generic]:
+        return await mesh.fetch(id, max_bytes)
+
+    core: Any = SimpleNamespace(matrices=SimpleNamespace(fetch=fetch))
+    return await TaskCheck(core, None).judge(JobId(job), task, is_wanted)
 
 
 def make_network(scale: int = 1) -> BuiltProgram:

@@ -1,7 +1,6 @@
 """A juror computes a task again: its verdict on every kind of outcome, and when it has none."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,28 +8,18 @@ import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from inos.agents.task_check import TaskCheck
 from inos.consensus.records import TaskWork
 from inos.core import computation
 from inos.functions import HostFailed
 from inos.mesh.errors import MeshError
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.transactions import Verdict
-from inos.primitives.units import JobId, MatrixId
+from inos.primitives.units import MatrixId
 from inos.programs import compute_program_id, encode_value
-from support.tasks import ECHO, TRAP, Mesh, W, X, make_network, post_function, post_program
+from support.tasks import ECHO, TRAP, Mesh, W, X, judge_outcome, make_network, post_function, post_program
 
-JOB = JobId(bytes(range(32)))
 BUILT = make_network()
 PRODUCT = X.astype(np.int32) @ W.T.astype(np.int32)
-
-
-async def judge(mesh: Mesh, task: TaskWork, is_wanted: Callable[[], bool] = lambda: False) -> Verdict:
-    async def fetch(id: MatrixId, timeout_s: float, max_bytes: int) -> NDArray[Any]:
-        return await mesh.fetch(id, max_bytes)
-
-    core: Any = SimpleNamespace(matrices=SimpleNamespace(fetch=fetch))
-    return await TaskCheck(core, None).judge(JOB, task, is_wanted)
 
 
 def deliver(mesh: Mesh, task: TaskWork, *outputs: Any) -> TaskWork:
@@ -72,24 +61,24 @@ async def test_the_outcome_of_a_program_is_right_in_every_bit_or_wrong(name: str
     mesh = Mesh()
     verdict, change = CHANGES[name]
     task = deliver_program(mesh)
-    assert await judge(mesh, replace(task, **change(mesh, task))) is verdict
+    assert await judge_outcome(mesh, replace(task, **change(mesh, task))) is verdict
 
 
 @pytest.mark.parametrize("stdout", [b"hello", b"", b"hello!"])
 async def test_the_outcome_of_a_function_is_judged(stdout: bytes) -> None:
     mesh = Mesh()
     task = deliver(mesh, post_function(mesh, ECHO, b"hello"), stdout)
-    assert await judge(mesh, task) is (Verdict.RIGHT if stdout == b"hello" else Verdict.WRONG)
+    assert await judge_outcome(mesh, task) is (Verdict.RIGHT if stdout == b"hello" else Verdict.WRONG)
 
 
 async def test_an_outcome_of_a_function_that_has_none_is_wrong() -> None:
     mesh = Mesh()
-    assert await judge(mesh, deliver(mesh, post_function(mesh, TRAP, b"hello"), b"")) is Verdict.WRONG
+    assert await judge_outcome(mesh, deliver(mesh, post_function(mesh, TRAP, b"hello"), b"")) is Verdict.WRONG
 
 
 async def test_an_empty_outcome_is_right_if_the_function_writes_nothing() -> None:
     mesh = Mesh()
-    assert await judge(mesh, deliver(mesh, post_function(mesh, ECHO, output_bytes=0), b"")) is Verdict.RIGHT
+    assert await judge_outcome(mesh, deliver(mesh, post_function(mesh, ECHO, output_bytes=0), b"")) is Verdict.RIGHT
 
 
 @pytest.mark.parametrize("which", ["spec", "input", "stored", "output"])
@@ -101,7 +90,7 @@ async def test_what_nobody_serves_is_unavailable_even_if_it_is_right(which: str)
     gone = {"spec": task.spec, "input": task.inputs[0], "stored": stored, "output": task.outputs[1]}[which]
     kept = mesh.held.pop(gone)
     with pytest.raises(MatrixMissing) as seen:
-        await judge(mesh, task)
+        await judge_outcome(mesh, task)
     assert seen.value.ids == (gone,)
     questions = []
 
@@ -111,7 +100,7 @@ async def test_what_nobody_serves_is_unavailable_even_if_it_is_right(which: str)
             mesh.held[gone] = kept
         return True
 
-    assert await judge(mesh, task, arrive) is Verdict.RIGHT
+    assert await judge_outcome(mesh, task, arrive) is Verdict.RIGHT
     assert len(questions) == 3, "it is asked for as long as it is wanted"
 
 
@@ -129,7 +118,7 @@ async def test_jurors_fetch_no_more_of_an_output_than_the_task_allows() -> None:
         return await fetch(id, most)
 
     mesh.fetch = watch  # type: ignore[method-assign]
-    assert await judge(mesh, task) is Verdict.WRONG
+    assert await judge_outcome(mesh, task) is Verdict.WRONG
     assert limits[task.outputs[0]] == 1024, "400 bytes fit one row of a file"
 
 
@@ -144,7 +133,7 @@ async def test_a_machine_that_cannot_run_the_task_has_no_verdict(
     task = deliver(mesh, post_function(mesh, ECHO, b"hello"), b"hello")
     monkeypatch.setattr(computation.functions, "run", fail)
     with pytest.raises(Exception, match=r"too slow|more memory") as seen:
-        await judge(mesh, task)
+        await judge_outcome(mesh, task)
     assert not isinstance(seen.value, MatrixMissing | computation.InvalidTask)
 
 
@@ -157,7 +146,7 @@ async def test_a_full_disk_of_the_juror_is_no_verdict() -> None:
 
     mesh.fetch = fail  # type: ignore[method-assign]
     with pytest.raises(MeshError, match="no room"):
-        await judge(mesh, task)
+        await judge_outcome(mesh, task)
 
 
 def test_the_id_of_the_program_is_the_tasks_spec() -> None:

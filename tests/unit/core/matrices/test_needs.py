@@ -10,7 +10,18 @@ from inos.consensus.records import JobState
 from inos.core.matrices.needs import list_needs
 from inos.core.node_core import NodeCore
 from inos.mesh.errors import MeshError
-from inos.primitives.transactions import CancelJob, JobMode, PostJob, compute_tx_id
+from inos.primitives.transactions import (
+    CancelJob,
+    ClaimJob,
+    JobMode,
+    PostJob,
+    PostTask,
+    SubmitOutcome,
+    TaskKind,
+    compute_tx_id,
+)
+from inos.primitives.units import JobId, MatrixId
+from inos.work.files import compute_file_id
 
 
 def list_kept(core: NodeCore) -> frozenset[Any]:
@@ -60,3 +71,28 @@ async def test_a_cancelled_job_needs_nothing(lab: Any) -> None:
     await core.transactions.add(lab.sign(lab.alice, 1, CancelJob(compute_tx_id(post))))
     await lab.extend(core)
     assert list_kept(core) == frozenset()
+
+
+async def test_the_files_of_a_task_are_kept_from_the_pool_to_its_payment(lab: Any) -> None:
+    core = lab.open("a")
+    await lab.seat_jury(core)
+    spec, first, second, output = (MatrixId(compute_file_id(bytes([n]))) for n in range(4))
+    terms = (1, 1, 10**9, 10**9, 20, 1000, 10**9)
+    post = lab.sign(lab.alice, 0, PostTask(TaskKind.PROGRAM, spec, (first, second), *terms))
+    job = JobId(compute_tx_id(post))
+    deliver = lab.sign(lab.worker, 1, SubmitOutcome(job, (output,)))
+    for tx, needed in (
+        (post, {spec, first, second}),
+        (lab.sign(lab.worker, 0, ClaimJob(job)), {spec, first, second}),
+        (deliver, {spec, first, second, output}),
+    ):
+        await core.transactions.add(tx)
+        assert list_kept(core) == needed  # from the pool on
+        await lab.extend(core)
+        assert list_kept(core) == needed
+    while (record := core.ledger.state.get_job(job)) is not None and record.state is JobState.DELIVERED:
+        await lab.extend(core)
+    assert record is not None
+    assert record.state is JobState.SETTLED
+    assert list_kept(core) == frozenset()
+    assert list_needs(core.ledger, core.mempool).late == {spec, first, second, output}
