@@ -9,13 +9,19 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from inos.cli import main as cli
+from inos.client.blocking_client import BlockingClient
 from inos.primitives.matrices import DType
 from inos.programs import Inline, Input, Stored, Type, check_program, encode_program, encode_value
 from inos.programs.json_form import MAX_FILE_BYTES
 from inos.programs.ops import Add, MatmulT, Mul
+from inos.testing import TestChain
+from inos.testing.chain import PHRASE
+from inos.wallet.keystore import KeystoreInfo, ScryptCost, Secret, encode_keystore
 from inos.work import matrix_id
 from inos.work.files import compute_file_id
 from support.program_parts import INT7, make
+from support.tasks import W, make_network
+from support.tasks import X as PRODUCT_X
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "programs.json").read_text())
 X = {"name": "x", "rows": 1, "cols": 2, "lo": 0, "hi": 9, "source": ["customer"]}
@@ -280,3 +286,47 @@ def test_a_juror_bound_can_be_lifted(tmp_path: Path) -> None:
     assert run("run", file).exit_code == 1
     done = run("run", file, "--unlimited", "--json")
     assert json.loads(done.stdout)["results"] == [[[3, 9]]]
+
+
+@pytest.fixture
+def paying(tmp_path: Path, inos_devnet: TestChain, monkeypatch: pytest.MonkeyPatch) -> TestChain:
+    """Return a chain whose first account is the wallet "default" of the commands."""
+    wallets, password = tmp_path / "wallets", tmp_path / "password"
+    wallets.mkdir()
+    info = KeystoreInfo("devnet", inos_devnet.network.hrp, inos_devnet.accounts[0].address)
+    (wallets / "default.keystore.json").write_bytes(
+        encode_keystore(Secret(PHRASE, ""), "pw", info, ScryptCost(2, 8, 1))
+    )
+    password.write_text("pw")
+    password.chmod(0o600)
+    monkeypatch.setenv("INOS_WALLET_DIR", str(wallets))
+    monkeypatch.setenv("INOS_NETWORK", str(inos_devnet.genesis_file))
+    monkeypatch.setenv("INOS_RPC", inos_devnet.url)
+    monkeypatch.chdir(tmp_path)
+    return inos_devnet
+
+
+def test_a_call_that_cannot_be_answered_is_refused_before_it_is_posted(paying: TestChain, tmp_path: Path) -> None:
+    write(tmp_path / "p.bin", encode_program(make_network().program))
+    np.save(tmp_path / "x.npy", PRODUCT_X)
+    np.save(tmp_path / "short.npy", PRODUCT_X[:2])
+    np.save(tmp_path / "w.npy", W)
+    stored = next(iter(make_network().matrices))
+    deployed = json.loads(run("deploy", "p.bin", "--stored", f"{stored.hex()}=w.npy", "--json").stdout)
+    with BlockingClient(paying.url) as client:
+        text, operand = client.put_bytes(b"no program").id.hex(), client.put_matrix(W).id.hex()
+    before = paying.get_balance(paying.accounts[0])
+    for words, code in (
+        ((text, "x.npy"), "malformed-program"),
+        ((operand, "x.npy"), "not-bytes"),
+        (("no id", "x.npy"), "bad-id"),
+        ((deployed["id"], "x.npy", "-o", "one.npy"), "result-count"),
+        ((deployed["id"], "short.npy"), "input-shape"),
+        ((deployed["id"],), "input-count"),
+        ((deployed["id"], "x.npy", "--max-cost", "0.000000001"), "no-jury"),
+    ):
+        refused = run("call", *words, "--password-file", "password", "--json")
+        assert refused.exit_code == 1, refused.output
+        assert json.loads(refused.stdout)["error"]["code"] == code, refused.output
+    assert paying.get_balance(paying.accounts[0]) == before
+    assert not (tmp_path / "one.npy").exists()
