@@ -27,6 +27,7 @@ from inos.programs import (
     multiply,
     run_program,
 )
+from inos.programs.builder import BuiltProgram
 from inos.work import matrix_id
 from inos.work.files import compute_file_id
 
@@ -83,6 +84,11 @@ class CompiledProgram(Struct, frozen=True, eq=False):
     def id(self) -> MatrixId:
         """Return the program's id, which is the id of its bytes in the mesh."""
         return compute_program_id(self.program)
+
+    @property
+    def built(self) -> BuiltProgram:
+        """Return the program with its weights, as a client deploys it."""
+        return BuiltProgram(self.program, tuple(port.name for port in self.inputs), dict(self.weights))
 
     def cost(self) -> Cost:
         """Return what one run costs (tickets, units, peak memory), as everybody who checks the program finds it."""
