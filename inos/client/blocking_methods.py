@@ -352,6 +352,7 @@ class BlockingMethods:
         *,
         terms: TaskTerms = DEFAULT_TERMS,
         timeout_s: float = DEFAULT_TASK_TIMEOUT_S,
+        on_posted: OnState = ignore_state,
         on_state: OnState = ignore_state,
     ) -> list[Array]:
         """Let a miner run a program, and return its outputs, one matrix of integers each.
@@ -359,13 +360,16 @@ class BlockingMethods:
         Args:
             program: the program, which is deployed first, or its id in hex as `deploy` returns it.
             inputs: the matrices that the program is given, in order.
+            on_posted: is called with the task's id, which a dispute needs.
 
         Raises:
             InvalidProgram, InvalidInput, WalletError, ClientError: nothing was posted.
             JobFailed: the task failed, or its outputs do not have the program's types ("wrong-result").
         """
         return self._thread.run(
-            self.async_client.run(program, inputs, terms=terms, timeout_s=timeout_s, on_state=on_state)
+            self.async_client.run(
+                program, inputs, terms=terms, timeout_s=timeout_s, on_posted=on_posted, on_state=on_state
+            )
         )
 
     def call_function(
@@ -380,6 +384,7 @@ class BlockingMethods:
         seed: bytes | None = None,
         terms: TaskTerms = DEFAULT_TERMS,
         timeout_s: float = DEFAULT_TASK_TIMEOUT_S,
+        on_posted: OnState = ignore_state,
         on_state: OnState = ignore_state,
     ) -> bytes:
         """Let a miner run a WebAssembly command, and return what it writes on stdout.
@@ -387,6 +392,7 @@ class BlockingMethods:
         Args:
             module: the bytes of a WASI preview 1 command.
             pages, steps, output_bytes, seed: see inos.functions.FunctionSpec.
+            on_posted: is called with the task's id, which a dispute needs.
 
         Raises:
             InvalidFunction, WalletError, ClientError: nothing was posted. JobFailed: the task failed.
@@ -402,6 +408,7 @@ class BlockingMethods:
                 seed=seed,
                 terms=terms,
                 timeout_s=timeout_s,
+                on_posted=on_posted,
                 on_state=on_state,
             )
         )

@@ -116,6 +116,7 @@ class TaskSender(Sender):
         *,
         terms: TaskTerms = DEFAULT_TERMS,
         timeout_s: float = DEFAULT_TASK_TIMEOUT_S,
+        on_posted: OnState = ignore_state,
         on_state: OnState = ignore_state,
     ) -> list[Array]:
         """Let a miner run a program, and return its outputs, one matrix of integers each.
@@ -123,6 +124,7 @@ class TaskSender(Sender):
         Args:
             program: the program, which is deployed first, or its id in hex as `deploy` returns it.
             inputs: the matrices that the program is given, in order.
+            on_posted: is called with the task's id, which a dispute needs.
 
         Raises:
             InvalidProgram, InvalidInput, WalletError, ClientError: nothing was posted.
@@ -139,6 +141,7 @@ class TaskSender(Sender):
         job = await self.post_task(
             TaskKind.PROGRAM, spec, files, tickets=checked.cost.tickets, units=checked.cost.units, terms=terms
         )
+        on_posted(job)
         outputs = await self._wait_outputs(job, timeout_s, on_state)
         if len(outputs) != len(checked.results):
             raise _make_wrong(job, f"it has {len(outputs)} outputs, and the program {len(checked.results)}")
@@ -162,6 +165,7 @@ class TaskSender(Sender):
         seed: bytes | None = None,
         terms: TaskTerms = DEFAULT_TERMS,
         timeout_s: float = DEFAULT_TASK_TIMEOUT_S,
+        on_posted: OnState = ignore_state,
         on_state: OnState = ignore_state,
     ) -> bytes:
         """Let a miner run a WebAssembly command, and return what it writes on stdout.
@@ -169,6 +173,7 @@ class TaskSender(Sender):
         Args:
             module: the bytes of a WASI preview 1 command.
             pages, steps, output_bytes, seed: see inos.functions.FunctionSpec.
+            on_posted: is called with the task's id, which a dispute needs.
 
         Raises:
             InvalidFunction, WalletError, ClientError: nothing was posted. JobFailed: the task failed.
@@ -185,6 +190,7 @@ class TaskSender(Sender):
         given = [(await self.put_bytes(stdin)).matrix_id] if stdin else []
         units = functions.compute_units(spec, len(module), len(stdin))
         job = await self.post_task(TaskKind.FUNCTION, file.matrix_id, given, tickets=0, units=units, terms=terms)
+        on_posted(job)
         outputs = await self._wait_outputs(job, timeout_s, on_state)
         if len(outputs) != 1 or len(outputs[0]) > output_bytes:
             raise _make_wrong(job, "it is not one file of the declared length")

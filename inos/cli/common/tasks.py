@@ -47,3 +47,16 @@ def agree_on_terms(
 def print_state(state: str) -> None:
     """Print the state of a task on stderr."""
     print_progress(f"{time.strftime('%H:%M:%S')}  {'waiting for a block' if state == PENDING else state}")
+
+
+class Posted:
+    """Keeps the id of a posted task, and prints it on stderr."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self._is_quiet = is_quiet
+        self.id = ""
+
+    def __call__(self, job: str) -> None:
+        self.id = job
+        if not self._is_quiet:
+            print_progress(f"{time.strftime('%H:%M:%S')}  posted {job}")

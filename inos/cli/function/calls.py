@@ -21,7 +21,7 @@ from inos.cli.common.options import (
     YesOption,
 )
 from inos.cli.common.output import print_json, print_text
-from inos.cli.common.tasks import MaxCostOption, RewardOption, agree_on_terms, print_state
+from inos.cli.common.tasks import MaxCostOption, Posted, RewardOption, agree_on_terms, print_state
 from inos.cli.common.wallets import open_wallet, require_same_network
 from inos.cli.function.local import (
     DEFAULT_OUTPUT_BYTES,
@@ -87,6 +87,7 @@ def call(
     with BlockingClient(rpc, wallet=key) as client:
         units = compute_units(spec, len(data), len(stdin))
         terms = agree_on_terms(client, module.name, units, reward, max_cost, is_agreed=yes or json_)
+        posted = Posted(is_quiet=json_)
         answer = client.call_function(
             data,
             stdin,
@@ -96,12 +97,19 @@ def call(
             output_bytes=output_bytes,
             terms=terms,
             timeout_s=timeout,
+            on_posted=posted,
             on_state=ignore_state if json_ else print_state,
         )
     if output is not None:
         output.expanduser().write_bytes(answer)
     if json_:
-        print_json({"file": None if output is None else str(output), "stdout": None if output else answer.hex()})
+        print_json(
+            {
+                "file": None if output is None else str(output),
+                "stdout": None if output else answer.hex(),
+                "task": posted.id,
+            }
+        )
     elif output is None:
         sys.stdout.buffer.write(answer)
         sys.stdout.buffer.flush()

@@ -23,7 +23,7 @@ from inos.cli.common.options import (
 )
 from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.programs import load_program, load_stored, read_stored
-from inos.cli.common.tasks import MaxCostOption, RewardOption, agree_on_terms, print_state
+from inos.cli.common.tasks import MaxCostOption, Posted, RewardOption, agree_on_terms, print_state
 from inos.cli.common.wallets import open_wallet, require_same_network
 from inos.client.blocking_client import BlockingClient
 from inos.client.job_watcher import ignore_state
@@ -94,15 +94,21 @@ def call(
         terms = agree_on_terms(
             client, f"program {id_[:16]}", checked.cost.units, reward, max_cost, is_agreed=yes or json_
         )
+        posted = Posted(is_quiet=json_)
         results = client.run(
-            id_, arrays, terms=terms, timeout_s=timeout, on_state=ignore_state if json_ else print_state
+            id_,
+            arrays,
+            terms=terms,
+            timeout_s=timeout,
+            on_posted=posted,
+            on_state=ignore_state if json_ else print_state,
         )
     for path, result in zip(paths, results, strict=False):
         save_matrix(path, result)
     types = [[each.rows, each.cols, each.lo, each.hi] for each in checked.results]
     if json_:
         shown = {"files": [str(path) for path in paths]} if paths else {"results": [each.tolist() for each in results]}
-        print_json(shown | {"types": types})
+        print_json(shown | {"types": types, "task": posted.id})
     elif not paths:
         for result in results:
             print_text("\n".join(" ".join(map(str, row)) for row in result.tolist()))
