@@ -186,7 +186,7 @@ async def add_result(hoarder: SimNode, job: JobId, key: Key) -> None:
     """Add the product to the hoarder's pool; other nodes hear of it and cannot check it."""
     found = hoarder.ledger.state.get_job(job)
     assert found is not None
-    x, w = (hoarder.matrices.get(MatrixId(ref.id)) for ref in (found.x, found.w))
+    x, w = (hoarder.matrices.get(MatrixId(ref.id)) for ref in (found.work.x, found.work.w))
     assert x is not None
     assert w is not None
     y = await hoarder.core.matrices.put(x.astype(np.int32) @ w.astype(np.int32).T)
