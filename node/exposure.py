@@ -258,7 +258,7 @@ TABLE: Final = (
         "time",
         "operands of jobs that no block has yet, for a miner",
         "{} for operands and result of one job",
-        ("miner.jobs:EARLY_BYTES",),
+        ("miner.policy:EARLY_BYTES",),
         "for 20 blocks only jobs in blocks are fetched",
         "unit/miner/test_jobs.py::test_postings_without_data_keep_no_miner_from_the_jobs_of_blocks",
     ),

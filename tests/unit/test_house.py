@@ -22,6 +22,7 @@ CROSSING: Final = frozenset(
         "consensus/test_provoked_codes.py",
         "core/test_execution_threads.py",
         "inos/bench/test_block_kinds.py",
+        "inos/compiler/test_deploying.py",
         "inos/cli/test_json_record.py",
         "inos/test_documents.py",
         "inos/test_exhaustive_dispatch.py",
