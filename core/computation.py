@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 import numpy as np
 from msgspec import Struct
@@ -29,8 +29,6 @@ from inos.programs.limits import MAX_PROGRAM_BYTES, PROFILE_PEAK_BYTES, PROFILE_
 from inos.programs.types import Array
 from inos.work.stopping import check_stop
 
-FILE_BYTES: Final = 1024
-"""A file takes whole rows of this many bytes in the mesh."""
 Fetch: TypeAlias = Callable[[MatrixId, int], Awaitable[NDArray[np.generic]]]
 """Fetches by mesh id, at most so many bytes: an operand (int8), or a file as one row of uint8.
 
@@ -247,7 +245,7 @@ async def _fetch_stored(fetch: Fetch, source: Stored, most: int) -> Array | byte
 
 async def _fetch(fetch: Fetch, id: MatrixId, most: int, name: str) -> NDArray[np.generic]:
     try:
-        return await fetch(id, -(-most // FILE_BYTES) * FILE_BYTES)
+        return await fetch(id, most)
     except MeshError as error:
         if error.code == "matrix-too-large":
             raise InvalidTask("file-length", f"{name} is larger than the {most} bytes that are possible") from error

@@ -14,7 +14,10 @@ from inos.programs import InvalidProgram, Stored, decode_program
 
 MAX_READ_BYTES: Final = 1 << 18
 """A longer specification is not read for this: the miner looks at thousands of jobs on the event loop."""
-MAX_KEPT: Final = 1024
+MAX_KEPT: Final = 8192
+"""More than the open jobs that a miner looks at, so that many tasks cannot make it read their specifications again."""
+MAX_READS: Final = 8
+"""One look at the open jobs reads so many specifications; tasks beyond them count as not held until a later look."""
 
 
 class Holdings:
@@ -23,6 +26,11 @@ class Holdings:
     def __init__(self, matrices: MatricesPort) -> None:
         self._store = matrices.store
         self._named: OrderedDict[bytes, tuple[MatrixId, ...] | None] = OrderedDict()
+        self._reads_left = MAX_READS
+
+    def begin_look(self) -> None:
+        """Begin to look at the open jobs, which may read some specifications."""
+        self._reads_left = MAX_READS
 
     def has_all(self, job: Job) -> bool:
         """Return True if a worker could begin the job without fetching anything."""
@@ -40,6 +48,9 @@ class Holdings:
     def _list_named(self, task: TaskWork) -> tuple[MatrixId, ...] | None:
         """Return what a stored specification names: a program's matrices, or a function's module; None if unknown."""
         if task.spec not in self._named:
+            if not self._reads_left:
+                return None
+            self._reads_left -= 1
             self._named[task.spec] = self._read(task)
             while len(self._named) > MAX_KEPT:
                 self._named.popitem(last=False)

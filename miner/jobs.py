@@ -118,6 +118,7 @@ class JobManager:
             for tx in transactions
             if isinstance(tx.payload, PostJob | PostTask)
         ]
+        self._holdings.begin_look()
         held = [replace(offer, is_held=self._holdings.has_all(offer.job)) for offer in offers]
         # A posting can be replaced for nothing, and a task does not say how large its files are.
         self._early = tuple(offer for offer in held if offer.is_held or offer.kind is JobKind.PRODUCT)
@@ -288,6 +289,7 @@ class JobManager:
         height = self._get_height()
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
         listed = self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)
+        self._holdings.begin_look()
         offers = [Offer(job_id, job, self._holdings.has_all(job)) for job_id, job in listed]
         offers += self._list_early()
         avoid = self._avoid.keys() | self.runs.keys()

@@ -16,6 +16,7 @@ from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 from inos.programs.limits import PROFILE_UNITS
 
 HELD_WORTH: Final = Fraction(11, 10)
+"""A job that begins without a fetch counts as if it paid this much more: computing goes where the data lies."""
 SAFETY_PERCENT: Final = 70
 """The miner plans to use this share of a claim's time; the rest is reserved for slow blocks."""
 EARLY_BYTES: Final = 64 << 20

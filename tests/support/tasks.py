@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from inos import functions, programs
 from inos.agents.task_check import TaskCheck
 from inos.consensus.records import TaskWork
-from inos.core.computation import FILE_BYTES
 from inos.mesh.errors import MeshError
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.transactions import TaskKind, Verdict
@@ -59,9 +58,8 @@ class Mesh:
         found = self.held.get(id)
         if found is None:
             raise MatrixMissing((id,))
-        stored = -(-found.nbytes // FILE_BYTES) * FILE_BYTES if found.dtype == np.uint8 else found.nbytes
-        if stored > most:
-            raise MeshError("matrix-too-large", f"{stored} bytes are more than {most}")
+        if found.nbytes > most:
+            raise MeshError("matrix-too-large", f"{found.nbytes} bytes are more than {most}")
         return found
 
 

@@ -73,3 +73,22 @@ async def test_a_task_that_only_a_pending_posting_names_is_looked_at_if_its_data
     put_file(node.matrices, spec)
     manager.on_template([tx])
     assert [offer.id for offer in manager._early] == [JobId(compute_tx_id(tx))]
+
+
+def test_many_tasks_of_other_programs_cannot_hold_the_miner_up() -> None:
+    """Each task costs its poster little; a look reads a few specifications, and none is read twice."""
+    matrices, reads = FakeMatrices(), 0
+    keep = matrices.get_bytes
+
+    def count(matrix: MatrixId) -> bytes | None:
+        nonlocal reads
+        reads += 1
+        return keep(matrix)
+
+    matrices.get_bytes = count  # type: ignore[method-assign]
+    jobs = [make_task(TaskKind.PROGRAM, put_file(matrices, b"%d" % n)) for n in range(20)]
+    holdings = Holdings(matrices)
+    for expected in (8, 16, 20, 20):
+        holdings.begin_look()
+        held = [holdings.has_all(job) for job in jobs]
+        assert (reads, sum(held)) == (expected, expected)
