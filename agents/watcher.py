@@ -101,8 +101,9 @@ class Watcher:
 
     async def _watch_task(self, group: asyncio.TaskGroup, job_id: JobId, job: Job, task: TaskWork) -> None:
         """Start to check a delivered task, and dispute a wrong one."""
-        if job.state is not JobState.DELIVERED or task.outputs is None:
-            return
+        claim = self._core.ledger.state.get_claim(job_id)
+        if job.state is not JobState.DELIVERED or task.outputs is None or claim is None or claim.is_judged:
+            return  # What a jury has upheld cannot be disputed again.
         name = (bytes(job_id), b"".join(task.outputs))
         if name in self._verdicts:
             await self._dispute_if_wrong(job_id, self._verdicts[name])
