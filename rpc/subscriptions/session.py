@@ -63,6 +63,7 @@ class Session:
         self._group = group
         self._running: dict[str, asyncio.Task[None] | None] = {}
         self._ids = count(1)
+        self._is_closed = False
 
     def reserve(self) -> str:
         """Return an id for a subscription that starts soon.
@@ -82,8 +83,8 @@ class Session:
         return id
 
     def start(self, id: str, topic: Topic, follower: Follower) -> None:
-        """Start a reserved subscription, unless it was ended meanwhile."""
-        if id in self._running:
+        """Start a reserved subscription, unless it or the whole session was ended meanwhile."""
+        if id in self._running and not self._is_closed:
             self._running[id] = self._group.create_task(self._run(id, topic, follower))
 
     def end(self, id: str) -> None:
@@ -95,7 +96,8 @@ class Session:
             task.cancel()
 
     def close(self) -> None:
-        """End all subscriptions."""
+        """End all subscriptions, and start none whose request is still being answered."""
+        self._is_closed = True
         for task in self._running.values():
             if task is not None:
                 task.cancel()

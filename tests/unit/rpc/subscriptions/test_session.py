@@ -1,5 +1,6 @@
 """The subscriptions of one WebSocket: how many there may be, and what happens to a slow reader."""
 
+import asyncio
 import socket
 from typing import Any
 
@@ -7,7 +8,9 @@ import aiohttp
 import pytest
 
 from inos.rpc import RpcServer
-from inos.rpc.subscriptions.session import MAX_SUBSCRIPTIONS
+from inos.rpc.subscriptions.follower import make_follower
+from inos.rpc.subscriptions.session import MAX_SUBSCRIPTIONS, Session, SessionRequest
+from inos.rpc.subscriptions.topics import Heads
 from support.cluster import await_that
 from support.fake_node import FakeNode
 from support.rpc_socket import RpcSocket
@@ -37,6 +40,22 @@ async def test_subscriptions_are_bounded_and_need_a_socket(server: RpcServer, ca
     request = {"jsonrpc": "2.0", "id": 1, "method": "subscribe", "params": {"topic": "heads"}}
     async with aiohttp.ClientSession() as session, session.post(server.url, json=request) as response:
         assert (await response.json())["error"]["data"]["code"] == "needs-websocket"
+
+
+async def test_a_subscription_asked_for_while_the_socket_closes_never_starts(node: FakeNode) -> None:
+    async def send(text: str) -> None:
+        raise ConnectionResetError
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        session = Session(send, group)
+        early, late = SessionRequest(session, False), SessionRequest(session, False)
+        topic, follower = Heads(node), make_follower(node, None, None)
+        early.subscribe(topic, follower)
+        session.close()
+        late.subscribe(topic, follower)
+        early.start()
+        late.start()
+    assert not node.events.subscribe()._subscribers
 
 
 def make_narrow(place: Any) -> socket.socket:
