@@ -33,6 +33,7 @@ DEFAULT_BODY_LIMIT: Final = 48 * 2**20
 """The largest checked job has 32 MiB of matrices, which is 42.7 MiB in base64; the rest is for the JSON around it."""
 DEFAULT_PORT: Final = 8645
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+UPGRADE_HEADERS: Final = ("Connection", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
 READ_TIMEOUT_S: Final = 30.0
 SHUTDOWN_S: Final = 5.0
 
@@ -196,6 +197,7 @@ class RpcServer:
         try:
             self._check_host(request)
             self._check_origin(request)
+            _check_upgrade(request)
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
         has_token = is_authorized(request.headers.get("Authorization", ""), self._token)
@@ -311,6 +313,13 @@ STATUS: Final = {
 def _get_name(authority: str) -> str:
     """Return the host of HOST:PORT, HOST, [IPv6]:PORT or [IPv6]."""
     return authority if authority.endswith("]") or ":" not in authority else authority.rsplit(":", 1)[0]
+
+
+def _check_upgrade(request: web.Request) -> None:
+    """Refuse headers of a WebSocket's upgrade that are no ASCII; aiohttp would answer them with status 500."""
+    for name in UPGRADE_HEADERS:
+        if not all(value.isascii() for value in request.headers.getall(name, ())):
+            raise RpcError(errors.PARSE_ERROR, "parse-error", f"the header {name} is not ASCII text")
 
 
 def _check_content_type(request: web.Request) -> None:

@@ -4,6 +4,7 @@ import logging
 from typing import Final
 
 import structlog
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 log: Final = structlog.get_logger("http")
@@ -12,11 +13,16 @@ SHOWN: Final = 200
 
 def _is_about_server(record: logging.LogRecord) -> bool:
     """Return False for a record about bytes that are no HTTP, once they are logged in one line."""
-    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-    if not isinstance(error, HttpProcessingError) or error.code >= 500:
-        return True
-    log.debug("malformed http request", status=error.code, reason=ascii(error.message)[:SHOWN])
-    return False
+    match record.exc_info:
+        case (_, HttpProcessingError(code=code) as error, _) if code < 500:
+            log.debug("malformed http request", status=code, reason=ascii(error.message)[:SHOWN])
+            return False
+        case (_, web.RequestPayloadError() as error, _):
+            # aiohttp reads what a handler left of the body, once the answer is sent.
+            log.debug("malformed http body", reason=ascii(str(error))[:SHOWN])
+            return False
+        case _:
+            return True
 
 
 HTTP_LOG: Final = logging.getLogger("inos.http")

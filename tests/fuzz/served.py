@@ -14,6 +14,7 @@ from typing import Any, Final
 from inos.genesis.loading import load_network
 from inos.rpc import RpcServer, RpcSettings
 from inos.rpc.errors import INTERNAL_ERROR
+from inos.rpc.server.http_log import HTTP_LOG
 from support.fake_node import FakeNode
 
 UPGRADE: Final = (
@@ -38,7 +39,7 @@ class Served:
         self._wrong: list[str] = []
         self._server: RpcServer | None = None
         self._inputs = 0
-        logging.getLogger("aiohttp.server").addHandler(_Keep(self._wrong))
+        HTTP_LOG.addHandler(_Keep(self._wrong))
 
     def send(self, data: bytes, *, upgrade: bool) -> bytes:
         """Send the bytes over a new connection and return the answer; with `upgrade` both are what follows the upgrade.

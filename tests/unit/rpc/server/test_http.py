@@ -287,6 +287,10 @@ MALFORMED = {
     "a long line": b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
     "a chunk": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "an upgrade": b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\nUpgrade: web\xff\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+    "a key": b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \xff\r\n\r\n",
 }
 
 
@@ -303,4 +307,21 @@ async def test_malformed_http_leaves_no_traceback(
             writer.close()
             await writer.wait_closed()
         assert re.search(rb"HTTP/1.[01] 4\d\d ", answer), answer
+    assert not caplog.records, caplog.text
+
+
+async def test_a_body_that_nobody_reads_leaves_no_traceback(
+    server: RpcServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        writer.write(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Encoding: deflate\r\n\r\n"
+        )
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"5\r\nhello\r\n0\r\n\r\n")
+        await asyncio.wait_for(reader.read(), 10)  # the server closes the connection
+    finally:
+        writer.close()
+        await writer.wait_closed()
     assert not caplog.records, caplog.text
