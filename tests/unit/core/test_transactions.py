@@ -15,7 +15,16 @@ from inos.chain.mempool import PoolRejected
 from inos.consensus.records import JobState
 from inos.core.node_core import NodeCore
 from inos.primitives.errors import MatrixMissing, NotYet, RuleViolation
-from inos.primitives.transactions import Challenge, JobMode, SubmitResult, compute_tx_id, sign_transaction
+from inos.primitives.transactions import (
+    Challenge,
+    ClaimJob,
+    JobMode,
+    SubmitResult,
+    UnbondVoter,
+    WithdrawBond,
+    compute_tx_id,
+    sign_transaction,
+)
 from inos.primitives.units import JobId
 from inos.work.fraud import open_tile
 from support.tiles import open_array_row
@@ -93,6 +102,18 @@ async def test_a_challenge_that_comes_before_its_result_waits_for_it(lab: Any, w
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_the_next_block_cannot_take_is_refused_when_a_user_sends_it(lab: Any) -> None:
+    core = lab.open("a")
+    for payload, code in (
+        (UnbondVoter(), "not-a-voter"),
+        (WithdrawBond(), "not-a-voter"),
+        (ClaimJob(JobId(bytes(32))), "unknown-job"),
+    ):
+        with pytest.raises(RuleViolation) as caught:
+            await core.transactions.send(lab.sign(lab.alice, 0, payload))
+        assert (caught.value.code, len(core.mempool)) == (code, 0)
 
 
 async def test_only_a_challenge_may_be_large(lab: Any) -> None:
