@@ -76,6 +76,7 @@ class MatrixStore:
         reserve: int | None = None,
         now_ms: Callable[[], int] = _read_clock,
     ) -> None:
+        self.path = path
         self._inventory = Inventory(path)
         self.retention = Retention(self._inventory, max_bytes, reserve, now_ms)
         self._reader = Reader(self._inventory)

@@ -10,10 +10,11 @@ from typing import Final
 import structlog
 
 from inos.consensus.records import TaskWork
-from inos.core.computation import InvalidTask, Loaded, LoadedFunction, LoadedProgram, TaskRefused, compute_outputs
+from inos.core.computation import InvalidTask, Loaded, LoadedFunction, TaskRefused, compute_outputs
 from inos.functions import ModuleCache, Role
 from inos.primitives.errors import InosError
-from inos.primitives.units import Height, JobId, Tickets
+from inos.primitives.transactions import TaskKind
+from inos.primitives.units import Height, JobId, MatrixId, Tickets
 from inos.work.stopping import Stopped
 
 log: Final = structlog.get_logger("miner")
@@ -24,12 +25,21 @@ MAX_FAILED: Final = 1024
 
 
 class Computation:
-    """Holds what a task needs, and its outputs once they are computed."""
+    """Holds what a task needs, and its outputs once they are computed.
 
-    def __init__(self, task: TaskWork, loaded: Loaded) -> None:
+    Args:
+        loaded: what the task names, from which it is computed; None if the outcome is known.
+        outcome: the ids of the outputs that an earlier run of the node computed.
+    """
+
+    def __init__(self, task: TaskWork, loaded: Loaded | None, outcome: tuple[MatrixId, ...] | None = None) -> None:
+        if loaded is None and outcome is None:
+            raise ValueError("a task without an outcome is computed from what it names")
         self.task: Final = task
         self.loaded: Final = loaded
         self.outputs: tuple[bytes, ...] | None = None
+        """These are computed and not stored yet."""
+        self.outcome = outcome
         self.failure: InosError | None = None
         """If this is set, the task cannot be delivered by this machine."""
         self.is_running = False
@@ -38,12 +48,12 @@ class Computation:
 
     @property
     def is_complete(self) -> bool:
-        return self.outputs is not None
+        return self.outputs is not None or self.outcome is not None
 
     @property
     def is_mined(self) -> bool:
         """Return True for a program, whose products draw tickets. Functions run beside the mining."""
-        return isinstance(self.loaded, LoadedProgram)
+        return self.task.kind is TaskKind.PROGRAM
 
     @property
     def tickets_left(self) -> Tickets:
@@ -108,4 +118,5 @@ class FunctionRunner:
     def _run(self, job: JobId, work: Computation) -> tuple[bytes, ...]:
         if self._cache is None and self._folder is not None:
             self._cache = ModuleCache(self._folder)
+        assert work.loaded is not None
         return compute_outputs(job, work.loaded, role=Role.WORKER, stop=work.stop, cache=self._cache)

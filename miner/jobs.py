@@ -193,6 +193,8 @@ class JobManager:
                     await wake.wait()
 
     async def _advance(self, run: JobRun) -> None:
+        if isinstance(run.work, Computation):
+            await self._keep_outcome(run.id, run.work)
         decision = self._decide(run)
         run.step = decision.step
         self._count_settled(run, decision.step in (Step.SETTLED, Step.FINISHED))
@@ -247,6 +249,12 @@ class JobManager:
         )
         return progress, observed
 
+    async def _keep_outcome(self, job: JobId, work: Computation) -> None:
+        """Store outputs as soon as they are computed, so that a restart does not lose what may have cost hours."""
+        if work.outputs is not None and work.outcome is None:
+            work.outcome = await self._node.matrices.keep_outcome(job, work.outputs)
+            work.outputs = None
+
     async def _submit(self, run: JobRun) -> None:
         if run.result is None:
             run.result = await self._store_result(run)
@@ -257,8 +265,8 @@ class JobManager:
         """Put a complete result into the store, and return what delivers it."""
         work, matrices = run.work, self._node.matrices
         if isinstance(work, Computation):
-            refs = [await matrices.put_bytes(output) for output in work.outputs or ()]
-            return SubmitOutcome(run.id, tuple(ref.id for ref in refs))
+            assert work.outcome is not None
+            return SubmitOutcome(run.id, work.outcome)
         if work.file is not None:
             return SubmitResult(run.id, await matrices.put_product(work.file.finish))
         return SubmitResult(run.id, await matrices.put(work.result()))
@@ -277,6 +285,7 @@ class JobManager:
             await asyncio.to_thread(run.work.file.drop)
         if isinstance(run.work, Computation):
             run.work.stop.set()
+            await self._node.matrices.drop_outcome(run.id)
             self._failed.note(run.offer.job.poster, run.work, self._get_height())
         self._queue.forget(run.claim_key)
         self._queue.forget(run.result_key)
@@ -347,6 +356,9 @@ class JobManager:
         if self._is_early(offer.id):  # Such a job may cost its poster nothing, and others wait meanwhile.
             patience_s = min(patience_s, self._node.params.spacing_ms / 1000)
         if isinstance(work, TaskWork):
+            outcome = await self._node.matrices.find_outcome(offer.id)
+            if outcome is not None:
+                return Computation(work, None, outcome)
             loaded = await load_task(work, partial(self._fetch_file, patience_s))
             if offer.job.state is JobState.OPEN:
                 self._failed.check(offer.job.poster, loaded, self._get_height())

@@ -187,12 +187,14 @@ class Miner:
 
     async def _mine_program(self, job: JobId, program: Computation) -> None:
         """Run a program in a thread; its products draw tickets."""
+        loaded = program.loaded
+        assert isinstance(loaded, LoadedProgram)
         self._program_stop = program.stop = threading.Event()
         self._products = ProgramProducts(
             self._renew_draw,
             self._lottery.submit,
             self._settings.slice_ms / 1000,
-            program.loaded.inputs if isinstance(program.loaded, LoadedProgram) else (),
+            loaded.inputs,
             backend=self._settings.backend,
             threads=self._settings.threads,
             stop=self._program_stop,
@@ -200,7 +202,7 @@ class Miner:
         compute = partial(
             compute_outputs,
             job,
-            program.loaded,
+            loaded,
             role=Role.WORKER,
             stop=self._program_stop,
             product=self._products,

@@ -139,7 +139,13 @@ class MatricesPort(Protocol):
 
     async def put(self, array: NDArray[np.int32]) -> MatrixRef: ...
 
-    async def put_bytes(self, data: bytes) -> MatrixRef: ...
+    async def keep_outcome(self, job: JobId, outputs: tuple[bytes, ...]) -> tuple[MatrixId, ...]:
+        """Store a task's outputs and return their ids; they are found after a restart, until `drop_outcome`."""
+
+    async def find_outcome(self, job: JobId) -> tuple[MatrixId, ...] | None:
+        """Return the outputs of a task that were kept and are all here, or None."""
+
+    async def drop_outcome(self, job: JobId) -> None: ...
 
     async def open_product(self, job: JobId, rows: int, cols: int) -> RowFile:
         """Open the job's product (int32), as far as it was written before, by this process or an earlier one."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inos.chain.events import MatrixAdded, MatrixWanted
 from inos.core.deferred import WantedMatrices
 from inos.core.events import EventBus
+from inos.core.matrices.outcomes import Outcomes
 from inos.core.matrices.product_rows import ProductRows
 from inos.core.matrices.uploads import Uploads
 from inos.core.threads import Threads
@@ -48,6 +49,7 @@ class MatrixService:
         self._on_added = on_added
         self._wanted = WantedMatrices()
         self.uploads = Uploads(store)
+        self._outcomes = Outcomes(store)
         self._fetching: dict[MatrixId, dict[asyncio.Future[None], int | None]] = {}
         """The callers that wait for a matrix, each with the most bytes that it takes."""
 
@@ -85,6 +87,21 @@ class MatrixService:
         ref = await self._threads.store(finish)
         await self._announce(ref.matrix_id)
         return ref
+
+    async def keep_outcome(self, job: JobId, outputs: tuple[bytes, ...]) -> tuple[MatrixId, ...]:
+        """Store what a task's worker computed, so that it is found after a restart; see inos.core.matrices.outcomes."""
+        ids = await self._threads.store(partial(self._outcomes.keep, job, outputs))
+        for id in ids:
+            await self._announce(id)
+        return ids
+
+    async def find_outcome(self, job: JobId) -> tuple[MatrixId, ...] | None:
+        """Return the ids of the outputs that were kept for a task, if all of them are here."""
+        return await self._threads.store(partial(self._outcomes.find, job))
+
+    async def drop_outcome(self, job: JobId) -> None:
+        """Forget which outputs were kept for a task."""
+        await self._threads.store(partial(self._outcomes.drop, job))
 
     async def begin(self, info: MatrixInfo, max_bytes: int | None = None) -> bool:
         """Make room for a matrix that comes in runs, and return True if it is here already.

@@ -41,7 +41,7 @@ from inos.primitives.transactions import (
     sign_transaction,
 )
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, TimeMs, TxId, Weight
-from inos.work.files import compute_file_ref
+from inos.work.files import compute_file_id
 
 POSTER = Address(bytes([9]) * 20)
 FEE = Nano(1000)
@@ -236,6 +236,7 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
         self.fetches: list[MatrixId] = []
         self.timeouts: list[float] = []
         self.disk: MatrixStore | None = None
+        self.outcomes: dict[JobId, tuple[MatrixId, ...]] = {}
 
     @property
     def store(self) -> "FakeMatrices":
@@ -266,10 +267,17 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
         self[ref.matrix_id] = self.disk.get(ref.matrix_id)  # type: ignore[assignment]
         return ref
 
-    async def put_bytes(self, data: bytes) -> MatrixRef:
-        ref = compute_file_ref(data)
-        self[ref.matrix_id] = np.frombuffer(data, np.uint8)
-        return ref
+    async def keep_outcome(self, job: JobId, outputs: tuple[bytes, ...]) -> tuple[MatrixId, ...]:
+        ids = tuple(compute_file_id(output) for output in outputs)
+        self.update(zip(ids, (np.frombuffer(output, np.uint8) for output in outputs), strict=True))
+        self.outcomes[job] = ids
+        return ids
+
+    async def find_outcome(self, job: JobId) -> tuple[MatrixId, ...] | None:
+        return self.outcomes.get(job)
+
+    async def drop_outcome(self, job: JobId) -> None:
+        self.outcomes.pop(job, None)
 
     async def fetch(self, matrix: MatrixId, timeout_s: float, max_bytes: int | None = None) -> NDArray[Any]:
         self.fetches.append(matrix)

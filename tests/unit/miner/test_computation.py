@@ -12,8 +12,11 @@ from msgspec.structs import replace
 from inos.consensus.records import Claim, JobState
 from inos.core.computation import compute_outputs
 from inos.functions import HostFailed
+from inos.mesh.errors import MeshError
 from inos.miner import MinerState, Purpose, computation
+from inos.miner import miner as miner_module
 from inos.miner.computation import FAILED_BLOCKS
+from inos.miner.lifecycle import SETTLED_DEPTH
 from inos.miner.program_products import ProgramProducts
 from inos.miner.settings import JobKind
 from inos.miner.stats import MinerStats
@@ -344,3 +347,58 @@ async def test_a_template_that_comes_just_after_a_look_is_taken(monkeypatch: pyt
     products = ProgramProducts(Any, Any, 1.0, (), backend="auto", threads=1, stop=threading.Event())  # type: ignore[arg-type]
     monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", lambda call, loop: call)
     assert products._wait(LateFuture()) == "draw"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [TaskKind.PROGRAM, TaskKind.FUNCTION])
+async def test_an_outcome_survives_a_restart_until_it_is_paid(
+    node: Any, kind: TaskKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The miner ends after it computed the outcome and before a block has its delivery."""
+    job = post_network(node) if kind is TaskKind.PROGRAM else post_call(node, ECHO)
+    last = SubmitOutcome if kind is TaskKind.PROGRAM else ClaimJob
+    async with mining(node, Kernel(), ONLY_JOBS):
+        if kind is TaskKind.PROGRAM:
+            await node.until(find(node, ClaimJob, job))
+            node.make_block()
+        await node.until(find(node, last, job))
+    assert job in node.matrices.outcomes
+    node.pool.clear()
+    node.matrices.fetches.clear()
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the outcome is computed again")
+
+    monkeypatch.setattr(computation, "compute_outputs", refuse)
+    monkeypatch.setattr(miner_module, "compute_outputs", refuse)
+    async with mining(node, Kernel(), ONLY_JOBS) as miner:
+        if kind is TaskKind.FUNCTION:
+            await node.until(find(node, ClaimJob, job))
+            node.make_block()
+        await node.until(find(node, SubmitOutcome, job))
+        assert (miner.get_status().job_tickets, node.matrices.fetches) == (0, [])
+        node.make_block()
+        await node.until(lambda: miner.get_status().jobs_settled == 1)
+        for _ in range(SETTLED_DEPTH):
+            node.make_block()
+        await node.until(lambda: not node.matrices.outcomes)
+    assert len(get_outputs(node, job)) == (2 if kind is TaskKind.PROGRAM else 1)
+
+
+async def test_outputs_that_the_disk_refuses_are_kept_in_memory_and_stored_later(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, refused = post_network(node), asyncio.Event()
+
+    async def refuse(*_: Any) -> Any:
+        refused.set()
+        raise MeshError("store-full", "no room")
+
+    keep = node.matrices.keep_outcome
+    monkeypatch.setattr(node.matrices, "keep_outcome", refuse)
+    async with mining(node, Kernel(), ONLY_JOBS) as miner:
+        await node.until(find(node, ClaimJob, job))
+        node.make_block()
+        await refused.wait()
+        monkeypatch.setattr(node.matrices, "keep_outcome", keep)
+        await node.until(find(node, SubmitOutcome, job))
+        assert miner.get_status().job_tickets == 2, "it is computed once"
