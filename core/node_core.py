@@ -9,7 +9,8 @@ from inos.chain.votepool import VotePool
 from inos.core.blocks import BlockService
 from inos.core.events import EventBus
 from inos.core.matrices.maintenance import MatrixMaintenance
-from inos.core.matrices.needs import list_needs
+from inos.core.matrices.named import NamedMatrices
+from inos.core.matrices.needs import MAX_READ_BYTES, MAX_READS, list_needs
 from inos.core.matrices.service import MatrixService
 from inos.core.past_states import PastStates
 from inos.core.pruning import PruneService
@@ -84,7 +85,7 @@ class NodeCore:
         self.past_states = PastStates(view, threads, clock)
         self.state_import = StateImportService(ledger, self.blocks, threads)
         self._pruning = None if prune is None else PruneService(ledger, events, threads, prune)
-        needs = partial(list_needs, view, mempool)
+        needs = partial(list_needs, view, mempool, store, NamedMatrices(store, MAX_READS, MAX_READ_BYTES))
         self._maintenance = MatrixMaintenance(self.matrices, events, threads, needs, scrub_rate)
 
     async def run(self) -> None:

@@ -1,6 +1,7 @@
 """The chain needs some matrices now, and needed others recently."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, assert_never
 
 from msgspec import Struct
@@ -8,30 +9,42 @@ from msgspec import Struct
 from inos.chain.mempool import Mempool
 from inos.chain.view import LedgerView
 from inos.consensus.records import Job, JobState, ProductWork, TaskWork
+from inos.core.matrices.named import NamedMatrices
+from inos.mesh.store import MatrixStore
 from inos.primitives.transactions import PostJob, PostTask, SubmitOutcome, SubmitResult, Transaction
 from inos.primitives.units import JobId, MatrixId
+from inos.programs.limits import PROFILE_PEAK_BYTES
 
 MAX_JOBS: Final = 65_536
 MAX_SETTLED: Final = 4096
 """This many settled jobs are looked at, the newest first."""
-NEEDED: Final = (JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED, JobState.DISPUTED)
+MAX_READS: Final = 1024
+MAX_READ_BYTES: Final = 16 << 20
+"""One look reads so many specifications with so many bytes; the others are read in the looks after it."""
+MAX_NAMED: Final = 1 << 18
+"""At most this many matrices are kept because a specification names them."""
+NEEDED: Final = (JobState.DISPUTED, JobState.DELIVERED, JobState.CLAIMED, JobState.OPEN)
+"""Jobs in these states need their matrices; those with a bond at stake are looked at first."""
 
 
 class Needs(Struct, frozen=True):
     """Holds the ids of needed matrices."""
 
     now: frozenset[MatrixId]
-    """Open, claimed and delivered jobs and transactions in the pool need these: no node that has one drops it."""
+    """Open, claimed and delivered jobs and transactions in the pool need these, among them what the
+    specifications of tasks name: no node that has one drops it."""
     late: frozenset[MatrixId]
     """Recently settled jobs needed these: they are evicted last."""
 
 
-def list_needs(ledger: LedgerView, mempool: Mempool) -> Needs:
-    """Return what the chain needs at its tip."""
+def list_needs(ledger: LedgerView, mempool: Mempool, store: MatrixStore, named: NamedMatrices) -> Needs:
+    """Return what the chain needs at its tip; `named` is kept between calls."""
     needed, late = set[MatrixId](), set[MatrixId]()
-    for state in NEEDED:
-        for _, job in ledger.reader.list_jobs(state=state, limit=MAX_JOBS):
-            needed.update(list_matrices(job))
+    jobs = [job for state in NEEDED for _, job in ledger.reader.list_jobs(state=state, limit=MAX_JOBS)]
+    for job in jobs:
+        needed.update(list_matrices(job))
+    named.begin_look()
+    needed.update(islice(_iterate_named((job.work for job in jobs), store, named), MAX_NAMED))
     since = ledger.tip.header.height - ledger.params.result_depth
     for _, job in ledger.reader.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
         if job.closed_at > since:
@@ -52,6 +65,23 @@ def list_matrices(job: Job) -> Iterator[MatrixId]:
             yield from map(MatrixId, (job.work.spec, *job.work.inputs, *(job.work.outputs or ())))
         case _:
             assert_never(job.work)
+
+
+def _iterate_named(
+    works: Iterable[ProductWork | TaskWork], store: MatrixStore, named: NamedMatrices
+) -> Iterator[MatrixId]:
+    """Yield what the specifications of tasks name and is here, for without it no juror can judge the outcome.
+
+    What is larger than any juror could take, or than the program says, is nothing that a run needs.
+    """
+    for work in works:
+        found = (named.list_named(work) if isinstance(work, TaskWork) else None) or ()
+        if sum(each.most for each in found) > PROFILE_PEAK_BYTES:
+            continue
+        for each in found:
+            info = store.find_info(each.id)
+            if info is not None and info.size <= each.most:
+                yield each.id
 
 
 def _list_waiting(ledger: LedgerView, tx: Transaction) -> Iterator[MatrixId]:

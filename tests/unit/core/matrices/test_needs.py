@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from inos import work
 from inos.consensus.records import JobState
-from inos.core.matrices.needs import list_needs
+from inos.core.matrices.named import NamedMatrices
+from inos.core.matrices.needs import MAX_READ_BYTES, MAX_READS, Needs, list_needs
 from inos.core.node_core import NodeCore
 from inos.mesh.errors import MeshError
 from inos.primitives.transactions import (
@@ -21,11 +23,18 @@ from inos.primitives.transactions import (
     compute_tx_id,
 )
 from inos.primitives.units import JobId, MatrixId
+from inos.programs import Program, Stored, encode_program
 from inos.work.files import compute_file_id
+from support.tasks import ECHO, Mesh, W, make_network, post_function, post_program
+
+
+def compute_needs(core: NodeCore) -> Needs:
+    store = core.matrices.store
+    return list_needs(core.ledger, core.mempool, store, NamedMatrices(store, MAX_READS, MAX_READ_BYTES))
 
 
 def list_kept(core: NodeCore) -> frozenset[Any]:
-    needs = list_needs(core.ledger, core.mempool)
+    needs = compute_needs(core)
     core.matrices.store.retention.set_needed(needs.now, needs.late)
     return needs.now
 
@@ -52,7 +61,7 @@ async def test_needs_follow_a_job_from_the_pool_to_some_epochs_after_its_settlem
     assert settled is not None
     while core.ledger.tip.header.height < settled.closed_at + core.params.result_depth:
         assert list_kept(core) == frozenset()
-        assert list_needs(core.ledger, core.mempool).late == {x, w, y}
+        assert compute_needs(core).late == {x, w, y}
         assert all(core.matrices.store.retention.is_promised(matrix) for matrix in (x, w, y))
         await lab.extend(core)
     assert list_kept(core) == frozenset()
@@ -95,4 +104,57 @@ async def test_the_files_of_a_task_are_kept_from_the_pool_to_its_payment(lab: An
     assert record is not None
     assert record.state is JobState.SETTLED
     assert list_kept(core) == frozenset()
-    assert list_needs(core.ledger, core.mempool).late == {spec, first, second, output}
+    assert compute_needs(core).late == {spec, first, second, output}
+
+
+def spoil_declared_size(program: Program) -> Program:
+    """Declare the stored operand smaller than it is."""
+    weights = next(each for each in program.inputs if isinstance(each.source, Stored))
+    small = replace(weights, type=replace(weights.type, rows=1))
+    return replace(program, inputs=tuple(small if each is weights else each for each in program.inputs))
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+async def test_what_a_specification_names_is_kept_until_the_task_is_paid(lab: Any, kind: TaskKind) -> None:
+    """Without the weights or the module, no juror could judge a disputed outcome."""
+    core, mesh, built = lab.open("a"), Mesh(), make_network()
+    await lab.seat_jury(core)
+    task = post_program(mesh, built) if kind is TaskKind.PROGRAM else post_function(mesh, ECHO, b"hello")
+    held = [array for id, array in mesh.held.items() if id not in task.inputs]
+    named = mesh.held.keys() - {task.spec, *task.inputs}
+    for array in held:
+        await (core.matrices.put_bytes(array.tobytes()) if array.dtype == np.uint8 else core.matrices.put(array))
+    assert list_kept(core) == frozenset()
+    terms = (task.tickets, task.units, 10**9, 10**9, 20, 1000, 10**9)
+    post = lab.sign(lab.alice, 0, PostTask(kind, task.spec, task.inputs, *terms))
+    await core.transactions.add(post)
+    await lab.extend(core)
+    job = JobId(compute_tx_id(post))
+    assert named
+    assert list_kept(core) >= named
+    core.matrices.store.retention.set_quota(core.matrices.store.count_bytes())
+    with pytest.raises(MeshError, match="pinned or needed"):
+        await core.matrices.put(np.zeros((16, 1), np.int8))
+    await core.transactions.add(lab.sign(lab.worker, 0, ClaimJob(job)))
+    await lab.extend(core)
+    await core.transactions.add(lab.sign(lab.worker, 1, SubmitOutcome(job, (compute_file_id(b"out"),))))
+    await lab.extend(core)
+    while (record := core.ledger.state.get_job(job)) is not None and record.state is JobState.DELIVERED:
+        assert list_kept(core) >= named
+        await lab.extend(core)
+    assert not list_kept(core) & named
+
+
+async def test_what_no_run_of_a_program_needs_is_not_kept(lab: Any) -> None:
+    """Otherwise a small program could keep other matrices, larger than it says, on every node."""
+    core, mesh, built = lab.open("a"), Mesh(), make_network()
+    task = post_program(mesh, built)
+    spec = await core.matrices.put_bytes(encode_program(spoil_declared_size(built.program)))
+    weights = await core.matrices.put(W)
+    terms = (task.tickets, task.units, 10**9, 10**9, 20, 1000, 10**9)
+    await lab.seat_jury(core)
+    await core.transactions.add(lab.sign(lab.alice, 0, PostTask(TaskKind.PROGRAM, spec.id, task.inputs, *terms)))
+    await lab.extend(core)
+    kept = list_kept(core)
+    assert spec.matrix_id in kept
+    assert weights.matrix_id not in kept
