@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import structlog
 
+from inos.core.bounded import Score
 from inos.network.endpoints import compute_group, split_endpoint
 from inos.network.errors import LinkError, Misbehaviour
 from inos.network.identity import PeerAddress
 from inos.network.link import Link, Transport
 from inos.network.peers.bans import BanList
-from inos.network.peers.bounded import Score
 from inos.network.peers.inbound import InboundSlots
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer

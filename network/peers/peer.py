@@ -4,11 +4,11 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from inos.core.bounded import BoundedSet, Score, TokenBucket
 from inos.network.endpoints import compute_group, split_endpoint
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.link import Link
-from inos.network.peers.bounded import BoundedSet, Score, TokenBucket
 from inos.network.peers.inbox import Inbox
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.requests import OpenRequests, PendingRequest

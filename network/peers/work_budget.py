@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from inos.network.peers.bounded import TokenBucket
+from inos.core.bounded import TokenBucket
 from inos.network.wire.base import Message, Request
 from inos.network.wire.limits import (
     BYTES_COST_MS,

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from inos.network.peers.bounded import TokenBucket
+from inos.core.bounded import TokenBucket
 from inos.rpc.errors import RpcError
 from inos.rpc.server.bodies import BodyBudget, BodyLease
 from inos.rpc.server.dispatch import encode_error

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from inos.network.peers.bounded import TokenBucket
+from inos.core.bounded import TokenBucket
 from inos.rpc import errors
 from inos.rpc.errors import RpcError
 

@@ -9,12 +9,12 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from inos.core.bounded import BoundedSet, TokenBucket
 from inos.network.discovery.addresses.book import AddressBook, bound_seen
 from inos.network.discovery.addresses.reachability import Reach, Reachability
 from inos.network.endpoints import is_acceptable
 from inos.network.errors import RequestFailed
 from inos.network.identity import PeerAddress
-from inos.network.peers.bounded import BoundedSet, TokenBucket
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.settings import NetworkSettings

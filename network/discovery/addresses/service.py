@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from inos.core.bounded import ExpiringSet
 from inos.network.discovery.addresses.book import AddressBook
 from inos.network.discovery.addresses.bookfile import load_anchors, load_book, save_anchors, save_book
 from inos.network.discovery.addresses.exchange import AddressExchange
@@ -15,7 +16,6 @@ from inos.network.discovery.addresses.slots import OutboundSlots, PeerLinks, beg
 from inos.network.endpoints import compute_group, is_acceptable
 from inos.network.errors import LinkError, RequestFailed
 from inos.network.identity import NodeIdentity, PeerAddress
-from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.ports import Files

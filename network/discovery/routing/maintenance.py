@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from inos.core.bounded import ExpiringSet
 from inos.network.discovery.routing.endpoints import make_peer_address
 from inos.network.discovery.routing.queries import Connections
 from inos.network.discovery.routing.settings import RoutingSettings
@@ -14,7 +15,6 @@ from inos.network.discovery.routing.table import RoutingTable
 from inos.network.endpoints import split_endpoint
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
-from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
 from inos.primitives.clock import Clock
 from inos.primitives.units import NodeId

@@ -11,8 +11,8 @@ from typing import Final
 
 import structlog
 
+from inos.core.bounded import TokenBucket
 from inos.network.errors import Misbehaviour, RequestFailed
-from inos.network.peers.bounded import TokenBucket
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings

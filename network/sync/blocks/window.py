@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 from msgspec import Struct
 
 from inos.chain.checked import CheckedBlock
-from inos.network.peers.bounded import ExpiringSet
+from inos.core.bounded import ExpiringSet
 from inos.primitives.blocks import Block
 from inos.primitives.matrices import Witness
 from inos.primitives.units import BlockId

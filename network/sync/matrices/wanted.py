@@ -5,8 +5,8 @@ from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
 from msgspec import Struct
 
+from inos.core.bounded import ExpiringSet
 from inos.mesh.store import MatrixInfo
-from inos.network.peers.bounded import ExpiringSet
 from inos.primitives.units import MatrixId
 
 K = TypeVar("K", bound=Hashable)

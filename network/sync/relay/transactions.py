@@ -7,8 +7,8 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
+from inos.core.bounded import ExpiringSet
 from inos.network.errors import Misbehaviour, RequestFailed
-from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits

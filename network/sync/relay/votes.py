@@ -13,8 +13,8 @@ from typing import Final
 import structlog
 
 from inos.consensus.finality import compute_passed_epoch
+from inos.core.bounded import BoundedSet, TokenBucket
 from inos.network.errors import Misbehaviour, RequestFailed
-from inos.network.peers.bounded import BoundedSet, TokenBucket
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits

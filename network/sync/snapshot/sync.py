@@ -11,8 +11,8 @@ from typing import Final
 import structlog
 
 from inos.consensus.stateranges import Place
+from inos.core.bounded import ExpiringSet
 from inos.network.errors import Misbehaviour, RequestFailed
-from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort, StateImportView
 from inos.network.settings import NetworkSettings

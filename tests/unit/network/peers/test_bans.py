@@ -4,12 +4,12 @@ import random
 
 import pytest
 
+from inos.core.bounded import Score
 from inos.network.endpoints import compute_group
 from inos.network.errors import LinkError
 from inos.network.files import MemoryFiles
 from inos.network.identity import PeerAddress
 from inos.network.peers.bans import BANS_FILE, BanList
-from inos.network.peers.bounded import Score
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork

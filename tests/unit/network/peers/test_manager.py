@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from inos.core.bounded import Score
 from inos.network.identity import PeerAddress
-from inos.network.peers.bounded import Score
 from inos.network.peers.manager import MAX_SCORES
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings

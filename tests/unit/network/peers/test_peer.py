@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
+from inos.core.bounded import BoundedSet, ExpiringSet, Score, TokenBucket
 from inos.network.errors import Misbehaviour, RequestFailed
-from inos.network.peers.bounded import BoundedSet, ExpiringSet, Score, TokenBucket
 from inos.network.peers.requests import OpenRequests
 from inos.network.wire.chain import BlockData, Headers
 from inos.network.wire.control import NotFound

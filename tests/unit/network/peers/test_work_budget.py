@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from inos.network.peers.bounded import TokenBucket
+from inos.core.bounded import TokenBucket
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.peers.send_queue import SendQueue
