@@ -30,6 +30,7 @@ PURPOSES: Final = {
     "network": "peers, sync, relay",
     "miner": "templates and mining",
     "agents": "watcher, voter, reporter",
+    "workers": "pages, cards, machines, pool",
     "rpc": "JSON-RPC and explorer",
     "node": "settings, start and stop",
     "light": "the light client",

@@ -37,7 +37,7 @@ from support.payloads import PAYLOADS
 
 PACKAGES = (
     *("primitives", "work", "programs", "consensus", "chain", "genesis", "wallet", "mesh"),
-    *("core", "agents", "miner", "network", "rpc", "light", "node", "inos"),
+    *("core", "agents", "miner", "network", "workers", "rpc", "light", "node", "inos"),
 )
 UNIONS: dict[str, set[str]] = {
     "Payload": {kind.__name__ for kind in get_args(Payload)},
