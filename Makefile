@@ -26,7 +26,9 @@ SANITIZE := $(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,und
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint models lock oldest sbom typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
+ZIGLANG := $(shell sed -n 's/^ZIGLANG: Final = "\(.*\)"/\1/p' tools/wasm_kernel.py)
+
+.PHONY: help setup devnet test lint models wasm lock oldest sbom typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +58,10 @@ lint: setup ## run ruff, mypy in strict mode, and the import contracts
 models: setup ## regenerate client models, blocking methods and the RPC's examples (after the RPC or the client changed)
 	@cd tools && PYTHONPATH=. ../$(BIN)/python -m rpc_examples
 	@cd tools && PYTHONPATH=. ../$(BIN)/python -m client_code
+
+wasm: setup ## compile the browser's kernel again (after work/backends/wasm/kernel.c or a header of the kernels changed)
+	@$(PIP) install ziglang==$(ZIGLANG)
+	@cd tools && PYTHONPATH=. ../$(BIN)/python -m wasm_kernel
 
 lock: setup ## write the newest versions of all dependencies with their hashes into requirements.lock
 	@$(PIP) install --require-hashes --requirement tools/uv.lock
