@@ -11,7 +11,7 @@ from inos.primitives.matrices import STRIP_BYTES, STRIP_ROWS, DType, make_matrix
 from inos.programs.types import Array
 from inos.work.backends import AUTO
 from inos.work.certificate import Win
-from inos.work.engine import Lottery
+from inos.work.engine import Lottery, Mined, make_small_products
 from inos.work.matrices import Operand
 from inos.work.stopping import Stopped, check_stop
 from inos.work.strips import StripTree, compute_leaf_row
@@ -24,6 +24,9 @@ LARGE_MACS: Final = 1 << 26
 
 class MiningProduct:
     """Makes a program's products and draws their tickets. It is what `prepare_program` takes as `product`.
+
+    Small products, all blocks of one together, are single calls of a kernel. The general way, through `Lottery`, makes
+    large products, and the seals and witnesses of blocks with winning tickets.
 
     Args:
         anchor, target: as of `Lottery`. `set_template` replaces them, during a run too.
@@ -48,6 +51,7 @@ class MiningProduct:
         self._lotteries: dict[tuple[bytes, int | None], Lottery] = {}
         self._lottery_template = self._template
         self._lottery_bytes = 0
+        self._small = make_small_products(anchor, target, backend=backend)
         self._backend, self._threads, self._stop = backend, threads, stop
         self.tickets = 0
         """The number of tickets drawn so far."""
@@ -56,12 +60,42 @@ class MiningProduct:
     def set_template(self, anchor: bytes, target: int) -> None:
         """Draw the tickets of all later products under another anchor."""
         self._template = anchor, target
+        if self._small is not None:
+            self._small.set_template(anchor, target)
 
     def __call__(self, x: NDArray[np.int8], w: NDArray[np.int8], blocks: int) -> NDArray[np.int32]:
         """Return the products of all blocks below each other."""
+        product = self._make_small(x, w, blocks)
+        if product is not None:
+            return product
         pairs = zip(self._commit(x, blocks), self._commit(w, blocks), strict=True)
-        parts = [self._mine(left, right, is_kept=id(w) in self._inputs) for left, right in pairs]
+        parts = []
+        for left, right in pairs:
+            mined = self._mine(left, right, is_kept=id(w) in self._inputs)
+            self.tickets += mined.tickets
+            self.wins += mined.wins
+            if mined.product is None:
+                raise Stopped
+            parts.append(mined.product)
         return parts[0] if blocks == 1 else np.concatenate(parts)
+
+    def _make_small(self, x: NDArray[np.int8], w: NDArray[np.int8], blocks: int) -> NDArray[np.int32] | None:
+        """Return the products if they are small, and None otherwise."""
+        is_kept = id(w) in self._inputs
+        if self._small is None or (job := self._small.prepare(x, w, blocks, is_kept=is_kept)) is None:
+            return None
+        product = np.empty((len(x), len(w) // blocks), np.int32)
+        for first in range(0, blocks, job.together):
+            check_stop(self._stop)
+            made = self._small.multiply(job, x, w, product, first)
+            if made is None:
+                return None  # The general way names the entry that is out of range.
+            tickets, won = made
+            self.tickets += tickets
+            for at in won:
+                left, right = (commit_blocks(_take(each, blocks, at), 1)[0] for each in (x, w))
+                self.wins += self._mine(left, right, is_kept=False).wins
+        return product
 
     def _commit(self, array: NDArray[np.int8], blocks: int) -> list[Operand]:
         if id(array) not in self._inputs:
@@ -71,16 +105,11 @@ class MiningProduct:
             self._operands[key] = commit_blocks(array, blocks)
         return self._operands[key]
 
-    def _mine(self, x: Operand, w: Operand, *, is_kept: bool) -> NDArray[np.int32]:
+    def _mine(self, x: Operand, w: Operand, *, is_kept: bool) -> Mined:
         check_stop(self._stop)
         is_large = x.ref.rows * w.ref.rows * x.ref.cols >= LARGE_MACS
         lottery = self._get_lottery(w, self._threads if is_large else 1, is_kept=is_kept)
-        mined = lottery.mine_strips(x, 0, x.strips, stop=self._stop if is_large else None)
-        self.tickets += mined.tickets
-        self.wins += mined.wins
-        if mined.product is None:
-            raise Stopped
-        return mined.product
+        return lottery.mine_strips(x, 0, x.strips, stop=self._stop if is_large else None)
 
     def _get_lottery(self, w: Operand, threads: int | None, *, is_kept: bool) -> Lottery:
         """Return W under the template's noise: that of the last product with it, if it was kept."""
@@ -118,3 +147,9 @@ def commit_blocks(array: NDArray[np.int8], blocks: int) -> list[Operand]:
         part.flags.writeable = False
         operands.append(Operand(part, make_matrix_ref(DType.INT7, rows, cols, tree.root), tree))
     return operands
+
+
+def _take(array: NDArray[np.int8], blocks: int, at: int) -> NDArray[np.int8]:
+    """Return one of equal blocks of rows."""
+    rows = len(array) // blocks
+    return array[at * rows : (at + 1) * rows]

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from inos.primitives.matrices import Seal, Witness
 from inos.work.backends import AUTO, Drawn, OnWin, Slice, get_backend
+from inos.work.backends.native.backend import NativeBackend
+from inos.work.backends.native.products import SmallProducts
 from inos.work.certificate import Win, check_anchor
 from inos.work.matrices import Operand
 from inos.work.noise import compute_seed_w, compute_seed_x
@@ -111,6 +113,17 @@ class _Finder:
             operand = self._x if is_x else self._w
             self._opened[key] = (compute_strip(operand.array, index), operand.tree.compute_path(index))
         return self._opened[key]
+
+
+def make_small_products(anchor: bytes, target: int, *, backend: str = AUTO) -> SmallProducts | None:
+    """Return what makes small products in one call each; None if the backend has only the general way.
+
+    Raises:
+        InvalidBackend: there is no such backend here.
+    """
+    check_anchor(anchor, target)
+    found = get_backend(backend)
+    return found.make_small_products(anchor, target) if isinstance(found, NativeBackend) else None
 
 
 def get_threads() -> int:

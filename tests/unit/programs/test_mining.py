@@ -22,6 +22,7 @@ from inos.programs import (
 from inos.programs.mining import MiningProduct, commit_blocks
 from inos.programs.ops import Clamp, MatmulT
 from inos.work import verify
+from inos.work.backends.native import products
 from inos.work.matrices import Operand
 from inos.work.stopping import Stopped
 
@@ -63,12 +64,13 @@ def make_loop(count: int) -> tuple[Any, list[Any]]:
 
 
 def test_an_input_is_hashed_and_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numpy backend has only the general way; that of kernels is in tests/property/test_work_small_products.py."""
     checked, inputs = make_loop(6)
     committed, prepared = [], []
     commit, lottery = mining.commit_blocks, mining.Lottery
     monkeypatch.setattr(mining, "commit_blocks", lambda array, n: committed.append(array.shape) or commit(array, n))
     monkeypatch.setattr(mining, "Lottery", lambda *args, **more: prepared.append(args[1]) or lottery(*args, **more))
-    product = MiningProduct(ANCHOR, NONE, inputs)
+    product = MiningProduct(ANCHOR, NONE, inputs, backend="numpy")
     (found,) = prepare_program(checked, product).run(inputs)
     (expected,) = prepare_program(checked).run(inputs)
     assert (found == expected).all()
@@ -84,10 +86,12 @@ def test_an_input_is_hashed_and_prepared_once(monkeypatch: pytest.MonkeyPatch) -
 def test_what_does_not_fit_is_prepared_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mining, "MAX_KEPT_BYTES", 0)
     checked, inputs = make_loop(2)
-    product = MiningProduct(ANCHOR, EVERY, inputs)
-    (found,) = prepare_program(checked, product).run(inputs)
-    assert (found == prepare_program(checked).run(inputs)[0]).all()
-    assert len(product.wins) == 6
+    monkeypatch.setattr(products, "MAX_KEPT_BYTES", 0)
+    for backend in ("numpy", "auto"):
+        product = MiningProduct(ANCHOR, EVERY, inputs, backend=backend)
+        (found,) = prepare_program(checked, product).run(inputs)
+        assert (found == prepare_program(checked).run(inputs)[0]).all()
+        assert len(product.wins) == 6
 
 
 def test_it_stops() -> None:

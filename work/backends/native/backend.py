@@ -8,6 +8,7 @@ from inos.work.backends.base import Drawn, OnWin, Slice
 from inos.work.backends.native.job import Job
 from inos.work.backends.native.library import Kernel, find_kernels, find_obstacle, load
 from inos.work.backends.native.prepared import PreparedW
+from inos.work.backends.native.products import SmallProducts
 from inos.work.backends.native.running import Flag, run_all
 from inos.work.matrices import Operand
 from inos.work.stopping import Stopped
@@ -33,6 +34,13 @@ class NativeBackend:
 
     def multiply(self, piece: Slice, prepared: PreparedW, on_win: OnWin, stop: threading.Event | None) -> Drawn:
         return self._run(Job(self._get_kernel(), piece, prepared, on_win), stop)
+
+    def make_small_products(self, anchor: bytes, target: int) -> SmallProducts | None:
+        """Return what makes small products in one call each; None if the kernels were compiled before they could."""
+        loaded = load()
+        if loaded is None or not hasattr(loaded[1], "inos_run_products"):
+            return None
+        return SmallProducts(self._get_kernel(), anchor, target)
 
     def multiply_bare(self, piece: Slice) -> Drawn:
         """Do the same without noise, folds and hashes, for benchmarks that compare mining with it.

@@ -53,6 +53,25 @@ typedef struct {
     int64_t panels_left;    /* of the tile */
 } inos_worker;
 
+/* Whole products of blocks, X_b * W_b^T, that one thread makes: it hashes the operands, draws their noise, multiplies
+ * and draws the tickets. All blocks have the same shape, and at most 16 panels. */
+typedef struct {
+    const int8_t *x, *w;    /* blocks x rows x cols, row-major */
+    int64_t x_rows, w_rows, cols; /* of one block */
+    int64_t first, last;    /* the blocks that are multiplied */
+    const uint8_t *anchor;  /* 32 bytes */
+    uint32_t target[8];     /* most significant first */
+    int32_t w_known;        /* 0: nothing of W; 1: the ids; 2: seeds and permutations under this anchor too */
+    uint8_t *w_ids, *w_seeds; /* 32 bytes for each block */
+    uint8_t *w_perms, *w_inverse; /* permutations of all steps, 64 bytes each, for each block */
+    int32_t keeps_x;        /* as of inos_slab */
+    int64_t tile_streamed;
+    uint8_t *memory;        /* inos_products_bytes, from a cache line on */
+    int32_t *out;           /* blocks x x_rows x w_rows */
+    uint8_t *has_won;       /* for each block: 1 if a ticket is a win */
+    int64_t tickets;        /* drawn by this call */
+} inos_products;
+
 /* An int8 matrix that several threads hash. */
 typedef struct {
     const int8_t *raw;
@@ -177,6 +196,11 @@ void inos_run_draw_perms(int kernel, const uint32_t *seed, int64_t first, int64_
  * wins to report and it must be called again, and 0 at the end and if `stop` was set. */
 void inos_run_keep(int kernel, inos_slab *slab);
 int inos_run_multiply(int kernel, inos_slab *slab, inos_worker *worker);
+
+/* The bytes of memory that inos_run_products needs. */
+int64_t inos_products_bytes(int kernel, const inos_products *job);
+/* Returns 1, or 0 if an operand has an entry outside -64 .. 63. */
+int inos_run_products(int kernel, inos_products *job);
 
 void inos_run_hash_leaves(int kernel, inos_leaves *job);
 /* Hashes `count` nodes of 32 bytes into the level above. */

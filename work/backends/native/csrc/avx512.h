@@ -39,6 +39,39 @@ static inline void transpose(const void *from, int64_t stride, void *to)
         _mm512_storeu_si512((char *)to + 64 * r, rows[r]);
 }
 
+/* The same as sort_step of noise.h: a number is behind those before it that are at most equal, and those after it that
+ * are smaller. */
+#define SORT_STEP sort_step_512
+static inline void sort_step_512(const uint32_t *keys, uint8_t *perm, uint8_t *inverse)
+{
+    __m512i key[4], rank[4];
+    const __m512i one = _mm512_set1_epi32(1);
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; c++) {
+        key[c] = _mm512_loadu_si512(keys + 16 * c);
+        rank[c] = _mm512_setzero_si512();
+    }
+#pragma GCC unroll 4
+    for (int own = 0; own < 4; own++)
+        for (int lane = 0; lane < 16; lane++) {
+            const __m512i a = _mm512_set1_epi32((int)keys[16 * own + lane]);
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; c++) {
+                __mmask16 is_behind = _mm512_cmplt_epu32_mask(a, key[c]);
+                if (c > own)
+                    is_behind = _mm512_cmple_epu32_mask(a, key[c]);
+                else if (c == own)
+                    is_behind |= _mm512_cmpeq_epu32_mask(a, key[c]) & (__mmask16)(0xfffeu << lane);
+                rank[c] = _mm512_mask_add_epi32(rank[c], is_behind, rank[c], one);
+            }
+        }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; c++)
+        _mm_storeu_si128((__m128i *)(void *)(inverse + 16 * c), _mm512_cvtepi32_epi8(rank[c]));
+    for (int c = 0; c < STEP; c++)
+        perm[inverse[c]] = (uint8_t)c;
+}
+
 /* Adds to total[q][row] the column of each packed step that is added to noise column q: one byte of each word, selected
  * by a product with 1. */
 static void sum_steps(const uint8_t *packed, const uint8_t *inverse, int64_t steps, counts total[RANK])

@@ -51,6 +51,16 @@ int inos_run_multiply(int kernel, inos_slab *slab, inos_worker *worker)
     return kernels[kernel]->multiply(slab, worker);
 }
 
+int64_t inos_products_bytes(int kernel, const inos_products *job)
+{
+    return kernels[kernel]->products_bytes(job);
+}
+
+int inos_run_products(int kernel, inos_products *job)
+{
+    return kernels[kernel]->run_products(job);
+}
+
 void inos_run_hash_leaves(int kernel, inos_leaves *job)
 {
     kernels[kernel]->hash_leaves(job);

@@ -25,6 +25,7 @@
 #define PEEL_DEPTH (2 * RANK)
 #define PEEL_WORDS (ROWS * PEEL_DEPTH)
 #define MAX_TILE_TICKETS 256
+#define TILE_KEPT 16 /* strips of the kept side in a tile of a small product */
 #define STATE_WORDS 16
 #define DIGEST_WORDS 8
 /* A win has i, j, p, and then the digest. */
@@ -61,6 +62,8 @@ typedef struct {
     void (*draw_perms)(const uint32_t *seed, int64_t first, int64_t last, uint8_t *perms, uint8_t *inverse);
     void (*keep)(inos_slab *slab);
     int (*multiply)(inos_slab *slab, inos_worker *worker);
+    int64_t (*products_bytes)(const inos_products *job);
+    int (*run_products)(inos_products *job);
     void (*hash_leaves)(inos_leaves *job);
     void (*hash_parents)(const uint8_t *nodes, int64_t count, const char *context, uint8_t *parents);
     int r_row_bytes, p_row_bytes;

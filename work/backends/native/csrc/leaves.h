@@ -109,7 +109,7 @@ static void hash_parents(const uint8_t *nodes, int64_t count, const char *contex
         words value[8], block[16];
         const int64_t here = inos_min(LANES, count / 2 - first);
         memcpy(rows, nodes + first * 64, (size_t)(here * 64));
-        turn_states(rows[0], block);
+        turn(rows, sizeof rows[0], block);
         memcpy(value, key, sizeof value);
         compress(value, block, &(words){0}, 64, CHUNK_START | CHUNK_END | ROOT | MATERIAL);
         memcpy(digests, value, sizeof digests);

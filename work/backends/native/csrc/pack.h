@@ -15,19 +15,7 @@ static inline void load_step(const int8_t *raw, int64_t stride, int64_t rows, in
     }
     for (int r = 0; r < ROWS; r++)
         __builtin_prefetch((const void *)((uintptr_t)(raw + r * stride) + (uintptr_t)ahead), 0, 2);
-#ifdef TRANSPOSE
-    TRANSPOSE(raw, stride, step);
-#else
-    uint32_t line[ROWS][16];
-    for (int r = 0; r < ROWS; r++)
-        memcpy(line[r], raw + r * stride, STEP);
-    for (int g = 0; g < 16; g++) {
-        uint32_t column[ROWS];
-        for (int r = 0; r < ROWS; r++)
-            column[r] = line[r][g];
-        memcpy(&step[g], column, sizeof column);
-    }
-#endif
+    turn(raw, stride, step);
 }
 
 /* Adds columns that share a noise column: sums[q][row] += step[row][inverse[q]]. */
@@ -106,15 +94,24 @@ static void pack_panel(const panel_view *view, uint8_t noise[ROWS][RANK], uint8_
  * rows][2]. */
 static void write_peel(int is_x, uint8_t noise[ROWS][RANK], int16_t (*sums)[RANK], int16_t *peel)
 {
-    for (int r = 0; r < ROWS; r++)
-        for (int q = 0; q < RANK; q++)
-            if (is_x) {
+    int16_t wide[ROWS][RANK] __attribute__((aligned(64)));
+    words pairs[PEEL_DEPTH / 2];
+    if (is_x) {
+        for (int r = 0; r < ROWS; r++)
+            for (int q = 0; q < RANK; q++) {
                 peel[r * PEEL_DEPTH + q] = (int16_t)-sums[r][q];
                 peel[r * PEEL_DEPTH + RANK + q] = (int16_t)-(int32_t)noise[r][q];
-            } else {
-                peel[(q / 2 * ROWS + r) * 2 + q % 2] = (int8_t)noise[r][q];
-                peel[((RANK + q) / 2 * ROWS + r) * 2 + q % 2] = sums[r][q];
             }
+        return;
+    }
+    for (int r = 0; r < ROWS; r++)
+        for (int q = 0; q < RANK; q++)
+            wide[r][q] = (int8_t)noise[r][q];
+    for (int half = 0; half < 2; half++) {
+        turn(wide[0] + half * RANK / 2, sizeof wide[0], pairs + half * 16);
+        turn(sums[0] + half * RANK / 2, sizeof sums[0], pairs + RANK / 2 + half * 16);
+    }
+    memcpy(peel, pairs, sizeof pairs);
 }
 
 /* The offset that is added to seven random bits: 64 + E is 64 .. 191, F is -64 .. 63. */

@@ -11,20 +11,6 @@ static int is_win(const uint32_t *digest, const uint32_t *target)
     return 1;
 }
 
-/* 16 states of 16 words, word by word. */
-static inline void turn_states(const uint32_t *states, words block[STATE_WORDS])
-{
-#ifdef TRANSPOSE
-    TRANSPOSE(states, 4 * STATE_WORDS, block);
-#else
-    uint32_t rows[STATE_WORDS][LANES];
-    for (int l = 0; l < LANES; l++)
-        for (int w = 0; w < STATE_WORDS; w++)
-            rows[w][l] = states[l * STATE_WORDS + w];
-    memcpy(block, rows, sizeof rows);
-#endif
-}
-
 static void write_win(inos_worker *worker, int64_t at, int64_t panel, const uint32_t *digest)
 {
     const inos_tile *tile = &worker->tile;
@@ -44,7 +30,7 @@ static void draw_tickets(const inos_slab *slab, inos_worker *worker, const uint3
         uint32_t heads[2][LANES], is_near = 0;
         words block[2][STATE_WORDS], value[2][8];
         for (int u = 0; u < 2; u++) {
-            turn_states(states + (first + u * LANES) * STATE_WORDS, block[u]);
+            turn(states + (first + u * LANES) * STATE_WORDS, 4 * STATE_WORDS, block[u]);
             for (int w = 0; w < 8; w++)
                 value[u][w] = (words){0} + slab->x.seed[w];
         }

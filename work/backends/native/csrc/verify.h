@@ -1,31 +1,11 @@
 /* Checks a whole certificate (protocol, section 3): paths, entries, noise, 2^18 multiply-accumulates, digest. It only
  * answers yes or no; the reference names what is wrong. */
 
-/* Returns H(context, data) for at most 64 bytes of either; contexts include the prefix. */
-static void hash_short(const char *context, const uint8_t *data, size_t length, uint8_t hash[32])
-{
-    words value[8], block[16];
-    uint32_t padded[16] = {0};
-    derive_key(context, value);
-    memcpy(padded, data, length);
-    for (int w = 0; w < 16; w++)
-        block[w] = (words){0} + padded[w];
-    compress(value, block, &(words){0}, (uint32_t)length, CHUNK_START | CHUNK_END | ROOT | MATERIAL);
-    for (int w = 0; w < 8; w++) {
-        const uint32_t word = value[w][0];
-        memcpy(hash + 4 * w, &word, 4);
-    }
-}
-
 static int is_id(const inos_opened *side)
 {
-    uint8_t data[41] = {1}, hash[32];
-    const uint32_t rows = (uint32_t)side->rows, cols = (uint32_t)side->cols;
-    memcpy(data + 1, &rows, 4);
-    memcpy(data + 5, &cols, 4);
-    memcpy(data + 9, side->root, 32);
-    hash_short("inos v1 matrix", data, sizeof data, hash);
-    return !memcmp(hash, side->id, 32);
+    uint8_t id[32];
+    compute_id(side->rows, side->cols, side->root, id);
+    return !memcmp(id, side->id, 32);
 }
 
 /* Goes from the leaf up: the sibling is on the left of an odd node, and an even last node has none. */
@@ -35,14 +15,15 @@ static int is_path(const inos_opened *side, int64_t panel, int64_t panels, const
     uint8_t node[32];
     memcpy(node, leaf, 32);
     for (; last > 0; index /= 2, last /= 2) {
-        uint8_t both[64];
         if (index % 2 == 0 && index == last)
             continue;
         if (used == side->path_length)
             return 0;
-        memcpy(both + 32 * (index % 2 == 0), side->path + 32 * used++, 32);
-        memcpy(both + 32 * (index % 2), node, 32);
-        hash_short("inos v1 matrix node", both, sizeof both, node);
+        const uint8_t *sibling = side->path + 32 * used++;
+        if (index % 2)
+            hash_pair("inos v1 matrix node", sibling, node, node);
+        else
+            hash_pair("inos v1 matrix node", node, sibling, node);
     }
     return used == side->path_length && !memcmp(node, side->root, 32);
 }
@@ -94,7 +75,7 @@ static void compute_digest(const inos_proof *proof, const uint8_t seed_x[32], co
     const int8_t *wide = (const int8_t *)w;
 #endif
     product(x, wide, 0, 1, acc, 1, states, 0, &next);
-    turn_states(states, block);
+    turn(states, 4 * STATE_WORDS, block);
     memcpy(key, seed_x, sizeof key);
     for (int at = 0; at < 8; at++)
         value[at] = (words){0} + key[at];
@@ -105,18 +86,14 @@ static void compute_digest(const inos_proof *proof, const uint8_t seed_x[32], co
 
 static int verify(const inos_proof *proof)
 {
-    uint8_t seeds[2][32], both[64];
+    uint8_t seeds[2][32];
     uint32_t digest[DIGEST_WORDS];
     if (proof->x.cols != proof->w.cols || memcmp(proof->digest, proof->target, 32) > 0)
         return 0;
     if (!is_opened(&proof->x, proof->panel) || !is_opened(&proof->w, proof->panel))
         return 0;
-    memcpy(both, proof->anchor, 32);
-    memcpy(both + 32, proof->w.id, 32);
-    hash_short("inos v1 noise w", both, sizeof both, seeds[0]);
-    memcpy(both, seeds[0], 32);
-    memcpy(both + 32, proof->x.id, 32);
-    hash_short("inos v1 noise x", both, sizeof both, seeds[1]);
+    hash_pair("inos v1 noise w", proof->anchor, proof->w.id, seeds[0]);
+    hash_pair("inos v1 noise x", seeds[0], proof->x.id, seeds[1]);
     compute_digest(proof, seeds[1], seeds[0], digest);
     return !memcmp(digest, proof->digest, 32);
 }
