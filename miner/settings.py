@@ -69,6 +69,8 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     fetch_timeout_s: float = 20.0
     backend: str = "auto"
     threads: int | None = None
+    engine: str | None = None
+    """The address of a cluster that multiplies in place of this machine, such as ray://HEAD:10001."""
 
     @property
     def is_claiming(self) -> bool:

@@ -67,6 +67,7 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
         filler_depth=settings.filler_depth,
         backend=settings.backend,
         threads=settings.threads,
+        engine=settings.engine,
     )
 
 

@@ -117,6 +117,8 @@ class NodeSettings(BaseSettings):
     filler_depth: Annotated[int, Field(ge=1, le=65_536)] = 1024
     backend: str = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    engine: str | None = None
+    """The miner multiplies on the Ray cluster at ray://HEAD:10001, and by default on this machine."""
 
     mesh_quota: Annotated[ByteSize, Field(ge=0)] | None = None
     """Matrices may take this much of the disk, such as 20GiB; without it all the disk has, less a reserve for the

@@ -25,6 +25,7 @@ from inos.core.verification.signatures import RememberedSignatures
 from inos.genesis import Network
 from inos.mesh.store import MatrixStore
 from inos.miner import Miner, MinerSettings
+from inos.miner.engine import MineStrips
 from inos.network.identity import NodeIdentity
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
@@ -102,16 +103,30 @@ class Startup:
         self._stop_at_exit("network", network.stop)
         return network
 
-    def start_miner(self, core: NodeCore, settings: MinerSettings | None) -> Miner | None:
-        """Mine, if the settings name an address to mine for."""
+    async def start_miner(self, core: NodeCore, settings: MinerSettings | None) -> Miner | None:
+        """Mine, if the settings name an address to mine for.
+
+        Raises:
+            ClusterError: the settings name a cluster that cannot be used.
+        """
         if settings is None:
             return None
-        miner = Miner(core, settings, np.random.default_rng(random.SystemRandom().getrandbits(128)))
+        mine = None if settings.engine is None else await self._open_cluster(settings.engine)
+        miner = Miner(core, settings, np.random.default_rng(random.SystemRandom().getrandbits(128)), mine)
         if not settings.is_claiming:
             log.info("mining draws lottery tickets only, and takes no paid jobs")
         miner.start()
         self._run("miner", miner.run())
         return miner
+
+    async def _open_cluster(self, address: str) -> MineStrips:
+        """Connect to a cluster, whose package is imported only here."""
+        from inos.work.cluster import open_engine
+
+        cluster = await asyncio.to_thread(open_engine, address)
+        self._stack.callback(cluster.close)
+        log.info("mining on a cluster", address=address)
+        return cluster.mine_strips
 
     def start_watcher(self, core: NodeCore, key: bytes | None) -> Watcher | None:
         """Watch optimistic results, if there is a key to challenge with."""

@@ -64,7 +64,7 @@ class Lottery:
         Raises:
             InvalidMatrix: "depth-mismatch", "index-outside-matrix", "product-too-large".
         """
-        finder = _Finder(x, self._w)
+        finder = Finder(x, self._w)
         drawn = self.draw(x, first, last, finder.add, stop=stop)
         return Mined(drawn.product, drawn.tickets, tuple(finder.wins), drawn.product is not None)
 
@@ -93,7 +93,7 @@ class Lottery:
             return self._prepared
 
 
-class _Finder:
+class Finder:
     """Makes the seal and witness of each winning ticket. Wins that share a strip share its bytes."""
 
     def __init__(self, x: Operand, w: Operand) -> None:

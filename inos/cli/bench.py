@@ -199,6 +199,31 @@ def mesh(
 
 
 @app.command()
+def cluster(
+    side: Annotated[int, typer.Option("--side", min=256, metavar="N", help="The side of the three squares.")] = 4096,
+    rounds: RoundsOption = 5,
+    threads: ThreadsOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Time products on a Ray cluster of this machine's processors against the node's own engine, in one run.
+
+    It starts and ends the cluster itself. It also measures the memory of four workers with an operand of 1 GiB. Ray is
+    the extra "cluster".
+    """
+    from inos.bench.cluster import describe_cluster, measure_cluster
+    from inos.bench.load import LoadMeter
+    from inos.work.engine import get_threads
+
+    meter = LoadMeter()
+    stats = measure_cluster(side, threads or get_threads(), rounds, print_progress)
+    load = meter.read()
+    if json_:
+        _print_json({"measured": msgspec.to_builtins(stats), "load": load.to_json()})
+        return
+    _print_lines(["", *describe_cluster(stats), "", load.describe()], rounds)
+
+
+@app.command()
 def net(
     nodes: Annotated[
         int, typer.Option("--nodes", min=3, max=32, metavar="N", help="The number of nodes that relay blocks.")

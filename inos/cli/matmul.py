@@ -21,7 +21,7 @@ from inos.cli.common.options import (
     WalletOption,
     YesOption,
 )
-from inos.cli.common.output import print_json, print_progress, print_text
+from inos.cli.common.output import fail, print_json, print_progress, print_text
 from inos.cli.common.wallets import confirm_or_stop, open_wallet, require_same_network
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ def command(
     accuracy: Annotated[
         float | None,
         typer.Option("--accuracy", metavar="X", help="Error allowed, relative to |A| |B|; floats only."),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", metavar="ray://HEAD:10001", help="Multiply on a Ray cluster of your own machines."),
     ] = None,
     on_chain: Annotated[
         bool, typer.Option("--on-chain", help="Multiply by paid jobs; shows the price and asks first.")
@@ -62,10 +66,12 @@ def command(
 ) -> None:
     """Multiply numbers of any kind, as numpy.matmul does: integers exactly, floats at least as accurately.
 
-    Without --on-chain this machine multiplies, and no node is needed.
+    Without --on-chain and --engine this machine multiplies, and no node is needed.
     """
     import numpy as np
 
+    if on_chain and engine is not None:
+        fail("bad-engine", "both --on-chain and --engine are given", "leave out one of them")
     path = check_writable(output)
     left, right = load_matrix(a), load_matrix(b)
     right = np.swapaxes(right, -1, -2) if transposed and right.ndim > 1 else right
@@ -74,7 +80,7 @@ def command(
     if not on_chain:
         from inos.client.matmul import matmul
 
-        product = matmul(left, right, accuracy=accuracy)
+        product = matmul(left, right, accuracy=accuracy, engine=engine)
     else:
         product = _multiply_on_chain(
             (left, right),

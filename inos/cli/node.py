@@ -193,6 +193,12 @@ def command(
     filler_rate: Annotated[
         float | None, _option("--filler-rate", "N", "Filler tickets per second; 0 is no limit. Default: 0.", MINING)
     ] = None,
+    engine: Annotated[
+        str | None,
+        _option(
+            "--engine", "ray://HEAD:10001", "Multiply on a Ray cluster of your own; default: on this machine.", MINING
+        ),
+    ] = None,
     threads: Annotated[
         int | None, _option("--threads", "N", "Threads of the miner. Default: one per processor.", MINING)
     ] = None,

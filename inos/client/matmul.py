@@ -1,7 +1,8 @@
-"""`inos.matmul`: numpy's product of real numbers, on the certified engine of this machine or by paid jobs."""
+"""`inos.matmul`: numpy's product of real numbers, on this machine's certified engine, a cluster, or by paid jobs."""
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -35,6 +36,7 @@ def matmul(
     *,
     out: NDArray[Any] | None = None,
     client: "Client | BlockingClient | str | None" = None,
+    engine: str | None = None,
     accuracy: float | None = None,
     reward: Credits | None = None,
     max_cost: Credits | None = None,
@@ -61,6 +63,8 @@ def matmul(
         client: if given, every int7 product is a paid job on the chain, and checked here by Freivalds.
             A node's address pays with the wallet "default" of this machine, whose password is asked for.
             The call blocks; in asyncio code use `await asyncio.to_thread(inos.matmul, ...)`.
+        engine: "ray://HEAD:10001" multiplies on a Ray cluster of one's own machines, whose products are checked here by
+            Freivalds too (docs/cluster.md). The connection is kept for later calls.
         accuracy: 2^-100 to 1, for floats only.
         reward: credits per job; by default what the last settled jobs paid per ticket.
         max_cost: most credits for rewards, burns and fees of all jobs together; nothing is sent if they cost more.
@@ -75,6 +79,7 @@ def matmul(
     Raises:
         BadOperand: "bad-dtype", "bad-shape", "not-finite" (naming the entry), "depth-mismatch", "bad-accuracy".
         InvalidMatrix: "product-too-large" if integers might not fit 64 bits.
+        ClusterError: the cluster cannot be used, or multiplied wrongly.
         ClientError, JobFailed: for the same reasons as `Client.multiply`; "too-expensive",
             "insufficient-balance", "timeout".
     """
@@ -92,17 +97,19 @@ def matmul(
     kind = np.dtype(bool) if left.dtype == right.dtype == bool else _get_kind(left, right, wanted)
     if out is not None:
         check_out(out, _compute_shape(left, right), kind)
+    if client is not None and engine is not None:
+        raise BadOperand("bad-engine", "both client and engine are given", hint="leave out one of them")
     if client is None:
-        product = _multiply_stacks(rows, cols, wanted, multiply_here)
+        product = _multiply_stacks(rows, cols, wanted, multiply_here if engine is None else _open_cluster(engine))
     else:
         from inos.client.job_engine import JobEngine, Terms
 
         nano = None if reward is None else read_credits("reward", reward, None)
         terms = Terms(nano, read_max_cost(max_cost), timeout_s, on_status)
-        with JobEngine(_to_client(client), terms) as engine:
-            _multiply_stacks(rows, cols, wanted, engine.record)
-            engine.start()
-            product = _multiply_stacks(rows, cols, wanted, engine)
+        with JobEngine(_to_client(client), terms) as jobs:
+            _multiply_stacks(rows, cols, wanted, jobs.record)
+            jobs.start()
+            product = _multiply_stacks(rows, cols, wanted, jobs)
     if right.ndim == 1:
         product = product[..., 0]
     if left.ndim == 1:
@@ -112,6 +119,13 @@ def matmul(
         return _like(product, a)
     out[...] = product
     return out
+
+
+@cache
+def _open_cluster(address: str) -> Engine:
+    from inos.work.cluster import open_engine
+
+    return open_engine(address)
 
 
 def _to_client(client: "Client | BlockingClient | str") -> "Client":

@@ -52,6 +52,8 @@ ELSEWHERE: Final = {
     "inos bench jobs": "tests/unit/inos/bench/test_jobs.py",
     "inos bench rpc": "tests/functional/test_bench_rpc.py",
     "inos bench net": "tests/functional/test_bench_net.py",
+    "inos bench cluster": "tests/unit/inos/bench/test_cluster.py",
+    "inos bench cluster --rounds 5": "tests/unit/inos/bench/test_cluster.py",
     "inos bench blocks": "tests/functional/test_bench_blocks.py",
     "inos job cancel": "tests/unit/inos/cli/test_job.py",
     "inos job dispute ID": "tests/unit/inos/cli/test_job.py",

@@ -1,0 +1,85 @@
+"""What a person reads who cannot connect to a cluster."""
+
+import socket
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from inos.work.cluster import ClusterError, open_engine
+from inos.work.cluster.address import parse_address, read_token
+from inos.work.cluster.parts import describe_worker
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ray://", "ray://:10001", "ray://head", "ray://head:0", "ray://head:65536", "head:1", "http://h:1"]
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ClusterError, match="ray://HEAD:10001") as caught:
+        parse_address(text)
+    assert caught.value.code == "bad-engine"
+
+
+def test_addresses() -> None:
+    assert parse_address("ray://head.lan:10001") == ("head.lan", 10001)
+    assert parse_address("ray://[fd00::1]:10001") == ("[fd00::1]", 10001)
+    assert parse_address("ray://auto") is None
+
+
+def test_the_token_is_found_where_ray_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ClusterError, match="ray get-auth-token --generate") as caught:
+        read_token()
+    assert caught.value.code == "no-cluster-token"
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("home\n")
+    assert read_token() == "home"
+    (tmp_path / "other").write_text(" file ")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
+    assert read_token() == "file"
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "variable")
+    assert read_token() == "variable"
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [(None, "no-ray"), ("2.51.1", "old-ray")], ids=["not installed", "without tokens"]
+)
+def test_ray_itself(monkeypatch: pytest.MonkeyPatch, version: str | None, code: str) -> None:
+    ray = None if version is None else types.ModuleType("ray")
+    if ray is not None:
+        ray.__version__ = version  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "grpc", types.ModuleType("grpc"))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "token")
+    monkeypatch.setenv("RAY_AUTH_MODE", "")
+    with pytest.raises(ClusterError, match=r"inos\[cluster\]") as caught:
+        open_engine("ray://127.0.0.1:1")
+    assert caught.value.code == code
+
+
+def test_a_head_that_does_not_answer() -> None:
+    pytest.importorskip("grpc", reason="the extra cluster is not installed")
+    from inos.work.cluster.probe import check_head
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))  # it does not listen, and keeps others from the port
+        with pytest.raises(ClusterError, match="nothing answers at 127") as caught:
+            check_head("127.0.0.1", listener.getsockname()[1], "token")
+    assert caught.value.code == "cluster-unreachable"
+
+
+def test_nothing_imports_ray_unless_asked() -> None:
+    modules = "inos.work, inos.miner, inos.client.matmul, inos.node.node"
+    code = f"import sys, {modules}; print('inos.work.cluster' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_worker_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "TOKEN")
+    assert describe_worker().auth_mode == "token"
+    assert describe_worker().version

@@ -1,0 +1,261 @@
+"""The engine: it cuts a product into parts, and checks what the cluster's workers return."""
+
+import secrets
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from inos.primitives.errors import InvalidCertificate
+from inos.primitives.matrices import STRIP_ROWS
+from inos.primitives.units import HASH_BYTES
+from inos.work.backends import AUTO
+from inos.work.certificate import check_anchor, verify
+from inos.work.cluster.address import ClusterError
+from inos.work.cluster.connection import Connection
+from inos.work.cluster.parts import Order, Part
+from inos.work.engine import Finder, Mined, check_depths
+from inos.work.floats import Pair, Use
+from inos.work.freivalds import freivalds
+from inos.work.matrices import Operand
+from inos.work.strips import InvalidMatrix
+
+POLL_S: Final = 0.01
+"""`stop` is seen at most this much later."""
+KEPT: Final = 2
+"""The last operands stay in the object store: the next slice of their product reads them there."""
+PARTS_PER_SLOT: Final = 4
+"""So many parts a worker, so that a slow one takes fewer of them."""
+LEAST_PART: Final = 1 << 31
+"""A part of fewer multiplications, about 20 ms of one thread, would cost as much to send as to make."""
+AHEAD: Final = 4
+"""So many products of `inos.matmul` are under way at a time."""
+NO_ANCHOR: Final = bytes(32)
+
+
+class _Running(Struct, frozen=True, eq=False):
+    """A slice whose parts were sent out. It holds the operands in the object store until its end."""
+
+    x: Operand
+    w: Operand
+    order: Order
+    first: int
+    last: int
+    parts: list[tuple[int, int, Any]]
+    """First and last strip of each part, and its reference."""
+    stored: tuple[Any, Any]
+
+
+class ClusterEngine:
+    """Multiplies on a cluster. It connects when it is first used, and again after the cluster was gone.
+
+    `mine_strips` is the miner's engine, and calling the object is that of `inos.matmul`. One thread uses it at a time.
+
+    Args:
+        address: ray://HEAD:10001, or ray://auto on a machine of the cluster.
+        connect: makes the connection; tests give another one.
+    """
+
+    def __init__(self, address: str, connect: Callable[[str], Connection] = Connection) -> None:
+        self._address = address
+        self._connect = connect
+        self._connection: Connection | None = None
+        self._stored: OrderedDict[bytes, Any] = OrderedDict()
+
+    def connect(self) -> Connection:
+        """Return the connection, made now if there is none.
+
+        Raises:
+            ClusterError: as `Connection`.
+        """
+        if self._connection is None:
+            self._connection = self._connect(self._address)
+        return self._connection
+
+    def close(self) -> None:
+        """Disconnect. The next use connects again."""
+        self._stored.clear()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def mine_strips(
+        self,
+        x: Operand,
+        w: Operand,
+        anchor: bytes,
+        target: int,
+        first: int,
+        last: int,
+        *,
+        backend: str = AUTO,
+        threads: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> Mined:
+        """Multiply strips [first, last) of X, as `inos.work.mine_strips` does, with these differences.
+
+        Args:
+            backend: a name that every worker knows, or "auto", the best of each worker's own.
+            threads: processors of one part; by default as many as the smallest machine has.
+
+        Raises:
+            InvalidMatrix, InosError: as there.
+            ClusterError: the cluster is gone, its workers are lost, or what they returned is wrong.
+        """
+        check_anchor(anchor, target)
+        check_depths(x, w)
+        if not 0 <= first < last <= x.strips:
+            raise InvalidMatrix("index-outside-matrix", f"X has {x.strips} strips, not {first} to {last}")
+        try:
+            running = self._start(x, w, anchor, target, first, last, backend, threads)
+            return self._finish(running, stop)
+        except ClusterError:
+            self.close()
+            raise
+
+    def __call__(self, pairs: Iterable[Pair], use: Use | None = None, /) -> Iterator[NDArray[Any]]:
+        """Yield the product of each pair, in order; several are under way at a time.
+
+        Raises:
+            ClusterError: as `mine_strips`.
+        """
+        try:
+            yield from self._multiply(pairs, use)
+        except ClusterError:
+            self.close()
+            raise
+
+    def _multiply(self, pairs: Iterable[Pair], use: Use | None) -> Iterator[NDArray[Any]]:
+        waiting: deque[_Running] = deque()
+        number = 0
+        for x, w in pairs:
+            left, right = Operand.commit(x, copy=False), Operand.commit(w, copy=False)
+            waiting.append(self._start(left, right, NO_ANCHOR, 0, 0, left.strips, AUTO, None))
+            if len(waiting) >= AHEAD:
+                yield self._hand_over(waiting.popleft(), number, use)
+                number += 1
+        while waiting:
+            yield self._hand_over(waiting.popleft(), number, use)
+            number += 1
+
+    def _hand_over(self, running: _Running, number: int, use: Use | None) -> NDArray[Any]:
+        product = self._finish(running, None).product
+        assert product is not None, "nothing stops it"
+        if use is not None:
+            use(number, product)
+        return product
+
+    def _start(
+        self,
+        x: Operand,
+        w: Operand,
+        anchor: bytes,
+        target: int,
+        first: int,
+        last: int,
+        backend: str,
+        threads: int | None,
+    ) -> _Running:
+        connection = self.connect()
+        census = connection.count(threads)
+        stored = self._store(x), self._store(w)
+        order = Order(x.ref, w.ref, anchor, target, backend, census.threads)
+        work = STRIP_ROWS * (last - first) * w.ref.rows * w.ref.cols
+        count = max(1, min(last - first, PARTS_PER_SLOT * census.slots, work // LEAST_PART))
+        bounds = [first + (last - first) * at // count for at in range(count + 1)]
+        parts = [
+            (top, bottom, connection.submit(census.threads, order, *stored, top, bottom))
+            for top, bottom in pairwise(bounds)
+        ]
+        return _Running(x, w, order, first, last, parts, stored)
+
+    def _store(self, operand: Operand) -> Any:
+        key = bytes(operand.ref.id)
+        if key not in self._stored:
+            while len(self._stored) >= KEPT:
+                self._stored.popitem(last=False)
+            self._stored[key] = self.connect().store(operand.array)
+        self._stored.move_to_end(key)
+        return self._stored[key]
+
+    def _finish(self, running: _Running, stop: threading.Event | None) -> Mined:
+        """Gather the parts, and check them."""
+        connection, top = self.connect(), running.first * STRIP_ROWS
+        rows = min(running.last * STRIP_ROWS, running.x.ref.rows) - top
+        product = np.empty((rows, running.w.ref.rows), np.int32)
+        futures = {connection.listen(reference): (first, last) for first, last, reference in running.parts}
+        waiting, done = set(futures), list[Part]()
+        while waiting:
+            ready, waiting = wait(waiting, None if stop is None else POLL_S, FIRST_COMPLETED)
+            done += [self._take(connection, future, *futures[future], product, running) for future in ready]
+            if stop is not None and stop.is_set() and waiting:
+                connection.cancel([reference for _, _, reference in running.parts])
+                return Mined(None, sum(part.tickets for part in done), (), False)
+        _check_rows(running, product)
+        return Mined(product, sum(part.tickets for part in done), tuple(_check_wins(running, done)), True)
+
+    def _take(
+        self,
+        connection: Connection,
+        future: "Future[Any]",
+        first: int,
+        last: int,
+        product: NDArray[np.int32],
+        running: _Running,
+    ) -> Part:
+        part: Part = connection.read(future)
+        if part.product is None:
+            code, message = part.error or ("stopped", "the part was interrupted")
+            raise ClusterError("cluster-failed", f"{part.machine} says [{code}] {message}")
+        place = product[(first - running.first) * STRIP_ROWS : (last - running.first) * STRIP_ROWS]
+        if part.product.shape != place.shape:
+            raise ClusterError(
+                "cluster-wrong-rows",
+                f"{part.machine} returned {part.product.shape[0]} x {part.product.shape[1]} rows, not {place.shape}",
+            )
+        place[...] = part.product
+        return part
+
+
+def _check_rows(running: _Running, product: NDArray[np.int32]) -> None:
+    """Check all rows by Freivalds with a secret seed, which costs less than to receive them."""
+    rows = running.x.array[running.first * STRIP_ROWS : running.last * STRIP_ROWS]
+    if not freivalds(rows, running.w.array, product, secrets.token_bytes(HASH_BYTES)):
+        raise ClusterError(
+            "cluster-wrong-rows",
+            "a machine of the cluster multiplied wrongly",
+            hint="test the memory of each machine: inos work mine there and here gives the same tickets",
+        )
+
+
+def _check_wins(running: _Running, parts: Sequence[Part]) -> Iterator[Any]:
+    """Yield the wins with seals and witnesses, each verified on this machine."""
+    finder = Finder(running.x, running.w)
+    for part in parts:
+        for i, j, p, digest in part.wins:
+            if not (running.first <= i < running.last and 0 <= j < running.w.strips and 0 <= p < running.w.panels):
+                raise ClusterError("cluster-wrong-ticket", f"{part.machine} returned ticket ({i}, {j}, {p})")
+            finder.add(i, j, p, digest)
+            win = finder.wins[-1]
+            try:
+                verify(win.seal, win.witness, running.order.anchor, running.order.target)
+            except InvalidCertificate as error:
+                raise ClusterError("cluster-wrong-ticket", f"{part.machine}: {error}") from error
+            yield win
+
+
+def open_engine(address: str) -> ClusterEngine:
+    """Return the engine of an address, connected.
+
+    Raises:
+        ClusterError: as `Connection`.
+    """
+    engine = ClusterEngine(address)
+    engine.connect()
+    return engine
