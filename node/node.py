@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from inos import work
 from inos.consensus.finality import compute_height
 from inos.core.node_core import NodeCore
 from inos.genesis import Network, load_network
@@ -105,6 +106,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         start = Startup(stack, settings, data, clock)
         core = await start.start_core(network, _compute_awaited_height(settings, net, network))
         p2p = await start.start_network(core, net, identity)
+        work.set_mining_priority(work.MiningPriority(settings.miner_priority))
         miner = await start.start_miner(core, miner_settings)
         account = None if miner_settings is None else miner_settings.key
         watcher = start.start_watcher(core, watch_key)

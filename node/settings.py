@@ -119,6 +119,8 @@ class NodeSettings(BaseSettings):
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     engine: str | None = None
     """The miner multiplies on the Ray cluster at ray://HEAD:10001, and by default on this machine."""
+    miner_priority: Literal["idle", "low", "normal"] = "low"
+    """The share of the processors that threads of the miner get when other threads of the machine want them."""
 
     mesh_quota: Annotated[ByteSize, Field(ge=0)] | None = None
     """Matrices may take this much of the disk, such as 20GiB; without it all the disk has, less a reserve for the

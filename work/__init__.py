@@ -10,6 +10,7 @@ matrices are kept. The kernels are in `inos.work.backends`.
 
 from inos.primitives.errors import InvalidCertificate
 from inos.work.backends import BackendInfo, InvalidBackend, list_backends
+from inos.work.backends.native.running import MiningPriority, set_mining_priority
 from inos.work.certificate import Win, verify
 from inos.work.engine import Lottery, Mined, mine, mine_strips
 from inos.work.files import compute_file_id, compute_file_ref
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidMatrix",
     "Lottery",
     "Mined",
+    "MiningPriority",
     "Operand",
     "Stopped",
     "StripTree",
@@ -53,6 +55,7 @@ __all__ = [
     "mine_strips",
     "multiply_int7",
     "multiply_limbs",
+    "set_mining_priority",
     "split_int16",
     "verify",
 ]

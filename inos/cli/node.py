@@ -202,6 +202,15 @@ def command(
     threads: Annotated[
         int | None, _option("--threads", "N", "Threads of the miner. Default: one per processor.", MINING)
     ] = None,
+    miner_priority: Annotated[
+        str | None,
+        _option(
+            "--miner-priority",
+            "NAME",
+            "Share of busy processors that the miner gets: idle (none), low (a tenth) or normal. Default: low.",
+            MINING,
+        ),
+    ] = None,
     backend: Annotated[
         str | None, _option("--backend", "NAME", "The miner's kernel; see: inos work backends. Default: auto.", MINING)
     ] = None,

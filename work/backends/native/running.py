@@ -6,16 +6,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from enum import StrEnum
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, assert_never
 
 from inos.work.backends.native.library import load
 from inos.work.stopping import Stopped
 
 POLL_S: Final = 0.005
 """Kernels see at most this much later that `stop` was set; they look about every 2^20 multiply-accumulates."""
-NICENESS: Final = 10
-"""A thread that gives way gets a tenth of a processor that another thread of the process wants for itself."""
+LOW_NICENESS: Final = 10
+"""A thread that gives way gets a tenth of a processor that another thread of the machine wants for itself."""
 MAX_THREADS: Final = 256
 """The largest number of threads of all calls together; a call that finds them busy waits for its turn."""
 
@@ -54,6 +55,30 @@ class Flag:
             raise Stopped
 
 
+class MiningPriority(StrEnum):
+    """How the threads that mine share the processors with all other threads of the machine."""
+
+    IDLE = "idle"
+    """They run while nothing else wants to. One that is put off holding the interpreter's lock puts off the process."""
+    LOW = "low"
+    """They get a tenth of a processor that another thread wants."""
+    NORMAL = "normal"
+    """They get the same share as every other thread."""
+
+
+_priority = MiningPriority.LOW
+"""It belongs to the process, as the threads do, which all products of the process share."""
+
+
+def set_mining_priority(priority: MiningPriority) -> None:
+    """Choose how work that gives way shares the processors; threads that mine already keep what they have.
+
+    Only Linux knows a priority of one thread; elsewhere nothing changes.
+    """
+    global _priority
+    _priority = priority
+
+
 @cache
 def _get_pool(*, gives_way: bool) -> ThreadPoolExecutor:
     """Return the threads, which start when first needed and are kept: starting them costs as much as a small
@@ -68,9 +93,18 @@ def _get_pool(*, gives_way: bool) -> ThreadPoolExecutor:
 
 def _lower_priority() -> None:
     """Lower the priority of this thread alone, which only Linux allows."""
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+    if sys.platform != "linux":
+        return
+    thread = threading.get_native_id()
+    match _priority:
+        case MiningPriority.IDLE:
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+        case MiningPriority.LOW:
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + LOW_NICENESS)
+        case MiningPriority.NORMAL:
+            pass
+        case _:
+            assert_never(_priority)
 
 
 if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads

@@ -1,5 +1,7 @@
 """Stopping the kernels, and the message if there are none."""
 
+import os
+import sys
 import threading
 import time
 from typing import Any
@@ -12,12 +14,12 @@ from inos.primitives.matrices import STRIP_BYTES
 from inos.primitives.units import U256_MAX
 from inos.work import Lottery, Operand
 from inos.work.backends import Slice
-from inos.work.backends.native import library
+from inos.work.backends.native import library, running
 from inos.work.backends.native.job import Job
 from inos.work.backends.native.library import KERNELS, find_kernels
 from inos.work.backends.native.memory import cast
 from inos.work.backends.native.prepared import PreparedW
-from inos.work.backends.native.running import Flag
+from inos.work.backends.native.running import Flag, MiningPriority, run_all, set_mining_priority
 
 NATIVE = [info.name for info in work.list_backends() if info.is_available and info.name.startswith("native")]
 
@@ -123,3 +125,30 @@ def test_without_kernels_numpy_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         for cached in (library.find_kernels, library.find_obstacle, library.find_best):
             cached.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows the priority of one thread")
+@pytest.mark.parametrize("priority", MiningPriority)
+def test_threads_that_mine_have_the_priority_that_was_chosen(priority: MiningPriority) -> None:
+    running._get_pool.cache_clear()  # its threads keep the priority that they started with
+    set_mining_priority(priority)
+    seen: set[tuple[int, int]] = set()
+
+    def look() -> None:
+        seen.add((os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    expected = {
+        MiningPriority.IDLE: (os.SCHED_IDLE, own),
+        MiningPriority.LOW: (os.SCHED_OTHER, min(19, own + 10)),
+        MiningPriority.NORMAL: (os.SCHED_OTHER, own),
+    }
+    try:
+        run_all(look, 1, threading.Event(), Flag())
+        assert seen == {expected[priority]}
+        seen.clear()
+        run_all(look, 2, None, Flag())  # work that somebody waits for gives way to nothing
+        assert seen == {(os.SCHED_OTHER, own)}
+    finally:
+        set_mining_priority(MiningPriority.LOW)
+        running._get_pool.cache_clear()
