@@ -34,6 +34,11 @@ def make_phrase(words: int = 24, entropy: bytes | None = None) -> str:
     return str(_words().to_mnemonic(entropy))
 
 
+def list_words() -> tuple[str, ...]:
+    """Return BIP-39's 2048 English words, in order."""
+    return tuple(_words().wordlist)
+
+
 def check_phrase(text: str) -> str:
     """Return the phrase with single spaces and in lower case, after it was checked.
 

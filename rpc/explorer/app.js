@@ -14,6 +14,7 @@ import { showJobs } from "./pages/jobs.js";
 import { showMatrix } from "./pages/matrix.js";
 import { showPeers } from "./pages/peers.js";
 import { showTransaction } from "./pages/transaction.js";
+import { flipTheme, startTheme } from "./theme.js";
 
 const PAGES = {
   "": [showBlocks, "Blocks"],
@@ -78,21 +79,6 @@ async function showNotFound(holder, text) {
     el("p", { class: "quiet" }, "Enter a height, an id or at least four of its first digits, or an address."));
 }
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem("theme", theme);
-  } catch {
-    // Storage may be disabled in private windows. The choice then lasts until the page is closed.
-  }
-}
-
-function flipTheme() {
-  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const present = document.documentElement.dataset.theme ?? (isDark ? "dark" : "light");
-  setTheme(present === "dark" ? "light" : "dark");
-}
-
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select")) return;
   if (event.key === "/") {
@@ -119,13 +105,7 @@ async function showNetwork() {
   document.getElementById("network").textContent = version.network;
 }
 
-let stored = null;
-try {
-  stored = localStorage.getItem("theme");
-} catch {
-  // Storage may be disabled in private windows.
-}
-if (stored === "dark" || stored === "light") setTheme(stored);
+startTheme();
 addEventListener("hashchange", route);
 addEventListener("keydown", onKey);
 document.getElementById("theme").addEventListener("click", flipTheme);

@@ -148,6 +148,7 @@ class RpcServer:
         app.router.add_get("/ws", self._handle_socket)
         if self._settings.has_explorer:
             app.router.add_get("/explorer", self._handle_bare)
+            app.router.add_get("/explorer/work", self._handle_bare_work)
             app.router.add_get("/explorer/{name:.*}", self._handle_page)
         runner = web.AppRunner(app, access_log=None, logger=HTTP_LOG, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
@@ -183,6 +184,9 @@ class RpcServer:
 
     async def _handle_bare(self, request: web.Request) -> web.Response:
         raise web.HTTPPermanentRedirect("/explorer/")
+
+    async def _handle_bare_work(self, request: web.Request) -> web.Response:
+        raise web.HTTPPermanentRedirect("/explorer/work/")
 
     async def _handle_page(self, request: web.Request) -> web.Response:
         """Answer with one of the explorer's files."""

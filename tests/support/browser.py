@@ -5,7 +5,7 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -110,11 +110,12 @@ class Page:
 
 
 @asynccontextmanager
-async def open_browser(program: str, folder: Path) -> AsyncIterator[Page]:
+async def open_browser(program: str, folder: Path, flags: Sequence[str] = ()) -> AsyncIterator[Page]:
     """Open a browser with one empty tab and its own profile in `folder`."""
     process = await asyncio.create_subprocess_exec(
         program,
         *FLAGS,
+        *flags,
         f"--user-data-dir={folder}",
         "about:blank",
         stdin=asyncio.subprocess.DEVNULL,

@@ -10,6 +10,8 @@ from yarl import URL
 
 from inos.rpc.server.http import RpcServer, RpcSettings
 from inos.rpc.server.pages import load_pages
+from inos.wallet.phrase import list_words
+from inos.work.backends.wasm import load_module
 
 
 @pytest.fixture
@@ -22,6 +24,11 @@ async def server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
     await server.stop()
 
 
+async def get_bytes(server: RpcServer, path: str) -> tuple[int, bytes, Any]:
+    async with aiohttp.ClientSession() as http, http.get(server.url + path) as response:
+        return response.status, await response.read(), response.headers
+
+
 async def get(server: RpcServer, path: str, **headers: str) -> tuple[int, str, Any]:
     async with aiohttp.ClientSession() as http:
         url = URL(server.url + path, encoded=True)
@@ -30,15 +37,30 @@ async def get(server: RpcServer, path: str, **headers: str) -> tuple[int, str, A
 
 
 async def test_every_file_is_served_under_a_policy_that_lets_nothing_else_in(server: RpcServer) -> None:
-    assert {"index.html", "style.css", "app.js", "blake3.js", "pages/block.js"} <= set(load_pages())
+    assert {"index.html", "style.css", "app.js", "blake3.js", "pages/block.js", "work/page.js"} <= set(load_pages())
     for name, (content, kind) in load_pages().items():
-        status, text, headers = await get(server, f"/explorer/{name}")
-        assert (status, text.encode(), headers["Content-Type"]) == (200, content, f"{kind}; charset=utf-8")
+        status, data, headers = await get_bytes(server, f"/explorer/{name}")
+        charset = "" if kind == "application/wasm" else "; charset=utf-8"
+        assert (status, data, headers["Content-Type"]) == (200, content, kind + charset)
         policy = headers["Content-Security-Policy"].split("; ")
         assert "default-src 'none'" in policy
-        assert "script-src 'self'" in policy
-        assert not any("unsafe" in one or "http" in one for one in policy)
-    assert (await get(server, "/explorer/"))[1] == (await get(server, "/explorer/index.html"))[1]
+        assert not any("http" in one for one in policy)
+        if name.startswith("work/"):
+            assert {"script-src 'self' 'wasm-unsafe-eval'", "worker-src 'self'"} <= set(policy)
+        else:
+            assert "script-src 'self'" in policy
+            assert not any("unsafe" in one or "worker" in one for one in policy)
+    for folder in ("", "work/"):
+        at = f"/explorer/{folder}"
+        assert (await get(server, at))[1] == (await get(server, f"{at}index.html"))[1]
+
+
+async def test_the_page_for_workers_gets_both_kernels_and_the_wallet_s_words(server: RpcServer) -> None:
+    _, module, headers = await get_bytes(server, "/explorer/work/kernel.wasm")
+    assert module == load_module()
+    assert headers["Content-Type"] == "application/wasm"  # with a charset, browsers do not compile it while it arrives
+    assert "dot4I8Packed" in (await get(server, "/explorer/work/kernel.wgsl"))[1]
+    assert tuple((await get(server, "/explorer/work/words.txt"))[1].split("\n")) == list_words()
 
 
 @pytest.mark.parametrize("path", ["../server.py", "%2e%2e/server.py", "..%2f..%2fREADME.md", "nothing.js", "pages"])
@@ -51,6 +73,7 @@ async def test_no_path_leaves_the_explorer(server: RpcServer, path: str) -> None
 async def test_only_browsers_are_redirected_to_the_explorer(server: RpcServer) -> None:
     assert (await get(server, "/", Accept="text/html"))[2]["Location"] == "/explorer/"
     assert (await get(server, "/explorer"))[2]["Location"] == "/explorer/"
+    assert (await get(server, "/explorer/work"))[2]["Location"] == "/explorer/work/"
     assert f"{server.url}/explorer/" in (await get(server, "/"))[1]
 
 
@@ -68,7 +91,10 @@ async def test_foreign_host_names_are_refused(server: RpcServer) -> None:
 
 
 def test_the_pages_are_small_and_build_no_markup_from_text() -> None:
-    for name, (content, _) in load_pages().items():
+    for name, (content, kind) in load_pages().items():
+        if name.endswith((".wasm", ".txt", ".wgsl")):
+            continue
+        assert kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")
         text = content.decode()
         assert len(text.splitlines()) <= 250, name
         for banned in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "document.write", "https://"):

@@ -1,0 +1,149 @@
+// The connection of a page to its node's path /work: it connects again by itself, and hands results over in time.
+
+import { areEqual } from "../bytes.js";
+import { makeDeclined, makeHello, makeMeasured, makeResult, MAX_SHARES, readMessage, VERSION } from "./messages.js";
+
+const RETRY_S = [1, 2, 4, 8, 16, 32, 60];
+const GAP_MS = 150; // between two Results: a node allows ten a second
+const QUIET_MS = 5000; // after which tickets are told without shares
+const MEASURE_MS = 30_000;
+const STATES = { none: "stopped", opening: "connecting …", open: "working" };
+
+// `listener` has the functions onState(text, isBad), onWelcome(welcome), onTemplate(template), onAssignment(assignment),
+// onTotals(totals, counted) and onClosed().
+export class Connection {
+  constructor({ identity, address, threads, backend, listener }) {
+    Object.assign(this, { identity, address, threads, backend, listener });
+    this.socket = null;
+    this.tries = 0;
+    this.isOver = false;
+    this.results = [];
+    this.speed = 0;
+    this.timers = [];
+    this.open();
+  }
+
+  open() {
+    this.forget();
+    this.listener.onState(STATES.opening, false);
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/work`);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => socket.send(makeHello(this));
+    socket.onmessage = ({ data }) => this.isOver || this.receive(new Uint8Array(data));
+    socket.onclose = () => socket === this.socket && this.lose();
+    this.socket = socket;
+  }
+
+  // Ends the connection for good.
+  close() {
+    this.isOver = true;
+    clearTimeout(this.retry);
+    this.flush(true);
+    this.forget();
+    this.socket.close();
+  }
+
+  forget() {
+    this.timers.forEach(clearInterval);
+    this.timers = [];
+    this.results = [];
+    this.welcome = null;
+    this.refusal = null;
+  }
+
+  lose() {
+    const refusal = this.refusal, wasWelcome = this.welcome !== null;
+    this.forget();
+    if (this.isOver) return;
+    this.listener.onClosed();
+    const seconds = refusal?.retryS || RETRY_S[Math.min(this.tries++, RETRY_S.length - 1)];
+    const why = refusal ? `the node refused: ${refusal.message}` : wasWelcome ? "the node closed the connection"
+      : "the node cannot be reached, or takes no workers";
+    this.listener.onState(`${why}; trying again in ${seconds} s`, true);
+    this.retry = setTimeout(() => this.open(), 1000 * seconds);
+  }
+
+  receive(bytes) {
+    let message;
+    try {
+      message = readMessage(bytes);
+      this.handle(message);
+    } catch (error) {
+      this.listener.onState(`the node's message cannot be used: ${error.message}`, true);
+      this.isOver = true;
+      this.socket.close();
+      this.listener.onClosed();
+    }
+  }
+
+  handle(message) {
+    switch (message.kind) {
+      case "welcome":
+        if (message.version !== VERSION) throw new Error(`it speaks version ${message.version} of the protocol`);
+        this.welcome = message;
+        this.tries = 0;
+        this.begin();
+        this.listener.onWelcome(message);
+        this.listener.onState(STATES.open, false);
+        break;
+      case "template":
+        if (!areEqual(message.beneficiary, this.welcome.beneficiary)) {
+          throw new Error("a header pays another address than the node told at first");
+        }
+        this.listener.onTemplate({ ...message, prefix: this.welcome.prefix });
+        break;
+      case "assignment":
+        if (message.filler) this.listener.onAssignment(message);
+        else this.socket.send(makeDeclined(message.number, "a page takes fillers only"));
+        break;
+      case "ack":
+        this.listener.onTotals(message.totals, message.counted);
+        break;
+      case "refused":
+        this.refusal = message;
+        break;
+      default: // A piece that was declined may be cancelled too.
+    }
+  }
+
+  begin() {
+    this.toldAt = this.measuredAt = performance.now();
+    this.timers = [setInterval(() => this.flush(false), GAP_MS)];
+  }
+
+  // Takes what a thread drew. Reports of an earlier connection are worth nothing.
+  add({ prefix, template, assignment, drawn, shares }) {
+    if (prefix !== this.welcome?.prefix) return;
+    let last = this.results.find((one) => one.template === template && one.assignment === assignment);
+    if (!last) this.results.push((last = { template, assignment, drawn: 0, shares: [] }));
+    last.drawn += drawn;
+    last.shares.push(...shares);
+  }
+
+  // Sends one Result: that of an earlier template or assignment first, the newest if it has shares or is due.
+  flush(isAll) {
+    const isDue = performance.now() - this.toldAt > QUIET_MS;
+    while (this.results.length) {
+      const [oldest] = this.results;
+      if (this.results.length === 1 && !oldest.shares.length && !isDue && !isAll) break;
+      this.sendResult(oldest);
+      if (!isAll) break;
+    }
+    if (performance.now() - this.measuredAt > MEASURE_MS && this.speed > 0) {
+      this.measuredAt = performance.now();
+      this.send(makeMeasured(Math.round(this.speed)));
+    }
+  }
+
+  sendResult(one) {
+    const shares = one.shares.splice(0, MAX_SHARES);
+    this.send(makeResult({ ...one, shares }));
+    one.drawn = 0;
+    if (!one.shares.length) this.results.shift();
+    this.toldAt = performance.now();
+  }
+
+  send(bytes) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(bytes);
+  }
+}

@@ -1,0 +1,222 @@
+// The page: who is paid, one button, and what was drawn and earned.
+
+import { call } from "../api.js";
+import { toHex } from "../bytes.js";
+import { accountLink, blockLink, count, el, roughCredits, show } from "../dom.js";
+import { flipTheme, startTheme } from "../theme.js";
+import { decodeAddress, encodeAddress } from "./address.js";
+import { findCard } from "./card.js";
+import { Connection } from "./connection.js";
+import { Crew, loadModule } from "./crew.js";
+import { findStored } from "./key.js";
+import { showKey } from "./keyform.js";
+import { Power } from "./power.js";
+
+const SHOW_MS = 500, SPEED_MS = 5000;
+const BACKGROUND_PACE = 0.5;
+const ADDRESS = "work-address", THREADS = "work-threads";
+const $ = (id) => document.getElementById(id);
+
+let hrp = "", module = null, card = null, source = null;
+let crew = null, connection = null, counted = 0n;
+let template = null, welcome = null;
+const identity = crypto.getRandomValues(new Uint8Array(16));
+const power = new Power(onPower);
+
+// Storage may be disabled in private windows; choices then last until the page is closed.
+function remember(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    return;
+  }
+}
+
+function recall(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+function setState(text, isBad = false) {
+  $("state").textContent = text;
+  $("state").className = isBad ? "bad" : "quiet";
+}
+
+function readAddress() {
+  const field = $("address");
+  try {
+    const bytes = decodeAddress(hrp, field.value);
+    $("address-error").textContent = "";
+    return bytes;
+  } catch (error) {
+    $("address-error").textContent = field.value.trim() ? error.message : "";
+    return null;
+  }
+}
+
+function onAddress() {
+  const bytes = readAddress();
+  if (bytes) remember(ADDRESS, $("address").value.trim());
+  $("start").disabled = crew === null && (!bytes || module === null);
+}
+
+// Called with an address that the page made or found in its own key.
+function setAddress(bytes) {
+  $("address").value = encodeAddress(hrp, bytes);
+  onAddress();
+}
+
+function start() {
+  const address = readAddress();
+  if (!address || module === null) return;
+  crew = new Crew({ module, source, onReport: (report) => connection.add(report), onFailed });
+  crew.setPace(document.hidden ? BACKGROUND_PACE : 1);
+  crew.resize(Number($("threads").value), $("use-card").checked);
+  connection = new Connection({ identity, address, listener, backend: card && $("use-card").checked ? "wasm+webgpu" : "wasm",
+    threads: Number($("threads").value) });
+  $("start").textContent = "Stop";
+  $("address").disabled = true;
+}
+
+function stop(text = "stopped") {
+  crew?.end();
+  connection?.close();
+  crew = connection = template = null;
+  $("start").textContent = "Start";
+  $("address").disabled = false;
+  onAddress();
+  setState(text);
+  showNumbers();
+}
+
+const listener = {
+  onState: setState,
+  onWelcome(message) {
+    welcome = message;
+    showFacts();
+  },
+  onTemplate(message) {
+    template = message;
+    crew?.setTemplate(message);
+    showFacts();
+  },
+  onAssignment: (message) => crew?.setAssignment(message),
+  onTotals(totals, now) {
+    counted += BigInt(now);
+    $("shares").textContent = count(counted);
+    show($("unpaid"), roughCredits(totals.unpaid));
+    show($("paid"), roughCredits(totals.paid));
+  },
+  onClosed: () => crew?.pause(),
+};
+
+function onFailed(message) {
+  stop();
+  setState(`it cannot go on: ${message}`, true);
+}
+
+function onThreads() {
+  $("threads-shown").textContent = $("threads").value;
+  remember(THREADS, $("threads").value);
+  if (!crew) return;
+  if (crew.isExhausted) return onFailed("the slider was moved too often; start again");
+  crew.resize(Number($("threads").value), $("use-card").checked);
+}
+
+// A page in the background leaves half of the time to others.
+function onVisibility() {
+  crew?.setPace(document.hidden ? BACKGROUND_PACE : 1);
+}
+
+let isWaiting = false;
+function onPower() {
+  const mayRun = power.isPlugged || $("on-battery").checked;
+  if (crew && !mayRun) {
+    stop(power.why);
+    isWaiting = true;
+  } else if (!crew && mayRun && isWaiting) {
+    isWaiting = false;
+    start();
+  }
+}
+
+function onButton() {
+  if (crew || isWaiting) {
+    isWaiting = false;
+    return stop();
+  }
+  if (power.isPlugged || $("on-battery").checked) return start();
+  setState(`${power.why}: tick “Also on battery” to work all the same`, true);
+}
+
+function showNumbers() {
+  $("rate").textContent = count(Math.round(crew?.getRate() ?? 0));
+  if (crew) $("drawn").textContent = count(crew.drawn);
+}
+
+function showFacts() {
+  if (!welcome) return;
+  const beneficiary = encodeAddress(hrp, welcome.beneficiary);
+  const rows = [
+    ["Network", welcome.network],
+    ["Blocks pay to", withBase(accountLink(beneficiary))],
+    ["Now working on", template ? `block ${count(template.height)}` : "–"],
+    ["On top of", template ? withBase(blockLink(toHex(template.parent))) : "–"],
+    ["Whose jobs", "none: pages draw lottery tickets on fillers, since a piece of somebody's product would take longer to " +
+      "send than to multiply"],
+  ];
+  show($("facts"), rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}
+
+// Links of the explorer's pages lead one folder up from here.
+function withBase(anchor) {
+  anchor.setAttribute("href", `../${anchor.getAttribute("href")}`);
+  return anchor;
+}
+
+async function showCard() {
+  card = await findCard().catch(() => null);
+  if (card) source = await (await fetch("kernel.wgsl")).text();
+  const why = isSecureContext ? "this browser offers none that multiplies bytes" : "needs HTTPS or this very machine";
+  $("card").textContent = card ? card.name : why;
+  $("use-card").disabled = !card;
+}
+
+async function load() {
+  startTheme();
+  const { network, hrp: prefix } = await call("node_version");
+  hrp = prefix;
+  $("network").textContent = network;
+  $("address").placeholder = `${hrp}1…`;
+  $("address").value = recall(ADDRESS) ?? "";
+  if (isSecureContext) showKey($("key"), { setAddress, stored: findStored(), hrp });
+  else {
+    $("insecure").hidden = false;
+    $("insecure").textContent = "This page came over plain HTTP from another machine. So it can make no key and use no " +
+      "graphics card; it works for an address that you type.";
+  }
+  const most = navigator.hardwareConcurrency || 1;
+  $("threads").max = most;
+  $("threads").value = Math.min(Number(recall(THREADS)) || Math.max(1, Math.floor(most / 2)), most);
+  onThreads();
+  module = await loadModule();
+  setState("ready");
+  onAddress();
+  await showCard();
+}
+
+$("theme").addEventListener("click", flipTheme);
+$("payee").addEventListener("submit", (event) => event.preventDefault());
+$("address").addEventListener("input", onAddress);
+$("threads").addEventListener("input", onThreads);
+$("use-card").addEventListener("change", onThreads);
+$("on-battery").addEventListener("change", onPower);
+$("start").addEventListener("click", onButton);
+document.addEventListener("visibilitychange", onVisibility);
+addEventListener("pagehide", () => stop());
+setInterval(showNumbers, SHOW_MS);
+setInterval(() => { if (connection && crew) connection.speed = crew.getRate(); }, SPEED_MS);
+load().catch((error) => setState(`the page could not be prepared: ${error.message}`, true));

@@ -1,0 +1,113 @@
+// A Web Worker: it draws tickets with one kernel, of the newest template and assignment, until it is terminated.
+
+import { hash, join } from "../blake3.js";
+import { toHex } from "../bytes.js";
+import { Card, findCard } from "./card.js";
+import { Kernel } from "./kernel.js";
+import { widerTarget } from "./messages.js";
+
+const REPORT_MS = 250;
+const COUNT_BITS = 20; // of a nonce; above them stand the number of the thread and the connection's prefix
+
+let engine = null, thread = 0, pace = 1, template = null, assignment = null, opened = "";
+let count = 0, wake = () => {};
+let report = null, reportedAt = 0;
+
+const HANDLERS = {
+  // {module, thread, source}: `source` is the text of kernel.wgsl for the thread that drives the graphics card.
+  async start(said) {
+    thread = said.thread;
+    const kernel = new Kernel(said.module);
+    if (said.source === null) engine = kernel;
+    else {
+      const card = await findCard(said.acceptsSoftware);
+      if (!card) throw new Error("the graphics card is gone");
+      engine = await Card.open(card.adapter, said.source, kernel);
+    }
+    await run();
+  },
+  // {prefix, number, head, winTarget}: `head` is all of the header that comes before the nonce.
+  template(said) {
+    template = said;
+    count = 0;
+  },
+  // {number, target, filler}
+  assignment(said) {
+    assignment = said;
+  },
+  idle() {
+    template = assignment = null;
+  },
+  // The part of the time in which it computes, above 0.
+  pace(said) {
+    pace = said.pace;
+  },
+};
+
+onmessage = ({ data }) => {
+  const done = HANDLERS[data.kind](data);
+  wake();
+  done?.catch((error) => postMessage({ kind: "failed", message: error.message }));
+};
+
+async function run() {
+  for (;;) {
+    if (template === null || assignment === null || count === 2 ** COUNT_BITS) await change();
+    else await drawProduct(template, assignment);
+  }
+}
+
+// Draws the tickets of one nonce, and leaves off when there is a newer template or assignment.
+async function drawProduct(own, work) {
+  const { seed, rowsX, rowsW, depth } = work.filler, name = [toHex(seed), rowsX, rowsW, depth].join();
+  if (opened !== name) engine.open(work.filler);
+  opened = name;
+  const low = thread * 2 ** COUNT_BITS + count++;
+  const nonce = (BigInt(own.prefix) << 32n) | BigInt(low);
+  const anchor = hash("anchor", join(own.head, encodeNonce(nonce)));
+  const target = widerTarget(work.target, own.winTarget);
+  let before = performance.now();
+  for await (const { drawn, wins } of engine.draw(anchor, target)) {
+    note(own, work, drawn, wins.map((win) => ({ nonce, ...win })));
+    await rest(performance.now() - before);
+    before = performance.now();
+    if (template !== own || assignment !== work) break;
+  }
+}
+
+// A prefix is at least 2^31, so that the nonce always takes eight bytes.
+function encodeNonce(nonce) {
+  const bytes = new Uint8Array(9);
+  bytes[0] = 0xcf;
+  new DataView(bytes.buffer).setBigUint64(1, nonce);
+  return bytes;
+}
+
+// Adds to the report of this template and assignment, and sends it if it holds shares, is old, or belongs to others.
+function note(own, work, drawn, shares) {
+  if (report && (report.template !== own.number || report.assignment !== work.number)) send();
+  report ??= { kind: "drawn", prefix: own.prefix, template: own.number, assignment: work.number, drawn: 0, shares: [] };
+  report.drawn += drawn;
+  report.shares.push(...shares);
+  if (report.shares.length || performance.now() - reportedAt > REPORT_MS) send();
+}
+
+function send() {
+  postMessage(report);
+  report = null;
+  reportedAt = performance.now();
+}
+
+// Lets messages in, and rests so that computing takes no more than its part of the time.
+const channel = new MessageChannel();
+function rest(worked) {
+  if (pace < 1) return new Promise((done) => setTimeout(done, worked * (1 / pace - 1)));
+  return new Promise((done) => {
+    channel.port1.onmessage = done;
+    channel.port2.postMessage(null);
+  });
+}
+
+function change() {
+  return new Promise((done) => { wake = done; });
+}
