@@ -27,7 +27,6 @@ from inos.primitives.units import JobId, MatrixId
 from inos.programs import CheckedProgram, InvalidInput, InvalidProgram, Multiply, Stored
 from inos.programs.limits import MAX_PROGRAM_BYTES, PROFILE_PEAK_BYTES, PROFILE_UNITS
 from inos.programs.types import Array
-from inos.work.stopping import check_stop
 
 Fetch: TypeAlias = Callable[[MatrixId, int], Awaitable[NDArray[np.generic]]]
 """Fetches by mesh id, at most so many bytes: an operand (int8), or a file as one row of uint8.
@@ -114,7 +113,7 @@ def compute_outputs(
 
     Args:
         role: a checker gives a function more steps and stack than a worker does.
-        stop: ends the call; a program ends at its next product.
+        stop: ends the call; a program ends at its next product at the latest.
         product: makes the products of a program; a miner's draws tickets from them.
         cache: keeps compiled modules.
 
@@ -126,8 +125,7 @@ def compute_outputs(
     try:
         match loaded:
             case LoadedProgram():
-                stoppable = partial(_multiply, product, stop)
-                results = programs.prepare_program(loaded.checked, stoppable).run(loaded.inputs)
+                results = programs.prepare_program(loaded.checked, product, stop=stop).run(loaded.inputs)
                 return tuple(map(programs.encode_value, results, loaded.checked.results))
             case LoadedFunction():
                 return (_run_function(job, loaded, role, cache, stop),)
@@ -198,13 +196,6 @@ def _check_price(task: TaskWork, units: int, tickets: int) -> None:
             f"the task declares {task.units} units and {task.tickets} tickets; it has {units} units and {tickets} "
             "tickets",
         )
-
-
-def _multiply(
-    product: Multiply, stop: threading.Event, x: NDArray[np.int8], w: NDArray[np.int8], blocks: int
-) -> NDArray[np.int32]:
-    check_stop(stop)
-    return product(x, w, blocks)
 
 
 def _run_function(

@@ -1,21 +1,26 @@
 """Runs compiled programs. Products and random numbers are computed in Python, by the functions that are given."""
 
+import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeAlias, assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inos.programs.checker import CheckedProgram
 from inos.programs.kernels import draw_random
-from inos.programs.native.compiler import Call, compile_program
+from inos.programs.native.compiler import MAX_SMALL_MACS, Call, compile_program
 from inos.programs.native.library import find_targets, load
 from inos.programs.ops import MatmulT, Random
 from inos.programs.products import Multiply, multiply
 from inos.programs.types import Array
+from inos.work.backends.native.bare import multiply_bare
+from inos.work.stopping import check_stop
 
 ENDED, NO_MEMORY, OUT_OF_RANGE = 1, 2, 3
 GOES_ON: Final = -1
+"""The number of a call that only asks if the run goes on. Handlers of signals run in it, and may raise."""
 
 _Compute: TypeAlias = Callable[[Sequence[Array]], Array]
 
@@ -27,15 +32,23 @@ class NativeInterpreter:
         product: makes each product. Its operands are only valid during the call; those that are inputs of the program
             are always the same objects.
         target: a name of `find_targets`, or None for the best.
+        stop: once it is set, a run raises `Stopped`: before its next product, or between two operations.
     """
 
-    def __init__(self, checked: CheckedProgram, product: Multiply = multiply, target: str | None = None) -> None:
+    def __init__(
+        self,
+        checked: CheckedProgram,
+        product: Multiply = multiply,
+        target: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
         loaded = load()
         if loaded is None:
             raise RuntimeError("the native interpreter was not compiled when inos was installed")
         self._ffi, self._lib = loaded
         targets = find_targets()
         self._target = next(iter(targets.values())) if target is None else targets[target]
+        self._stop = stop
         self._inputs = [each.type for each in checked.program.inputs]
         self._results = checked.results
         compiled = compile_program(checked, product is not multiply)
@@ -47,10 +60,11 @@ class NativeInterpreter:
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Return the results for inputs that `bind_inputs` has checked."""
+        check_stop(self._stop)
         for array, type_ in zip(inputs, self._inputs, strict=True):
             assert (array.shape, array.dtype, array.flags.c_contiguous) == (type_.shape, type_.storage, True)
         outputs = [np.empty(each.shape, dtype=each.storage) for each in self._results]
-        run = _Run(self._ffi, self._calls, self._computes, inputs)
+        run = _Run(self._ffi, self._calls, self._computes, inputs, self._stop)
         handle = self._ffi.new_handle(run)
         failed = self._lib.inos_run(
             self._target,
@@ -77,12 +91,22 @@ class NativeInterpreter:
 class _Run:
     """One run: it answers the calls of the C code."""
 
-    def __init__(self, ffi: Any, calls: Sequence[Call], computes: Sequence[_Compute], inputs: Sequence[Array]) -> None:
-        self._ffi, self._calls, self._computes = ffi, calls, computes
+    def __init__(
+        self,
+        ffi: Any,
+        calls: Sequence[Call],
+        computes: Sequence[_Compute],
+        inputs: Sequence[Array],
+        stop: threading.Event | None,
+    ) -> None:
+        self._ffi, self._calls, self._computes, self._stop = ffi, calls, computes, stop
         self._inputs = {array.ctypes.data: array for array in inputs}
         self.error: BaseException | None = None
 
     def answer(self, number: int, operands: Any, result: Any) -> None:
+        check_stop(self._stop)
+        if number == GOES_ON:
+            return
         call = self._calls[number]
         arrays = [self._read(operands[n], each) for n, each in enumerate(call.operands)]
         computed = self._computes[number](arrays)
@@ -102,11 +126,24 @@ class _Run:
 def _make_compute(call: Call, product: Multiply) -> _Compute:
     match call.op:
         case MatmulT(blocks):
-            return lambda operands: product(operands[0], operands[1], blocks)
+            make = _multiply_large if product is multiply else product
+            return lambda operands: make(operands[0], operands[1], blocks)
         case Random(rows, cols, bits):
             return lambda operands: draw_random(operands[0], rows, cols, bits)
         case _:
             assert_never(call.op)
+
+
+def _multiply_large(x: NDArray[np.int8], w: NDArray[np.int8], blocks: int) -> NDArray[np.int32]:
+    """Return what `multiply` does, by the kernels that mine: BLAS would take a juror longer than its worker."""
+    rows, cols = len(x) // blocks, len(w) // blocks
+    if rows * cols * x.shape[1] <= MAX_SMALL_MACS or not (x.flags.c_contiguous and w.flags.c_contiguous):
+        return multiply(x, w, blocks)
+    made = [multiply_bare(x[at * rows :][:rows], w[at * cols :][:cols]) for at in range(blocks)]
+    products = [each for each in made if each is not None]
+    if len(products) < blocks:
+        return multiply(x, w, blocks)
+    return products[0] if blocks == 1 else np.concatenate(products)
 
 
 def _register(ffi: Any) -> None:
@@ -118,8 +155,7 @@ def _register(ffi: Any) -> None:
             ffi.from_handle(traceback.tb_frame.f_locals["handle"]).error = error
 
     def answer(handle: Any, number: int, operands: Any, result: Any) -> int:
-        if number != GOES_ON:  # otherwise the call is there so that handlers of signals run, and may raise
-            ffi.from_handle(handle).answer(number, operands, result)
+        ffi.from_handle(handle).answer(number, operands, result)
         return 0
 
     ffi.def_extern(name="inos_call_python", error=1, onerror=fail)(answer)

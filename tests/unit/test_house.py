@@ -21,6 +21,7 @@ CROSSING: Final = frozenset(
     {
         "consensus/test_provoked_codes.py",
         "core/test_execution_threads.py",
+        "core/test_juror_cost.py",
         "inos/bench/test_block_kinds.py",
         "inos/compiler/test_deploying.py",
         "inos/cli/test_json_record.py",

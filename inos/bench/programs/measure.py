@@ -35,6 +35,8 @@ class MeasuredProgram(Struct, frozen=True):
         seconds: medians over the rounds, by contender.
         ratios: of speed to numpy's: medians over the rounds.
         tickets: drawn in each mined run.
+        juror_share: the time of a run without mining, as a juror makes it, as a share of a mined run, as the worker
+            makes it: the median over the rounds. None if it is not mined.
     """
 
     name: str
@@ -43,6 +45,7 @@ class MeasuredProgram(Struct, frozen=True):
     seconds: dict[str, float]
     ratios: dict[str, float]
     tickets: int
+    juror_share: float | None
 
 
 def measure_programs(model: Model, rounds: int) -> list[MeasuredProgram]:
@@ -69,8 +72,13 @@ def describe_programs(rows: Sequence[MeasuredProgram]) -> list[str]:
                 f"{row.name:<12} {name:<14} {seconds * 1e3:>9.2f} {seconds / row.items * 1e9:>11.2f} "
                 f"{row.items / seconds:>13,.0f} {row.ratios[name]:>8.2f}"
             )
-    tickets = ", ".join(f"{row.tickets:,} in {row.name}" for row in rows if row.tickets)
-    return [*lines, f"items are entries of the result, and tokens in decode; tickets of a mined run: {tickets}"]
+    lines.append("items are entries of the result, and tokens in decode")
+    lines += [
+        f"{row.name}: {row.tickets:,} tickets a mined run; a juror's run takes {row.juror_share:.2f} of the worker's"
+        for row in rows
+        if row.juror_share is not None
+    ]
+    return lines
 
 
 def _measure(
@@ -99,12 +107,14 @@ def _measure(
     for _ in range(rounds):
         for contender, run in contenders.items():
             times[contender].append(_time(run))
-    ratios = {
-        contender: statistics.median(base / own for base, own in zip(times[NUMPY], each, strict=True))
-        for contender, each in times.items()
-    }
+
+    def compare(base: str, own: str) -> float:
+        return statistics.median(one / other for one, other in zip(times[base], times[own], strict=True))
+
+    ratios = {contender: compare(NUMPY, contender) for contender in times}
+    juror_share = compare(NATIVE, MINED) if MINED in times else None
     seconds = {contender: statistics.median(each) for contender, each in times.items()}
-    return MeasuredProgram(name, unit, items, seconds, ratios, tickets)
+    return MeasuredProgram(name, unit, items, seconds, ratios, tickets, juror_share)
 
 
 def _make_chain() -> tuple[BuiltProgram, list[Any]]:
