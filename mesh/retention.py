@@ -128,11 +128,15 @@ class Retention:
         anything."""
         held = self._inventory
         with held.lock:
-            free = held.count_free() - self._reserve
-            room = free if self.quota is None else min(free, self.quota - held.bytes)
             share = self.count_room() // LENT_PART
             lent = sum(held.count(id) for id in (*held.whole, *held.parts) if self._book.get(id).is_lent)
-            return max(0, share), max(0, min(room, share - lent))
+            return max(0, share), max(0, min(self.count_free_room(), share - lent))
+
+    def count_free_room(self) -> int:
+        """Return how many bytes more fit without evicting anything."""
+        with self._inventory.lock:
+            free = self._inventory.count_free() - self._reserve
+            return max(0, free if self.quota is None else min(free, self.quota - self._inventory.bytes))
 
     def may_let_go(self, matrix: MatrixId) -> bool:
         """Return True if a copy that the network has enough of may be dropped: if room is short, and it is not the

@@ -3,18 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any, Final
 
 import structlog
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from inos.consensus.records import JobState, TaskWork
 from inos.consensus.reputation import compute_open_claim_limit
 from inos.consensus.state import compute_reputation
-from inos.core.computation import InvalidTask, TaskRefused, load_task
+from inos.core.computation import InvalidTask, TaskRefused
 from inos.miner.computation import Computation, FailedModules, FunctionRunner
+from inos.miner.fetch_ahead import FetchAhead
+from inos.miner.fetching import fetch_product, fetch_task
 from inos.miner.holdings import Holdings
 from inos.miner.job_run import JobRun
 from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
@@ -34,18 +34,15 @@ from inos.miner.settings import JobKind, MinerSettings
 from inos.miner.stats import MinerStats
 from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.errors import InosError, MatrixMissing
-from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import (
     ClaimJob,
-    JobMode,
     PostJob,
     PostTask,
     SubmitOutcome,
     SubmitResult,
     Transaction,
 )
-from inos.primitives.units import Height, JobId, MatrixId, Nano, Tickets, TxId
-from inos.work import Operand
+from inos.primitives.units import Height, JobId, Nano, Tickets, TxId
 
 log: Final = structlog.get_logger("miner")
 
@@ -55,8 +52,6 @@ LOOK_S: Final = 1.0
 """The manager looks at the open jobs at least this often, and whenever the tip moves or a template was made."""
 MAX_OFFERS: Final = 4096
 """The manager looks at this many open jobs, enough that cheap ones cannot hide better ones."""
-FETCH_BYTES_PER_S: Final = 32 << 20
-"""An operand that arrives this fast is waited for, in addition to the fetch time of the settings."""
 AVOID_BLOCKS: Final = 20
 """A job is avoided for this many blocks after its operands could not be fetched, or after it was lost."""
 MAX_AVOIDED: Final = 1024
@@ -76,11 +71,13 @@ class JobManager:
         self._queue = queue
         self._stats = stats
         self._holdings = Holdings(node.matrices)
+        self._ahead = FetchAhead(node, settings, queue.address, self._holdings)
         self._avoid: dict[JobId, Height] = {}
         self._early: tuple[Offer, ...] = ()
         self._not_early_until = Height(0)
         self._wake = asyncio.Event()
         self._wake_offers = asyncio.Event()
+        self._wake_ahead = asyncio.Event()
         self.work_ready = asyncio.Event()
         self.after_advance: Callable[[], Awaitable[None]] | None = None
         """The manager calls this after each look, so that other transactions of the account are sent too."""
@@ -99,6 +96,8 @@ class JobManager:
             self._group = group
             group.create_task(self._repeat(self.advance, self._wake, ADVANCE_S))
             group.create_task(self._repeat(self.take_on, self._wake_offers, LOOK_S))
+            if self._settings.fetch_ahead_bytes:
+                group.create_task(self._repeat(self._fetch_ahead, self._wake_ahead, LOOK_S))
 
     def wake(self) -> None:
         """Look at the jobs now, because something changed."""
@@ -118,8 +117,8 @@ class JobManager:
             for tx in transactions
             if isinstance(tx.payload, PostJob | PostTask)
         ]
-        self._holdings.begin_look()
-        held = [replace(offer, is_held=self._holdings.has_all(offer.job)) for offer in offers]
+        self._holdings.named.begin_look()
+        held = [replace(offer, holding=self._holdings.look(offer.job)) for offer in offers]
         # A posting can be replaced for nothing, and a task does not say how large its files are.
         self._early = tuple(offer for offer in held if offer.is_held or offer.kind is JobKind.PRODUCT)
         if self._early:
@@ -285,7 +284,7 @@ class JobManager:
             await asyncio.to_thread(run.work.file.drop)
         if isinstance(run.work, Computation):
             run.work.stop.set()
-            await self._node.matrices.drop_outcome(run.id)
+            await asyncio.to_thread(self._node.matrices.outcomes.drop, run.id)
             self._failed.note(run.offer.job.poster, run.work, self._get_height())
         self._queue.forget(run.claim_key)
         self._queue.forget(run.result_key)
@@ -298,8 +297,8 @@ class JobManager:
         height = self._get_height()
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
         listed = self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)
-        self._holdings.begin_look()
-        offers = [Offer(job_id, job, self._holdings.has_all(job)) for job_id, job in listed]
+        self._holdings.named.begin_look()
+        offers = [Offer(job_id, job, self._holdings.look(job)) for job_id, job in listed]
         offers += self._list_early()
         avoid = self._avoid.keys() | self.runs.keys()
         capacity = self._compute_capacity()
@@ -310,6 +309,10 @@ class JobManager:
             if offer.id not in avoid
         )
         return chosen
+
+    async def _fetch_ahead(self) -> None:
+        if self.is_taking and await self._ahead.step(self._compute_capacity(), self._avoid.keys() | self.runs.keys()):
+            self._wake_ahead.set()
 
     def _list_early(self) -> list[Offer]:
         """Return jobs that the next block will post, or none while such a job is held already.
@@ -329,7 +332,7 @@ class JobManager:
             state=JobState.CLAIMED, worker=self._queue.address, limit=MAX_OFFERS
         ):
             if job not in self.runs and job not in self._avoid:
-                return Offer(job, record, self._holdings.has_all(record))
+                return Offer(job, record, self._holdings.look(record))
         return None
 
     def _compute_capacity(self) -> Capacity:
@@ -351,31 +354,19 @@ class JobManager:
         )
 
     async def _fetch(self, offer: Offer) -> Product | Computation:
-        work = offer.job.work
+        work, matrices = offer.job.work, self._node.matrices
         patience_s = self._settings.fetch_timeout_s
         if self._is_early(offer.id):  # Such a job may cost its poster nothing, and others wait meanwhile.
             patience_s = min(patience_s, self._node.params.spacing_ms / 1000)
-        if isinstance(work, TaskWork):
-            outcome = await self._node.matrices.find_outcome(offer.id)
-            if outcome is not None:
-                return Computation(work, None, outcome)
-            loaded = await load_task(work, partial(self._fetch_file, patience_s))
-            if offer.job.state is JobState.OPEN:
-                self._failed.check(offer.job.poster, loaded, self._get_height())
-            return Computation(work, loaded)
-        x, w = [await self._fetch_operand(ref, patience_s) for ref in (work.x, work.w)]
-        if work.mode is JobMode.CHECKED:
-            return Product(x, w)
-        return Product(x, w, await self._node.matrices.open_product(offer.id, work.x.rows, work.w.rows))
-
-    async def _fetch_file(self, patience_s: float, id: MatrixId, most: int) -> NDArray[Any]:
-        return await self._node.matrices.fetch(id, patience_s + most / FETCH_BYTES_PER_S, most)
-
-    async def _fetch_operand(self, ref: MatrixRef, patience_s: float) -> Operand:
-        """Fetch and commit an operand. A large one may take several attempts: what arrived stays stored."""
-        timeout_s = patience_s + ref.rows * ref.cols / FETCH_BYTES_PER_S
-        array = await self._node.matrices.fetch(MatrixId(ref.id), timeout_s)
-        return await asyncio.to_thread(partial(Operand.commit, array, copy=False))
+        if not isinstance(work, TaskWork):
+            return await fetch_product(matrices, offer, work, patience_s)
+        outcome = await asyncio.to_thread(matrices.outcomes.find, offer.id)
+        if outcome is not None:
+            return Computation(work, None, outcome)
+        loaded = await fetch_task(matrices, work, patience_s)
+        if offer.job.state is JobState.OPEN:
+            self._failed.check(offer.job.poster, loaded, self._get_height())
+        return Computation(work, loaded)
 
     def _is_early(self, job: JobId) -> bool:
         """Return True if the chain does not have the job yet."""

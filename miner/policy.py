@@ -1,6 +1,7 @@
 """The policy says which jobs are worth claiming, by pure functions of the open jobs and the miner's capacity."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from enum import IntEnum
 from fractions import Fraction
 from typing import Final
 
@@ -16,7 +17,7 @@ from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 from inos.programs.limits import PROFILE_UNITS
 
 HELD_WORTH: Final = Fraction(11, 10)
-"""A job that begins without a fetch counts as if it paid this much more: computing goes where the data lies."""
+"""A job whose bulk is stored here counts as if it paid this much more: computing goes where the data lies."""
 SAFETY_PERCENT: Final = 70
 """The miner plans to use this share of a claim's time; the rest is reserved for slow blocks."""
 EARLY_BYTES: Final = 64 << 20
@@ -25,13 +26,26 @@ BLOCKS_AROUND: Final = 2
 """This many blocks of a claim pass before the claim is seen and while the result waits."""
 
 
+class Holding(IntEnum):
+    """How much of what a job works on is stored here."""
+
+    NOTHING = 0
+    BULK = 1
+    """All but a task's inputs: its specification, and the weights or the module that this names."""
+    ALL = 2
+
+
 class Offer(Struct, frozen=True):
     """Pairs an open job with its id."""
 
     id: JobId
     job: Job
-    is_held: bool = False
-    """Everything that the job works on is stored here."""
+    holding: Holding = Holding.NOTHING
+
+    @property
+    def is_held(self) -> bool:
+        """Return True if the job begins without a fetch."""
+        return self.holding is Holding.ALL
 
     @property
     def kind(self) -> JobKind:
@@ -47,8 +61,8 @@ class Offer(Struct, frozen=True):
 
     @property
     def worth(self) -> Fraction:
-        """Return the reward per unit, and a tenth more for a job that begins without a fetch."""
-        return self.reward_per_unit * (HELD_WORTH if self.is_held else 1)
+        """Return the reward per unit, and a tenth more for a job whose bulk is here."""
+        return self.reward_per_unit * (HELD_WORTH if self.holding >= Holding.BULK else 1)
 
     @property
     def reward_per_unit(self) -> Fraction:
@@ -157,7 +171,18 @@ def choose_job(
     avoid: Collection[JobId] = (),
 ) -> Offer | None:
     """Return the best job worth claiming now for the account `me`, except those in `avoid`, or None."""
+    return next(iterate_worthwhile(params, settings, me, offers, capacity, avoid), None)
+
+
+def iterate_worthwhile(
+    params: Params,
+    settings: MinerSettings,
+    me: Address,
+    offers: Iterable[Offer],
+    capacity: Capacity,
+    avoid: Collection[JobId] = (),
+) -> Iterator[Offer]:
+    """Yield the jobs that are worth claiming now, the best first."""
     for offer in rank_offers(settings, (o for o in offers if o.id not in avoid), me):
         if get_refusal(params, settings, offer, capacity) is None:
-            return offer
-    return None
+            yield offer

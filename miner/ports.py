@@ -53,9 +53,14 @@ class ReaderPort(Protocol):
     """Reads the indices at one tip."""
 
     def list_jobs(
-        self, *, state: JobState | None = None, worker: Address | None = None, limit: int = 100
+        self,
+        *,
+        state: JobState | None = None,
+        worker: Address | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
     ) -> Sequence[tuple[JobId, Job]]:
-        """Return jobs that match, oldest first."""
+        """Return jobs that match, oldest or newest first."""
 
 
 class LedgerPort(Protocol):
@@ -116,8 +121,18 @@ class InfoView(Protocol):
         """Return its bytes."""
 
 
+class RetentionPort(Protocol):
+    """Decides what is kept in the store."""
+
+    def count_free_room(self) -> int:
+        """Return how many bytes more fit without evicting anything."""
+
+
 class StorePort(Protocol):
     """Says what is stored here."""
+
+    @property
+    def retention(self) -> RetentionPort: ...
 
     def has(self, matrix: MatrixId) -> bool: ...
 
@@ -131,8 +146,20 @@ class StorePort(Protocol):
         """
 
 
+class OutcomesPort(Protocol):
+    """Remembers the outputs that were computed for tasks. Every call may wait for the disk."""
+
+    def find(self, job: JobId) -> tuple[MatrixId, ...] | None:
+        """Return the outputs of a task that were kept and are all here, or None."""
+
+    def drop(self, job: JobId) -> None: ...
+
+
 class MatricesPort(Protocol):
     """Stores and fetches matrices."""
+
+    @property
+    def outcomes(self) -> OutcomesPort: ...
 
     @property
     def store(self) -> StorePort: ...
@@ -140,12 +167,7 @@ class MatricesPort(Protocol):
     async def put(self, array: NDArray[np.int32]) -> MatrixRef: ...
 
     async def keep_outcome(self, job: JobId, outputs: tuple[bytes, ...]) -> tuple[MatrixId, ...]:
-        """Store a task's outputs and return their ids; they are found after a restart, until `drop_outcome`."""
-
-    async def find_outcome(self, job: JobId) -> tuple[MatrixId, ...] | None:
-        """Return the outputs of a task that were kept and are all here, or None."""
-
-    async def drop_outcome(self, job: JobId) -> None: ...
+        """Store a task's outputs and return their ids; `outcomes` finds them after a restart."""
 
     async def open_product(self, job: JobId, rows: int, cols: int) -> RowFile:
         """Open the job's product (int32), as far as it was written before, by this process or an earlier one."""

@@ -12,6 +12,7 @@ from inos.primitives.units import Address, DurationMs
 
 DEFAULT_MAX_JOB_BYTES: Final = 4 * 2**30
 """Operands are read from disk and the product is written there; only the packed smaller operand is in memory."""
+DEFAULT_FETCH_AHEAD_BYTES: Final = 2**30
 
 
 class Purpose(StrEnum):
@@ -57,6 +58,8 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     """At most this many jobs are held at once, within the chain's own limit."""
     max_job_bytes: int = DEFAULT_MAX_JOB_BYTES
     """Operands and result of a job together have at most this many bytes."""
+    fetch_ahead_bytes: int = DEFAULT_FETCH_AHEAD_BYTES
+    """At most so many bytes are fetched in 64 blocks for jobs that are not taken on yet; 0 fetches nothing ahead."""
     filler_rate: float = 0.0
     """At most this many filler tickets are made per second; 0 is no limit."""
     filler_rows: int = 1024

@@ -62,6 +62,7 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
         first_posters=frozenset(decode_address(network.hrp, text) for text in settings.first_posters),
         max_claims=settings.max_claims,
         max_job_bytes=settings.max_job_bytes,
+        fetch_ahead_bytes=settings.fetch_ahead_bytes,
         filler_rate=settings.filler_rate,
         filler_rows=settings.filler_rows,
         filler_depth=settings.filler_depth,

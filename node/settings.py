@@ -10,7 +10,7 @@ from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from inos.core.errors import NodeError
-from inos.miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
+from inos.miner.settings import DEFAULT_FETCH_AHEAD_BYTES, DEFAULT_MAX_JOB_BYTES, Purpose
 from inos.network.endpoints import is_acceptable, split_endpoint
 from inos.node.variables import ENV_PREFIX, MIN_PRUNE
 from inos.rpc.server.http import DEFAULT_BODY_LIMIT
@@ -111,6 +111,8 @@ class NodeSettings(BaseSettings):
     """The miner takes jobs of these addresses before all others, even if they pay less."""
     max_claims: Annotated[int, Field(ge=1, le=1024)] = 4
     max_job_bytes: Annotated[int, Field(ge=1)] = DEFAULT_MAX_JOB_BYTES
+    fetch_ahead_bytes: Annotated[int, Field(ge=0)] = DEFAULT_FETCH_AHEAD_BYTES
+    """The miner fetches at most this many bytes in 64 blocks for jobs that it has not taken on."""
     filler_rate: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 0.0
     """The miner computes at most this many filler tickets per second; 0 is no limit."""
     filler_rows: Annotated[int, Field(ge=16, le=65_536)] = 1024

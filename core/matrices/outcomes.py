@@ -19,7 +19,8 @@ MAX_BYTES: Final = 16 * (HASH_BYTES + 8)
 
 
 class Outcomes:
-    """Belongs to the thread that changes the store. The outputs are stored as files; a record has their ids."""
+    """Stores outputs as files, and a record of their ids for each task. The thread that changes the store calls `keep`;
+    any may call the others. Every call may wait for the disk."""
 
     def __init__(self, store: MatrixStore) -> None:
         self._store = store

@@ -49,7 +49,7 @@ class MatrixService:
         self._on_added = on_added
         self._wanted = WantedMatrices()
         self.uploads = Uploads(store)
-        self._outcomes = Outcomes(store)
+        self.outcomes = Outcomes(store)
         self._fetching: dict[MatrixId, dict[asyncio.Future[None], int | None]] = {}
         """The callers that wait for a matrix, each with the most bytes that it takes."""
 
@@ -90,18 +90,10 @@ class MatrixService:
 
     async def keep_outcome(self, job: JobId, outputs: tuple[bytes, ...]) -> tuple[MatrixId, ...]:
         """Store what a task's worker computed, so that it is found after a restart; see inos.core.matrices.outcomes."""
-        ids = await self._threads.store(partial(self._outcomes.keep, job, outputs))
+        ids = await self._threads.store(partial(self.outcomes.keep, job, outputs))
         for id in ids:
             await self._announce(id)
         return ids
-
-    async def find_outcome(self, job: JobId) -> tuple[MatrixId, ...] | None:
-        """Return the ids of the outputs that were kept for a task, if all of them are here."""
-        return await self._threads.store(partial(self._outcomes.find, job))
-
-    async def drop_outcome(self, job: JobId) -> None:
-        """Forget which outputs were kept for a task."""
-        await self._threads.store(partial(self._outcomes.drop, job))
 
     async def begin(self, info: MatrixInfo, max_bytes: int | None = None) -> bool:
         """Make room for a matrix that comes in runs, and return True if it is here already.

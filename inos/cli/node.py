@@ -190,6 +190,15 @@ def command(
         int | None,
         _option("--max-job-bytes", "BYTES", "The largest job, operands and result together. Default: 4 GiB.", MINING),
     ] = None,
+    fetch_ahead_bytes: Annotated[
+        int | None,
+        _option(
+            "--fetch-ahead-bytes",
+            "BYTES",
+            "Fetched in 64 blocks for jobs not taken on yet; 0 is nothing. Default: 1 GiB.",
+            MINING,
+        ),
+    ] = None,
     filler_rate: Annotated[
         float | None, _option("--filler-rate", "N", "Filler tickets per second; 0 is no limit. Default: 0.", MINING)
     ] = None,

@@ -186,8 +186,16 @@ class FakeNode:
     def get_claim(self, job: JobId) -> Claim | None:
         return self.claims.get(job)
 
-    def list_jobs(self, *, state: JobState, limit: int, worker: Address | None = None) -> list[tuple[JobId, Job]]:
-        fitting = [item for item in self.jobs.items() if item[1].state is state]
+    def list_jobs(
+        self,
+        *,
+        limit: int,
+        state: JobState | None = None,
+        worker: Address | None = None,
+        newest_first: bool = False,
+    ) -> list[tuple[JobId, Job]]:
+        fitting = [item for item in self.jobs.items() if state is None or item[1].state is state]
+        fitting = fitting[::-1] if newest_first else fitting
         return [item for item in fitting if worker is None or item[1].worker == worker][:limit]
 
     def next_nonce(self, address: Address, state: Any) -> int:
@@ -228,6 +236,16 @@ class FakeNode:
         return compute_tx_id(tx)
 
 
+class FakeOutcomes(dict[JobId, tuple[MatrixId, ...]]):
+    """Implements inos.miner.ports.OutcomesPort."""
+
+    def find(self, job: JobId) -> tuple[MatrixId, ...] | None:
+        return self.get(job)
+
+    def drop(self, job: JobId) -> None:
+        self.pop(job, None)
+
+
 class FakeMatrices(dict[MatrixId, NDArray[Any]]):
     """Implements inos.miner.ports.MatricesPort over a dictionary; products on disk need a store."""
 
@@ -236,14 +254,22 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
         self.fetches: list[MatrixId] = []
         self.timeouts: list[float] = []
         self.disk: MatrixStore | None = None
-        self.outcomes: dict[JobId, tuple[MatrixId, ...]] = {}
+        self.free_room = 2**40
+        self.outcomes = FakeOutcomes()
 
     @property
     def store(self) -> "FakeMatrices":
         return self
 
+    @property
+    def retention(self) -> "FakeMatrices":
+        return self
+
     def has(self, matrix: MatrixId) -> bool:
         return matrix in self
+
+    def count_free_room(self) -> int:
+        return self.free_room
 
     def find_info(self, matrix: MatrixId) -> Any:
         return SimpleNamespace(size=self[matrix].nbytes) if matrix in self else None
@@ -272,12 +298,6 @@ class FakeMatrices(dict[MatrixId, NDArray[Any]]):
         self.update(zip(ids, (np.frombuffer(output, np.uint8) for output in outputs), strict=True))
         self.outcomes[job] = ids
         return ids
-
-    async def find_outcome(self, job: JobId) -> tuple[MatrixId, ...] | None:
-        return self.outcomes.get(job)
-
-    async def drop_outcome(self, job: JobId) -> None:
-        self.outcomes.pop(job, None)
 
     async def fetch(self, matrix: MatrixId, timeout_s: float, max_bytes: int | None = None) -> NDArray[Any]:
         self.fetches.append(matrix)

@@ -248,7 +248,7 @@ async def test_functions_that_wait_for_their_turn_take_the_room_of_claims(
     share(node, mesh)
     for task in tasks:
         node.post_task(task)
-    async with mining(node, Kernel(), replace(ONLY_JOBS, max_claims=2)) as miner:
+    async with mining(node, Kernel(), replace(ONLY_JOBS, max_claims=2, fetch_ahead_bytes=0)) as miner:
         await node.until(lambda: miner.get_status().jobs_in_progress == 2)
         looks, list_jobs = [], node.list_jobs
         node.list_jobs = lambda **words: looks.append(words["state"]) or list_jobs(**words)

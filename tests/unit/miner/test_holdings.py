@@ -11,7 +11,7 @@ from inos.consensus.posting import make_job
 from inos.consensus.records import Job
 from inos.miner.holdings import Holdings
 from inos.miner.jobs import JobManager
-from inos.miner.policy import rank_offers
+from inos.miner.policy import Holding, rank_offers
 from inos.miner.stats import MinerStats
 from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.transactions import PostTask, TaskKind, compute_tx_id, sign_transaction
@@ -40,24 +40,25 @@ def test_a_program_is_held_with_its_inputs_and_its_weights() -> None:
     built = b.finish([b.matmul(b.input(1, 64, -64, 63), b.operand(weights))])
     spec, x = put_file(matrices, encode_program(built.program)), put_file(matrices, bytes(64))
     job = make_task(TaskKind.PROGRAM, spec, x)
-    assert not Holdings(matrices).has_all(job), "its weights are missing"
+    assert Holdings(matrices).look(job) is Holding.NOTHING, "its weights are missing"
     [name] = built.matrices
     matrices[MatrixId(name)] = weights
-    assert Holdings(matrices).has_all(job)
+    assert Holdings(matrices).look(job) is Holding.ALL
     del matrices[x]
-    assert not Holdings(matrices).has_all(job)
+    assert Holdings(matrices).look(job) is Holding.BULK
 
 
 @pytest.mark.parametrize("kind", TaskKind)
 def test_a_specification_that_is_none_names_nothing(kind: TaskKind) -> None:
     matrices = FakeMatrices()
-    assert Holdings(matrices).has_all(make_task(kind, put_file(matrices, b"nothing")))
+    assert Holdings(matrices).look(make_task(kind, put_file(matrices, b"nothing"))) is Holding.ALL
 
 
-def test_a_job_that_is_here_goes_first_unless_another_pays_more() -> None:
+@pytest.mark.parametrize("holding", [Holding.BULK, Holding.ALL])
+def test_a_job_that_is_here_goes_first_unless_another_pays_more(holding: Holding) -> None:
     def rank(reward: int) -> Any:
         here, there = make_offer(1), make_offer(2, reward=reward)
-        return rank_offers(SETTINGS, [replace(here, is_held=True), there], ME)[0].id
+        return rank_offers(SETTINGS, [replace(here, holding=holding), there], ME)[0].id
 
     assert rank(1_000_000_000) == rank(1_099_999_999) == make_offer(1).id
     assert rank(1_100_000_001) == make_offer(2).id
@@ -89,6 +90,6 @@ def test_many_tasks_of_other_programs_cannot_hold_the_miner_up() -> None:
     jobs = [make_task(TaskKind.PROGRAM, put_file(matrices, b"%d" % n)) for n in range(20)]
     holdings = Holdings(matrices)
     for expected in (8, 16, 20, 20):
-        holdings.begin_look()
-        held = [holdings.has_all(job) for job in jobs]
+        holdings.named.begin_look()
+        held = [holdings.look(job) is Holding.ALL for job in jobs]
         assert (reads, sum(held)) == (expected, expected)
