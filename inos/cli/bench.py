@@ -371,6 +371,21 @@ def functions(
 
 
 @app.command()
+def browser(rounds: RoundsOption = 5, json_: JsonOption = False) -> None:
+    """Time the kernel that a page runs, in Node.js, in alternation with this node's kernels, one thread each."""
+    from inos.bench.browser.measure import describe_browser, measure_browser
+    from inos.bench.load import LoadMeter
+
+    meter = LoadMeter()
+    rows = measure_browser(rounds)
+    load = meter.read()
+    if json_:
+        _print_json({"measured": msgspec.to_builtins(rows), "load": load.to_json()})
+        return
+    _print_lines([*describe_browser(rows), load.describe()], rounds)
+
+
+@app.command()
 def programs(
     layers: Annotated[
         int, typer.Option("--layers", min=1, max=64, metavar="N", help="The layers of the language model.")
