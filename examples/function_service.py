@@ -2,9 +2,13 @@
 
     python examples/function_service.py --phrase-file phrase.txt examples/functions/words-c.wasm README.md 20
 
-The module counts words; 20 is its argument, the least count that is shown. Any other WASI preview 1 command will do, as
-one that makes a thumbnail of an image would. If the call would cost more than `--most` credits, nothing is posted. With
-`--check` this machine runs the function too and compares the answers, for which it needs the extra `functions`.
+The module counts words; 20 is its argument, the least count that is shown. Any other WASI preview 1 command will do:
+
+    python examples/function_service.py --phrase-file phrase.txt examples/functions/thumbnail.wasm in.png 128 > out.png
+
+makes a thumbnail of a PNG or PNM image, whose longer side has 128 pixels. If the call would cost more than `--most`
+credits, nothing is posted. With `--check` this machine runs the function too and compares the answers, for which it
+needs the extra `functions`.
 """
 
 import argparse
