@@ -147,12 +147,15 @@ class Mempool:
         found = [queue[nonce].tx for nonce in range(first, min(end, first + len(queue) + 1)) if nonce in queue]
         return found if len(found) == end - first else None
 
-    def estimate_fee(self, size: int | None = None) -> Nano:
+    def estimate_fee(self, size: int | None = None, cost_us: int = 0) -> Nano:
         """Return the fee in nano with which a transaction of `size` bytes gets into one of the next blocks.
 
         If less than a block waits, this is the least fee. Otherwise it is a tenth above the rate of the best
         transaction that the next block leaves out, times the room of the transaction or of a posted job, whichever is
         larger.
+
+        Args:
+            cost_us: its cost by the cost table, if that may be above the one of a posted job.
         """
         wanted = self.limits.typical_bytes if size is None else size
         least, filled = self.limits.min_fee_per_byte * wanted, 0
@@ -160,7 +163,8 @@ class Mempool:
             for waiting in self._all.list_best_first():
                 filled += waiting.room
                 if filled > self._params.max_block_bytes:
-                    room = max(wanted, compute_cost_room(self._params, self.limits.typical_cost_us))
+                    cost = max(cost_us, self.limits.typical_cost_us)
+                    room = max(wanted, compute_cost_room(self._params, cost))
                     return Nano(max(least, -(-(waiting.rate[0] * 11 // 10) * room // RATE_UNIT)))
         return Nano(least)
 

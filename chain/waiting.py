@@ -11,6 +11,7 @@ from typing import Final, assert_never
 from msgspec import Struct
 
 from inos.primitives.codec import encode
+from inos.primitives.payments import compute_total
 from inos.primitives.transactions import (
     CancelJob,
     Challenge,
@@ -27,6 +28,7 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     WithdrawBond,
     compute_tx_id,
@@ -324,6 +326,8 @@ def get_cost(payload: Payload) -> int:
     match payload:
         case Transfer():
             return payload.amount
+        case TransferMany():
+            return compute_total(payload.payments)
         case PostJob() | PostTask():
             return payload.reward
         case RegisterVoter():

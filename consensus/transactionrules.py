@@ -15,6 +15,7 @@ from inos.primitives.blocks import MAX_HEADER_BYTES
 from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
+from inos.primitives.payments import MAX_PAYMENTS, PAYMENT_BYTES, compute_total, iterate_payments
 from inos.primitives.transactions import (
     CancelJob,
     Challenge,
@@ -32,6 +33,7 @@ from inos.primitives.transactions import (
     TaskKind,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     WithdrawBond,
     are_transactions_signed,
@@ -50,7 +52,8 @@ def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
     """Check chain, amounts, references, size and signatures, the signatures last, since they cost most.
 
     Raises:
-        RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "zero-reward", "bond-too-small",
+        RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "bad-payments", "payments-not-sorted",
+            "payment-too-small", "zero-reward", "bond-too-small",
             "bad-claim-window", "bad-units", "no-outputs", "bad-dimensions", "bad-matrix-id", "depth-mismatch",
             "product-too-large",
             "challenge-too-large", "transaction-too-large", "bad-signature", "bad-proof-of-possession",
@@ -84,6 +87,8 @@ def _check_content(params: Params, tx: Transaction) -> None:
     match tx.payload:
         case Transfer():
             _check_transfer(tx.payload, tx.fee)
+        case TransferMany():
+            _check_transfer_many(params, tx.payload, tx.fee)
         case PostJob():
             _check_post_job(params, tx.payload, tx.fee)
         case PostTask():
@@ -129,6 +134,7 @@ def _check_bls(params: Params, tx: Transaction, bls: Bls) -> None:
             check_jury_signature(params, tx.payload, bls)
         case (
             Transfer()
+            | TransferMany()
             | PostJob()
             | PostTask()
             | ClaimJob()
@@ -149,6 +155,37 @@ def _check_transfer(payload: Transfer, fee: int) -> None:
     if payload.amount == 0:
         raise RuleViolation(Code.ZERO_AMOUNT, "a transfer of nothing")
     _check_total(payload.amount, fee, "amount and fee")
+
+
+def _check_transfer_many(params: Params, payload: TransferMany, fee: int) -> None:
+    count, rest = divmod(len(payload.payments), PAYMENT_BYTES)
+    if rest or not 1 <= count <= MAX_PAYMENTS:
+        raise RuleViolation(
+            Code.BAD_PAYMENTS,
+            "the bytes of the payments",
+            expected=f"{PAYMENT_BYTES} for each of 1 .. {MAX_PAYMENTS}",
+            got=len(payload.payments),
+        )
+    last = b""
+    for number, (to, amount) in enumerate(iterate_payments(payload.payments)):
+        if to <= last:
+            raise RuleViolation(
+                Code.PAYMENTS_NOT_SORTED,
+                f"the address of payment {number}",
+                expected=f"above {last.hex()}",
+                got=to.hex(),
+            )
+        if amount == 0:
+            raise RuleViolation(Code.ZERO_AMOUNT, f"payment {number} to {to.hex()} is nothing")
+        if amount < params.job_fee:
+            raise RuleViolation(
+                Code.PAYMENT_TOO_SMALL,
+                f"the amount of payment {number} to {to.hex()}",
+                expected=f">= {params.job_fee}",
+                got=amount,
+            )
+        last = to
+    _check_total(compute_total(payload.payments), fee, "all amounts and the fee")
 
 
 def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:

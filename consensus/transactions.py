@@ -20,6 +20,7 @@ from inos.consensus.optimistic import process_challenge
 from inos.consensus.posting import process_post
 from inos.consensus.records import account_key
 from inos.primitives.errors import RuleViolation
+from inos.primitives.payments import compute_total, iterate_payments
 from inos.primitives.transactions import (
     CancelJob,
     Challenge,
@@ -35,6 +36,7 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     WithdrawBond,
     compute_tx_id,
@@ -56,6 +58,8 @@ def process_transaction(effects: Effects, tx: Transaction) -> None:
     match tx.payload:
         case Transfer():
             process_transfer(effects, sender, tx.payload)
+        case TransferMany():
+            process_transfer_many(effects, sender, tx.payload)
         case PostJob() | PostTask():
             process_post(effects, sender, JobId(compute_tx_id(tx)), tx.payload)
         case ClaimJob():
@@ -94,19 +98,35 @@ def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> No
     Raises:
         RuleViolation: "insufficient-balance", "amount-too-small".
     """
-    receiver, fee = Address(payload.to), 0
+    receiver = Address(payload.to)
     effects.move(sender, Reason.SENT, payload.amount, counterparty=receiver)
+    _receive(effects, sender, receiver, payload.amount)
+
+
+def process_transfer_many(effects: Effects, sender: Address, payload: TransferMany) -> None:
+    """Move all amounts, as so many transfers would. The sender's history has their sum as one movement.
+
+    Raises:
+        RuleViolation: "insufficient-balance", "amount-too-small".
+    """
+    effects.move(sender, Reason.SENT, compute_total(payload.payments))
+    for receiver, amount in iterate_payments(payload.payments):
+        _receive(effects, sender, receiver, amount)
+
+
+def _receive(effects: Effects, sender: Address, receiver: Address, amount: int) -> None:
+    fee = 0
     if effects.state.get(account_key(receiver)) is None:
         fee = effects.params.account_fee
-        if payload.amount <= fee:
+        if amount <= fee:
             raise RuleViolation(
                 Code.AMOUNT_TOO_SMALL,
                 f"{receiver.hex()} is a new account, which burns {fee} nano of the first amount",
                 expected=f"above {fee}",
-                got=payload.amount,
+                got=amount,
             )
         effects.burn(fee)
-    effects.move(receiver, Reason.RECEIVED, payload.amount - fee, counterparty=sender)
+    effects.move(receiver, Reason.RECEIVED, amount - fee, counterparty=sender)
 
 
 def _process_nonce(effects: Effects, sender: Address, nonce: int) -> None:

@@ -43,6 +43,7 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     WithdrawBond,
     compute_tx_id,
@@ -157,6 +158,7 @@ class TransactionService:
                 await self._check_challenge(tx, tx.payload)
             case (
                 Transfer()
+                | TransferMany()
                 | PostJob()
                 | PostTask()
                 | ClaimJob()

@@ -18,6 +18,7 @@ from inos.primitives.matrices import (
     MatrixRef,
     StripRow,
 )
+from inos.primitives.payments import PackedPayments, iterate_payments
 from inos.primitives.signatures import (
     are_signatures_valid,
     compute_address,
@@ -29,7 +30,9 @@ from inos.primitives.units import Address, Hash, JobId, PublicKey, TxId
 from inos.primitives.votes import BlsKey, BlsSignature, SignedLink
 
 SMALL_TX_BYTES: Final = 4096
-"""The limit for every transaction but a challenge. The largest such payload, PostTask, takes under 700 bytes."""
+"""The limit for every transaction but those below. The largest such payload, PostTask, takes under 700 bytes."""
+MANY_TX_BYTES: Final = 8192
+"""The limit for a TransferMany; 256 payments take 7,168 bytes, and the rest of the transaction under 140."""
 CHALLENGE_REST_BYTES: Final = 1024 + 34 * 3 * 2 * MAX_RESULT_PATH
 """The most that a challenge takes without its strips: three paths, and the fields of every transaction."""
 
@@ -208,6 +211,12 @@ class SubmitOutcome(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     outputs: MeshIds
 
 
+class TransferMany(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=16):
+    """Move amounts to up to 256 addresses, which are in strictly ascending order (see inos.primitives.payments)."""
+
+    payments: PackedPayments
+
+
 Payload: TypeAlias = (
     Transfer
     | PostJob
@@ -224,6 +233,7 @@ Payload: TypeAlias = (
     | JuryReveal
     | PostTask
     | SubmitOutcome
+    | TransferMany
 )
 
 
@@ -249,7 +259,9 @@ MAX_TX_BYTES: Final = compute_challenge_bytes(MAX_DEPTH)
 
 def get_max_bytes(payload: Payload) -> int:
     """Return the most bytes that a transaction with this payload may take."""
-    return MAX_TX_BYTES if isinstance(payload, Challenge) else SMALL_TX_BYTES
+    if isinstance(payload, Challenge):
+        return MAX_TX_BYTES
+    return MANY_TX_BYTES if isinstance(payload, TransferMany) else SMALL_TX_BYTES
 
 
 def compute_signing_hash(tx: Transaction) -> Hash:
@@ -283,10 +295,19 @@ def get_job_id(tx: Transaction) -> JobId | None:
             | JuryReveal()
         ):
             return JobId(tx.payload.job)
-        case Transfer() | RegisterVoter() | UnbondVoter() | WithdrawBond() | ReportVoter():
+        case Transfer() | TransferMany() | RegisterVoter() | UnbondVoter() | WithdrawBond() | ReportVoter():
             return None
         case _:
             assert_never(tx.payload)
+
+
+def list_receivers(payload: Payload) -> list[Address]:
+    """Return the addresses that a transfer of either kind pays; of any other payload none."""
+    if isinstance(payload, Transfer):
+        return [Address(payload.to)]
+    if isinstance(payload, TransferMany):
+        return [payment.to for payment in iterate_payments(payload.payments)]
+    return []
 
 
 def sign_transaction(secret: bytes, chain_id: int, nonce: int, fee: int, payload: Payload) -> Transaction:

@@ -14,6 +14,7 @@ from inos.consensus.params import Params
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import MatrixRef
+from inos.primitives.payments import MAX_PAYMENTS, Payment, compute_total, pack_payments
 from inos.primitives.signatures import compute_public_key
 from inos.primitives.transactions import (
     MAX_TASK_FILES,
@@ -35,6 +36,7 @@ from inos.primitives.transactions import (
     TaskKind,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     WithdrawBond,
     is_transaction_signed,
@@ -65,6 +67,33 @@ def make_transfer(hrp: str, to: str, amount: int) -> Transfer:
             2^64 - 1.
     """
     return Transfer(decode_address(hrp, to), _check_amount("the amount", amount, least=1))
+
+
+def make_transfer_many(params: Params, hrp: str, payments: Sequence[tuple[str, int]]) -> TransferMany:
+    """Return one transfer of (address, nano) pairs to up to 256 addresses, each named once, in any order.
+
+    Raises:
+        WalletError: for the same reasons as `addresses.decode_address`; "bad-amount" for less than `job_fee` or more
+            than 2^64 - 1 nano; "bad-payments" for none or more than 256 of them, or for an address that is named twice.
+    """
+    if not 1 <= len(payments) <= MAX_PAYMENTS:
+        raise WalletError(
+            "bad-payments",
+            f"one transaction makes 1 .. {MAX_PAYMENTS} payments, not {len(payments)}",
+            hint="make the other payments in further transactions",
+        )
+    found = [
+        Payment(decode_address(hrp, to), _check_amount(f"the amount of {to}", amount, least=max(1, params.job_fee)))
+        for to, amount in payments
+    ]
+    named: set[bytes] = set()
+    for (address, _), (to, _) in zip(found, payments, strict=True):
+        if address in named:
+            raise WalletError(
+                "bad-payments", f"{to} is named twice", hint="make one payment of both amounts to this address"
+            )
+        named.add(address)
+    return TransferMany(pack_payments(found))
 
 
 def make_post_job(
@@ -185,6 +214,8 @@ def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
     match payload:
         case Transfer(amount=amount):
             moved = amount
+        case TransferMany():
+            moved = compute_total(payload.payments)
         case PostJob() | PostTask():
             moved = payload.reward + payload.max_burn
         case ClaimJob() | Dispute():
@@ -208,16 +239,20 @@ def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
     return Nano(moved + fee)
 
 
-def check_advised_fee(fee: int) -> Nano:
+def check_advised_fee(fee: int, payments: int = 1) -> Nano:
     """Return a fee that a node advised, which may be another than the user thinks.
+
+    Args:
+        payments: how many transfers the transaction is worth.
 
     Raises:
         WalletError: "fee-too-high".
     """
-    if fee > MAX_ADVISED_FEE:
+    most = MAX_ADVISED_FEE * max(1, payments)
+    if fee > most:
         raise WalletError(
             "fee-too-high",
-            f"the node advises a fee of {format_credits(fee)} credits, and above {format_credits(MAX_ADVISED_FEE)} "
+            f"the node advises a fee of {format_credits(fee)} credits, and above {format_credits(most)} "
             "no advice is followed",
             hint="ask another node; or give the fee yourself: --fee CREDITS, fee_nano in Python",
         )

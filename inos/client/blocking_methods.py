@@ -100,9 +100,9 @@ class BlockingMethods:
         """Return the transactions that wait to be mined."""
         return self._thread.run(self.async_client.pool(limit))
 
-    def estimate_fee(self) -> models.FeeEstimate:
+    def estimate_fee(self, *, payments: int = 0) -> models.FeeEstimate:
         """Return the fee the node advises for a transaction."""
-        return self._thread.run(self.async_client.estimate_fee())
+        return self._thread.run(self.async_client.estimate_fee(payments=payments))
 
     def find(self, prefix: str) -> models.FoundIds:
         """Return the blocks, transactions, jobs and stored matrices whose ids begin with 4 to 64 hex digits."""
@@ -263,6 +263,28 @@ class BlockingMethods:
             RemoteError: the node refused.
         """
         return self._thread.run(self.async_client.transfer(to, amount, amount_nano=amount_nano, fee_nano=fee_nano))
+
+    def transfer_many(
+        self,
+        payments: Sequence[tuple[str, Credits]] | None = None,
+        *,
+        payments_nano: Sequence[tuple[str, int]] | None = None,
+        fee_nano: int | None = None,
+    ) -> str:
+        """Pay up to 256 addresses with one transaction; return its id. Each pair is an address and an amount.
+
+        Args:
+            payments: pairs with amounts in credits (text, number or Decimal).
+            payments_nano: pairs with amounts in nano instead.
+            fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE` a payment.
+
+        Raises:
+            WalletError: an address or amount is bad, or the account cannot pay; nothing was signed.
+            RemoteError: the node refused.
+        """
+        return self._thread.run(
+            self.async_client.transfer_many(payments, payments_nano=payments_nano, fee_nano=fee_nano)
+        )
 
     def send_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
         """Sign a payload with the account's next nonce, send it, and return the transaction.

@@ -37,7 +37,7 @@ it. "none": neither.
 
 TransactionKind: TypeAlias = str
 """What a transaction does. One of: transfer, post_job, claim_job, submit_result, cancel_job, challenge, register_voter,
-unbond_voter, withdraw_bond, report_voter, dispute, jury_vote, jury_reveal, post_task, submit_outcome.
+unbond_voter, withdraw_bond, report_voter, dispute, jury_vote, jury_reveal, post_task, submit_outcome, transfer_many.
 """
 
 TransactionPayload: TypeAlias = dict[str, Any]

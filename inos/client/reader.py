@@ -113,9 +113,10 @@ class Reader:
         """Return the transactions that wait to be mined."""
         return await self._ask(models.Pool, "tx_pool", limit=limit)
 
-    async def estimate_fee(self) -> models.FeeEstimate:
+    async def estimate_fee(self, *, payments: int = 0) -> models.FeeEstimate:
         """Return the fee the node advises for a transaction."""
-        return await self._ask(models.FeeEstimate, "tx_estimateFee")
+        asked = {"payments": payments} if payments else {}
+        return await self._ask(models.FeeEstimate, "tx_estimateFee", **asked)
 
     async def find(self, prefix: str) -> models.FoundIds:
         """Return the blocks, transactions, jobs and stored matrices whose ids begin with 4 to 64 hex digits."""

@@ -1,6 +1,7 @@
 """The methods of `inos.Client` around an account: its balance, signed transactions, matrices sent and fetched."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from inos.client.node_reader import NodeReader
 from inos.client.operands import Credits, decode_fetched, encode_put, make_ref, read_credits
 from inos.client.uploads import WHOLE_BYTES, Progress, ignore_progress, upload_rows
 from inos.primitives.matrices import MatrixRef
-from inos.primitives.transactions import Payload, Transaction, compute_tx_id
+from inos.primitives.transactions import Payload, Transaction, compute_tx_id, list_receivers
 from inos.primitives.units import Nano
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
@@ -70,6 +71,33 @@ class Sender(NodeReader):
         hrp = (await self.get_network()).hrp
         return compute_tx_id(await self.send_payload(build.make_transfer(hrp, to, nano), fee_nano=fee_nano)).hex()
 
+    async def transfer_many(
+        self,
+        payments: Sequence[tuple[str, Credits]] | None = None,
+        *,
+        payments_nano: Sequence[tuple[str, int]] | None = None,
+        fee_nano: int | None = None,
+    ) -> str:
+        """Pay up to 256 addresses with one transaction; return its id. Each pair is an address and an amount.
+
+        Args:
+            payments: pairs with amounts in credits (text, number or Decimal).
+            payments_nano: pairs with amounts in nano instead.
+            fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE` a payment.
+
+        Raises:
+            WalletError: an address or amount is bad, or the account cannot pay; nothing was signed.
+            RemoteError: the node refused.
+        """
+        if (payments is None) == (payments_nano is None):
+            raise ClientError("bad-amount", "give either payments, in credits, or payments_nano")
+        found = list(payments_nano or ())
+        for to, amount in payments or ():
+            found.append((to, read_credits(f"the amount of {to}", amount, None)))
+        network = await self.get_network()
+        payload = build.make_transfer_many(network.params, network.hrp, found)
+        return compute_tx_id(await self.send_payload(payload, fee_nano=fee_nano)).hex()
+
     async def send_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
         """Sign a payload with the account's next nonce, send it, and return the transaction.
 
@@ -87,7 +115,7 @@ class Sender(NodeReader):
         async with self._sending:  # two at once would take the same nonce
             for tries_left in reversed(range(NONCE_TRIES)):
                 account = await self._get_view()
-                fee = await self._get_fee(fee_nano)
+                fee = await self._get_fee(fee_nano, len(list_receivers(payload)))
                 tx = build.build_transaction(key, network.params.chain_id, account, payload, fee, locked=locked)
                 try:
                     await self.send_transaction(tx)
@@ -97,13 +125,16 @@ class Sender(NodeReader):
                         raise
         raise ClientError("nonce-race", "other programs keep taking this account's nonces")
 
-    async def _get_fee(self, fee_nano: int | None) -> Nano:
-        """Return the fee that is given, or the one that the node advises.
+    async def _get_fee(self, fee_nano: int | None, receivers: int = 0) -> Nano:
+        """Return the fee that is given, or the one that the node advises for a payload that pays so many receivers.
 
         Raises:
             WalletError: "fee-too-high".
         """
-        return build.check_advised_fee((await self.estimate_fee()).fee) if fee_nano is None else Nano(fee_nano)
+        if fee_nano is not None:
+            return Nano(fee_nano)
+        payments = receivers if receivers > 1 else 0
+        return build.check_advised_fee((await self.estimate_fee(payments=payments)).fee, payments)
 
     async def send_transaction(self, tx: Transaction) -> str:
         """Send a signed transaction; return its id in hex."""

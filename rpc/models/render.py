@@ -7,6 +7,7 @@ from inos.consensus.statetree import StateProof
 from inos.primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
 from inos.primitives.codec import encode
 from inos.primitives.matrices import MatrixRef, Seal, compute_tickets
+from inos.primitives.payments import compute_total, iterate_payments
 from inos.primitives.transactions import (
     CancelJob,
     Challenge,
@@ -25,6 +26,7 @@ from inos.primitives.transactions import (
     TaskKind,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     Verdict,
     WithdrawBond,
@@ -42,6 +44,7 @@ from inos.rpc.models.transactions import (
     JobPayloadModel,
     JuryRevealPayloadModel,
     JuryVotePayloadModel,
+    PaymentModel,
     PostJobPayloadModel,
     PostTaskPayloadModel,
     RegisterVoterPayloadModel,
@@ -50,6 +53,7 @@ from inos.rpc.models.transactions import (
     SubmitResultPayloadModel,
     TransactionModel,
     TransactionPayload,
+    TransferManyPayloadModel,
     TransferPayloadModel,
 )
 from inos.rpc.models.values import BlockFinality, TransactionKind
@@ -96,6 +100,7 @@ KINDS: Final[dict[type[Payload], TransactionKind]] = {
     JuryReveal: "jury_reveal",
     PostTask: "post_task",
     SubmitOutcome: "submit_outcome",
+    TransferMany: "transfer_many",
 }
 
 
@@ -146,6 +151,14 @@ class Renderer:
         match payload:
             case Transfer():
                 return TransferPayloadModel(to=self.address(payload.to), amount=str(payload.amount))
+            case TransferMany():
+                return TransferManyPayloadModel(
+                    total=str(compute_total(payload.payments)),
+                    payments=[
+                        PaymentModel(to=self.address(to), amount=str(amount))
+                        for to, amount in iterate_payments(payload.payments)
+                    ],
+                )
             case PostJob():
                 return PostJobPayloadModel(
                     x=render_ref(payload.x),

@@ -10,6 +10,7 @@ from inos.rpc.models.chain import LinkModel, MatrixRefModel
 from inos.rpc.models.jobs import TaskModel
 from inos.rpc.models.values import (
     AccountAddress,
+    BigInteger,
     BlsKey,
     Count,
     Hash,
@@ -26,6 +27,20 @@ class TransferPayloadModel(Model):
 
     to: Annotated[AccountAddress, Field(description="The account that is paid.")]
     amount: Annotated[NanoAmount, Field(description="What it is paid, without the fee.")]
+
+
+class PaymentModel(Model):
+    """One payment of a transfer_many."""
+
+    to: Annotated[AccountAddress, Field(description="The account that is paid.")]
+    amount: Annotated[NanoAmount, Field(description="What it is paid.")]
+
+
+class TransferManyPayloadModel(Model):
+    """transfer_many: pays up to 256 accounts."""
+
+    total: Annotated[BigInteger, Field(description="Nano of all payments together, without the fee.")]
+    payments: Annotated[list[PaymentModel], Field(description="The payments, sorted by the bytes of the addresses.")]
 
 
 class PostJobPayloadModel(Model):
@@ -129,6 +144,7 @@ TransactionPayload = TypeAliasType(
     "TransactionPayload",
     Annotated[
         TransferPayloadModel
+        | TransferManyPayloadModel
         | PostJobPayloadModel
         | PostTaskPayloadModel
         | SubmitResultPayloadModel

@@ -151,6 +151,7 @@ TransactionKind = TypeAliasType(
             "jury_reveal",
             "post_task",
             "submit_outcome",
+            "transfer_many",
         ],
         Field(description="What a transaction does."),
     ],

@@ -4,12 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from inos.consensus.jobevents import JobEvent, JobEventKind
-from inos.primitives.transactions import (
-    Transaction,
-    Transfer,
-    get_job_id,
-    get_sender,
-)
+from inos.primitives.transactions import Transaction, get_job_id, get_sender, list_receivers
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 from inos.rpc.methods.chain.summaries import summarize
 from inos.rpc.methods.job.history import EVENT_NAMES
@@ -123,7 +118,7 @@ class Transactions(Topic):
 
     def _concerns(self, tx: Transaction) -> bool:
         """Return True if the account sent the transaction, is paid by it, or posted or works on its job."""
-        if get_sender(tx) == self._address or (isinstance(tx.payload, Transfer) and tx.payload.to == self._address):
+        if get_sender(tx) == self._address or self._address in list_receivers(tx.payload):
             return True
         job_id = get_job_id(tx)
         job = None if job_id is None else self.node.ledger.state.get_job(job_id)

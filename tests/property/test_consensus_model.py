@@ -35,6 +35,7 @@ from inos.primitives.transactions import (
     SubmitResult,
     TaskKind,
     Transfer,
+    TransferMany,
     UnbondVoter,
     Verdict,
     WithdrawBond,
@@ -185,9 +186,21 @@ class Game:
             return key, self._choose_voter_step(key)
         if roll < 0.84:
             return key, Transfer(rng.choice(PEOPLE).address, rng.choice([0, 1, 3, 4, 500, 20_000, 2**63]))
+        if roll < 0.87:
+            return key, self._choose_payments()
         return key, self._choose_post() if rng.random() < 0.5 else ClaimJob(
             rng.choice(self._list_jobs(JobState.OPEN) or [bytes(32)])
         )
+
+    def _choose_payments(self) -> TransferMany:
+        """Payments to accounts of the game and others; some are out of order, too small, or no whole number of them."""
+        rng = self.rng
+        count = self._pick([1, 2, 5], [0])
+        receivers = rng.sample([person.address for person in PEOPLE] + [bytes([n]) * 20 for n in range(9)], count)
+        amounts = [self._pick([7, 8, 900], [0, 6, 2**62, 2**63]) for _ in receivers]
+        pieces = sorted(to + amount.to_bytes(8, "big") for to, amount in zip(receivers, amounts, strict=True))
+        self._pick([lambda _: None], [rng.shuffle, lambda found: found.append(pieces[-1] if pieces else b"")])(pieces)
+        return TransferMany(b"".join(pieces) + self._pick([b""], [b"\x01"]))
 
     def _pick(self, usual: list[Any], odd: list[Any]) -> Any:
         """Mostly something that is allowed."""

@@ -15,6 +15,7 @@ from inos.primitives.blocks import Block, get_target
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import RuleViolation, VerdictMissing
+from inos.primitives.payments import Payment, pack_payments
 from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
@@ -24,6 +25,7 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transaction,
     Transfer,
+    TransferMany,
 )
 from inos.primitives.units import Height, JobId
 from support.consensus_lab import (
@@ -51,6 +53,7 @@ orders = st.tuples(
     st.sampled_from(
         [
             "transfer",
+            "payments",
             "post",
             "post",
             "large",
@@ -98,6 +101,10 @@ def make_payload(lab: Lab, order: Order) -> Payload:
     match kind:
         case "transfer":
             return Transfer(other.address, amount)
+        case "payments":
+            receivers = {person.address for person in (*PEOPLE[pick % 3 :], other)}
+            each = max(WIDE_PARAMS.job_fee, min(amount, 2**60))
+            return TransferMany(pack_payments(Payment(to, each) for to in receivers))
         case "post":
             return make_post(height, reward=amount, deadline=height + pick % 12, claim_window=2 + pick % 5)
         case "large":

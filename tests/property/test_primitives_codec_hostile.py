@@ -39,6 +39,7 @@ from inos.primitives.transactions import (
     TaskKind,
     Transaction,
     Transfer,
+    TransferMany,
     Verdict,
 )
 
@@ -59,6 +60,7 @@ TXS = tuple(
         SubmitResult(HASH, REF),
         TASK,
         SubmitOutcome(HASH, (HASH, HASH)),
+        TransferMany(ADDRESS + bytes(7) + b"\x09"),
     )
 )
 VALUES: tuple[Any, ...] = (

@@ -24,6 +24,7 @@ from inos.primitives.blocks import Block, compute_anchor, compute_block_id
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import ParentMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import DType, MatrixRef, Witness, make_matrix_ref
+from inos.primitives.payments import Payment, pack_payments
 from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
@@ -31,6 +32,7 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transaction,
     Transfer,
+    TransferMany,
     compute_tx_id,
 )
 from inos.primitives.units import Address, BlockId, Hash, JobId, Nano, Target, TimeMs
@@ -243,6 +245,12 @@ def grow_at_random(
     return branch.grow(*taken, miner=miner.address, nonce=rng.getrandbits(32), aggregate=aggregate)
 
 
+def make_payments(rng: random.Random) -> TransferMany:
+    """Return payments to some people and to one account that may be new."""
+    receivers = [*(person.address for person in rng.sample(PEOPLE, 2)), Address(bytes([rng.randrange(250)]) * 20)]
+    return TransferMany(pack_payments(Payment(to, rng.randint(10, 900)) for to in receivers))
+
+
 def choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Payload]:
     """Return a payload that is likely to be valid: claims for open jobs, results from the worker that holds the
     claim.
@@ -252,6 +260,7 @@ def choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, P
     by_state = {state: [j for j in jobs if _get_state(branch, j) == state] for state in JobState}
     choices: list[Callable[[], tuple[Key, Payload]]] = [
         lambda: (key, Transfer(rng.choice(PEOPLE).address, rng.randint(1, 5000))),
+        lambda: (key, make_payments(rng)),
         lambda: (
             key,
             make_post(

@@ -144,7 +144,7 @@ class FakePool:
         mine = [tx.nonce + 1 for tx in self.waiting.values() if get_sender(tx) == address]
         return max([state.get_account(address).nonce, *mine])
 
-    def estimate_fee(self, size: int | None = None) -> Nano:
+    def estimate_fee(self, size: int | None = None, cost_us: int = 0) -> Nano:
         return FEE
 
 

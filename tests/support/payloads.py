@@ -3,6 +3,7 @@
 from typing import Final
 
 from inos.primitives.matrices import STRIP_BYTES, StripRow
+from inos.primitives.payments import Payment, pack_payments
 from inos.primitives.transactions import (
     CancelJob,
     Challenge,
@@ -18,6 +19,7 @@ from inos.primitives.transactions import (
     SubmitOutcome,
     SubmitResult,
     Transfer,
+    TransferMany,
     UnbondVoter,
     Verdict,
     WithdrawBond,
@@ -31,6 +33,7 @@ _VOTE: Final = SignedLink(Link(Checkpoint(0, bytes(32)), Checkpoint(1, bytes(32)
 
 PAYLOADS: Final[dict[type[Payload], Payload]] = {
     Transfer: Transfer(BOB.address, 1),
+    TransferMany: TransferMany(pack_payments([Payment(BOB.address, 1000)])),
     PostJob: make_post(5),
     ClaimJob: ClaimJob(bytes(32)),
     SubmitResult: SubmitResult(bytes(32), make_result(3, 4)),

@@ -29,6 +29,7 @@ from inos.primitives.transactions import (
     SubmitOutcome,
     SubmitResult,
     Transfer,
+    TransferMany,
     UnbondVoter,
     WithdrawBond,
 )
@@ -268,6 +269,9 @@ class SlowRules(SlowFinality):
                 wrong |= {"zero-amount"} if payload.amount == 0 else set()
                 is_new = payload.to != sender and self.get(payload.to) == EMPTY
                 wrong |= {"amount-too-small"} if is_new and payload.amount <= self.params.account_fee else set()
+            case TransferMany():
+                cost += sum(amount for _, amount in _read_payments(payload))
+                wrong |= self._list_payment_faults(sender, payload)
             case PostJob() | PostTask():
                 cost += payload.reward + self.compute_burn(payload, difficulty)
                 wrong |= self._list_post_faults(payload, difficulty)
@@ -298,6 +302,19 @@ class SlowRules(SlowFinality):
             case _:
                 assert_never(payload)
         return wrong | ({"insufficient-balance"} if cost > account["balance"] else set())
+
+    def _list_payment_faults(self, sender: bytes, payload: TransferMany) -> set[str]:
+        payments = _read_payments(payload)
+        addresses = [address for address, _ in payments]
+        new = [amount for address, amount in payments if address != sender and self.get(address) == EMPTY]
+        faults = {
+            "bad-payments": len(payload.payments) % 28 != 0 or not 1 <= len(payload.payments) // 28 <= 256,
+            "payments-not-sorted": addresses != sorted(set(addresses)),
+            "zero-amount": any(amount == 0 for _, amount in payments),
+            "payment-too-small": any(amount < self.params.job_fee for _, amount in payments),
+            "amount-too-small": any(amount <= self.params.account_fee for amount in new),
+        }
+        return {code for code, is_broken in faults.items() if is_broken}
 
     def _list_post_faults(self, payload: PostJob | PostTask, difficulty: int) -> set[str]:
         params, least, most = self.params, self.params.min_bond, 2**64
@@ -419,6 +436,13 @@ class SlowRules(SlowFinality):
                 entry = self.params.account_fee if self.get(payload.to) == EMPTY else 0
                 self.get(payload.to)["balance"] += payload.amount - entry
                 self.burn(entry)
+            case TransferMany():
+                payments = _read_payments(payload)
+                account["balance"] -= sum(amount for _, amount in payments)
+                entries = {to: self.params.account_fee if self.get(to) == EMPTY else 0 for to, _ in payments}
+                for to, amount in payments:
+                    self.get(to)["balance"] += amount - entries[to]
+                self.burn(sum(entries.values()))
             case PostJob() | PostTask():
                 self._apply_post(sender, payload, tx_id, self.compute_burn(payload, difficulty))
             case ClaimJob():
@@ -537,6 +561,12 @@ class SlowRules(SlowFinality):
             elif job["deadline"] + 1 > self.height:
                 records[_queue_key(7, job["deadline"] + 1, job_id)] = encode(Queued())
         return records
+
+
+def _read_payments(payload: TransferMany) -> list[tuple[bytes, int]]:
+    """Read 28 bytes a payment: 20 of the address, 8 of the amount, the most significant first."""
+    pieces = [payload.payments[at : at + 28] for at in range(0, len(payload.payments) - 27, 28)]
+    return [(piece[:20], int.from_bytes(piece[20:], "big")) for piece in pieces]
 
 
 def _is_optimistic(job: dict[str, Any]) -> bool:

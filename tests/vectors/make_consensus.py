@@ -71,6 +71,7 @@ from inos.primitives.codec import encode
 from inos.primitives.jury import compute_commitment, compute_reveal_hash
 from inos.primitives.jury import compute_vote_hash as compute_jury_vote_hash
 from inos.primitives.matrices import DType, MatrixRef, Seal, make_matrix_ref
+from inos.primitives.payments import Payment, pack_payments
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import (
     CancelJob,
@@ -89,6 +90,7 @@ from inos.primitives.transactions import (
     TaskKind,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     Verdict,
     WithdrawBond,
@@ -226,6 +228,7 @@ def make_transactions() -> list[tuple[str, Transaction]]:
         ("post task", make_task()),
         ("outcome", SubmitOutcome(JOB, (b"\xcc" * 32, b"\xdd" * 32))),
         ("largest transfer", Transfer(BOB, 2**64 - 1)),
+        ("payments", TransferMany(pack_payments([Payment(ALICE, 10**9), Payment(BOB, 2**63)]))),
     ]
     key = compute_public_key(SECRET)
     return [(kind, Transaction(CHAIN_ID, key, n, 1000 + n, p, b"\x55" * 64)) for n, (kind, p) in enumerate(payloads)]

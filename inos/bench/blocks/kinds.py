@@ -21,12 +21,14 @@ from inos.consensus.params import Params
 from inos.consensus.queues import START_PART
 from inos.consensus.records import Kind as Queue
 from inos.primitives.matrices import MAX_DEPTH, PANEL_BYTES, StripRow
+from inos.primitives.payments import MAX_PAYMENTS, Payment, pack_payments
 from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     JobMode,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     WithdrawBond,
     compute_challenge_bytes,
@@ -65,6 +67,32 @@ def new_accounts(shop: Workshop) -> Worst:
     shop.harden()
     amount = shop.params.account_fee + 1
     return Worst(shop.order(Transfer(Address(n.to_bytes(20, "big")), amount) for n in range(1, 10**6)))
+
+
+def many_payments(shop: Workshop) -> Worst:
+    """Transfers that each pay as many accounts as they may, all of which exist and are paid once."""
+    groups = _count_many(shop)
+    shop.mine(shop.order(_pay_many(shop, group) for group in range(groups)))
+    shop.harden()
+    return Worst(shop.order(_pay_many(shop, group) for group in range(groups + 1)))
+
+
+def many_new_accounts(shop: Workshop) -> Worst:
+    """Transfers that each make as many accounts as they may."""
+    shop.harden()
+    return Worst(shop.order(_pay_many(shop, group) for group in range(_count_many(shop) + 1)))
+
+
+def _count_many(shop: Workshop) -> int:
+    """Return how many of the longest transfers a block has room for."""
+    return shop.params.max_block_cost_us // (costs.TRANSFER_US + MAX_PAYMENTS * costs.PAYMENT_US)
+
+
+def _pay_many(shop: Workshop, group: int) -> TransferMany:
+    """Return payments to accounts that no other group has."""
+    amount = max(shop.params.job_fee, shop.params.account_fee + 1)
+    numbers = range(1 + group * MAX_PAYMENTS, 1 + (group + 1) * MAX_PAYMENTS)
+    return TransferMany(pack_payments(Payment(Address(n.to_bytes(20, "big")), amount) for n in numbers))
 
 
 def posts(shop: Workshop) -> Worst:
@@ -356,6 +384,8 @@ def _count_voters(params: Params) -> int:
 KINDS: Final = (
     Kind("transfers", transfers),
     Kind("new accounts", new_accounts),
+    Kind("many payments", many_payments),
+    Kind("many new accounts", many_new_accounts),
     Kind("posts", posts),
     Kind("claims", claims, _count_seats),
     Kind("results, checked, small", small_results),

@@ -16,7 +16,16 @@ from inos.cli.common.wallets import (
     to_view,
 )
 from inos.genesis import Network
-from inos.primitives.transactions import Payload, Transaction, Transfer, compute_tx_id, get_sender
+from inos.primitives.payments import compute_total, iterate_payments
+from inos.primitives.transactions import (
+    Payload,
+    Transaction,
+    Transfer,
+    TransferMany,
+    compute_tx_id,
+    get_sender,
+    list_receivers,
+)
 from inos.primitives.units import Address, Nano, format_credits
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
@@ -49,7 +58,8 @@ def send_payload(payload: Payload, question: str, payment: Payment) -> Transacti
 
     wallet, rpc, network = payment.wallet, payment.rpc, payment.wallet.network
     require_same_network(rpc, network)
-    fee = estimate_fee(rpc) if payment.fee is None else parse_amount(payment.fee, "the fee")
+    receivers = len(list_receivers(payload))
+    fee = estimate_fee(rpc, receivers) if payment.fee is None else parse_amount(payment.fee, "the fee")
     key = wallet.unlock() if payment.key is None and wallet.index > 0 else payment.key
     sender = wallet.get_address() if key is None else key.address
     account = get_account(rpc, encode_address(network.hrp, sender))
@@ -59,18 +69,19 @@ def send_payload(payload: Payload, question: str, payment: Payment) -> Transacti
         return client.send_payload(payload, fee_nano=fee)
 
 
-def estimate_fee(rpc: str) -> Nano:
-    """Return the fee that the node advises.
+def estimate_fee(rpc: str, receivers: int = 0) -> Nano:
+    """Return the fee that the node advises for a transaction that pays so many receivers.
 
     Raises:
         CommandError: "bad-response". WalletError: "fee-too-high".
     """
-    answer = call_rpc(rpc, "tx_estimateFee")
+    payments = receivers if receivers > 1 else 0
+    answer = call_rpc(rpc, "tx_estimateFee", {"payments": payments} if payments else {})
     try:
         fee = int(answer["fee"])
     except (KeyError, TypeError, ValueError):
         fail("bad-response", f"the node at {rpc} named no fee", "give one with --fee")
-    return build.check_advised_fee(fee)
+    return build.check_advised_fee(fee, payments)
 
 
 def send_signed(rpc: str, tx: Transaction) -> None:
@@ -112,6 +123,12 @@ def describe_transaction(network: Network, tx: Transaction) -> dict[str, Any]:
     if isinstance(tx.payload, Transfer):
         receiver = encode_address(network.hrp, Address(tx.payload.to))
         shown |= {"to": receiver, "amount": str(tx.payload.amount)}
+    if isinstance(tx.payload, TransferMany):
+        shown["total"] = str(compute_total(tx.payload.payments))
+        shown["payments"] = [
+            {"to": encode_address(network.hrp, to), "amount": str(amount)}
+            for to, amount in iterate_payments(tx.payload.payments)
+        ]
     return shown | {"hex": build.encode_transaction(tx)}
 
 

@@ -1,8 +1,10 @@
-"""`inos wallet`: keys and wallets (`keys`), accounts on the chain (`account`), payments (`send`), voters (`vote`)."""
+"""`inos wallet`: keys and wallets (`keys`), accounts on the chain (`account`), payments (`send`, `send_many`), voters
+(`vote`).
+"""
 
 import typer
 
-from inos.cli.wallet import account, import_key, keys, send, vote
+from inos.cli.wallet import account, import_key, keys, send, send_many, vote
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -22,6 +24,7 @@ app.command()(account.balance)
 app.command()(account.history)
 app.command()(account.transaction)
 app.command()(send.send)
+app.command("send-many")(send_many.send_many)
 app.command()(send.sign)
 app.command()(send.broadcast)
 app.command()(vote.vote)

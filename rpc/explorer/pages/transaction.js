@@ -1,7 +1,7 @@
 // A transaction, in a block or in the pool.
 
 import { call } from "../api.js";
-import { accountLink, blockLink, count, credits, el, facts, jobLink, show } from "../dom.js";
+import { accountLink, blockLink, count, credits, el, facts, jobLink, show, table } from "../dom.js";
 
 export async function showTransaction(main, id) {
   const found = await call("chain_getTransaction", { id });
@@ -24,11 +24,17 @@ export async function showTransaction(main, id) {
       el("pre", { class: "scroll mono" }, JSON.stringify(tx, null, 2))));
 }
 
-const AMOUNTS = new Set(["amount", "reward", "bond", "max_burn"]);
+const AMOUNTS = new Set(["amount", "reward", "bond", "max_burn", "total"]);
+
+const paymentTable = (payments) => table([
+  ["to", (payment) => accountLink(payment.to)],
+  ["credits", (payment) => credits(payment.amount), "number"],
+], payments);
 
 function describe(payload) {
   return Object.entries(payload).map(([name, value]) => {
     const title = name.replaceAll("_", " ");
+    if (name === "payments") return [`payments (${value.length})`, paymentTable(value)];
     if (name === "to") return [title, accountLink(value)];
     if (name === "job") return [title, jobLink(value)];
     if (AMOUNTS.has(name)) return [title, `${credits(value)} credits`];

@@ -4,8 +4,10 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
+from inos.consensus.costs import compute_payments_cost
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
+from inos.primitives.payments import MAX_PAYMENTS, PAYMENT_BYTES
 from inos.primitives.transactions import MAX_TX_BYTES, Transaction, get_sender
 from inos.primitives.units import TxId
 from inos.rpc.errors import make_invalid_param
@@ -54,6 +56,9 @@ class PoolModel(Model):
 
 class FeeParams(Model):
     size: Annotated[int, Field(ge=1, le=MAX_TX_BYTES, description="The bytes of the transaction.")] = TYPICAL_TX_BYTES
+    payments: Annotated[
+        int, Field(ge=0, le=MAX_PAYMENTS, description="The payments of a transfer_many, whose bytes count too.")
+    ] = 0
 
 
 class FeeEstimateModel(Model):
@@ -95,14 +100,15 @@ async def tx_pool(node: NodePort, params: PoolParams) -> PoolModel:
     return PoolModel(count=len(node.mempool), bytes=node.mempool.bytes_used, transactions=listed)
 
 
-@method("tx_estimateFee", examples=(Example("of a typical transaction", {}),))
+@method(
+    "tx_estimateFee",
+    examples=(Example("of a typical transaction", {}), Example("of many payments", {"payments": 200})),
+)
 async def tx_estimate_fee(node: NodePort, params: FeeParams) -> FeeEstimateModel:
-    """Estimate a fee with which a transaction should soon be in a block, and return the burn per ticket."""
-    fee = node.mempool.estimate_fee(params.size)
-    return FeeEstimateModel(
-        fee=str(fee),
-        fee_per_byte=str(-(-fee // params.size)),
-    )
+    """Estimate a fee with which a transaction should soon be in a block."""
+    size = min(MAX_TX_BYTES, params.size + params.payments * PAYMENT_BYTES)
+    fee = node.mempool.estimate_fee(size, compute_payments_cost(params.payments))
+    return FeeEstimateModel(fee=str(fee), fee_per_byte=str(-(-fee // size)))
 
 
 def decode_hex(text: str) -> Transaction:

@@ -6,7 +6,8 @@ import msgspec
 
 from inos.consensus.codes import Code
 from inos.consensus.genesis_state import make_genesis
-from inos.primitives.transactions import JobMode, SubmitResult, Transaction, Transfer
+from inos.primitives.payments import Payment, pack_payments
+from inos.primitives.transactions import JobMode, SubmitResult, Transaction, Transfer, TransferMany
 from inos.primitives.units import Address, Nano
 from support.consensus_lab import ALICE, BOB, GENESIS_TIME, PARAMS, Lab, make_operand, make_post, make_result
 from support.provoked.registry import do, mine, provokes
@@ -53,6 +54,21 @@ def send_nothing() -> None:
 @provokes(Code.AMOUNT_TOO_SMALL)
 def send_a_new_account_no_more_than_its_fee() -> None:
     do(Lab(), ALICE, Transfer(bytes([7]) * 20, PARAMS.account_fee))
+
+
+@provokes(Code.BAD_PAYMENTS)
+def pay_no_whole_number_of_receivers() -> None:
+    do(Lab(), ALICE, TransferMany(pack_payments([Payment(BOB.address, 7)]) + b"\x00"))
+
+
+@provokes(Code.PAYMENTS_NOT_SORTED)
+def pay_one_receiver_twice() -> None:
+    do(Lab(), ALICE, TransferMany(2 * pack_payments([Payment(BOB.address, 7)])))
+
+
+@provokes(Code.PAYMENT_TOO_SMALL)
+def pay_less_than_a_job_fee() -> None:
+    do(Lab(), ALICE, TransferMany(pack_payments([Payment(BOB.address, PARAMS.job_fee - 1)])))
 
 
 @provokes(Code.BAD_ADDRESS)

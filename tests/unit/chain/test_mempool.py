@@ -11,7 +11,8 @@ from inos.consensus.records import Account, account_key
 from inos.consensus.state import StateView
 from inos.primitives.blocks import Block
 from inos.primitives.codec import encode
-from inos.primitives.transactions import Transaction, Transfer, compute_tx_id
+from inos.primitives.payments import Payment, pack_payments
+from inos.primitives.transactions import Transaction, Transfer, TransferMany, compute_tx_id
 from inos.primitives.units import Address, Height
 from support.chain_maker import ALICE, BOB, CAROL, EASY, MINER, Branch, Key, make_post, sign_steadily
 from support.consensus_lab import Records, edit
@@ -130,6 +131,38 @@ def test_balance_must_cover_the_queue(pool: Mempool) -> None:
     add(pool, pay(ALICE, 1, fee=1000, amount=1000), state=state)
     assert refuse(pool, sign_steadily(ALICE, 2, 900, make_post(1, reward=1)), state).code == "insufficient-balance"
     assert refuse(pool, pay(CAROL, 0), state).code == "insufficient-balance"
+
+
+def pay_many(key: Key, nonce: int, fee: int, *amounts: int) -> Transaction:
+    payments = (Payment(Address(bytes(19) + bytes([n])), amount) for n, amount in enumerate(amounts))
+    return sign_steadily(key, nonce, fee, TransferMany(pack_payments(payments)))
+
+
+def test_balance_must_cover_all_payments(pool: Mempool) -> None:
+    state = StateView(Records({account_key(ALICE.address): encode(Account(balance=5000))}))
+    assert refuse(pool, pay_many(ALICE, 0, 1000, 2000, 2001), state).code == "insufficient-balance"
+    add(pool, pay_many(ALICE, 0, 1000, 2000, 2000), state=state)
+    assert refuse(pool, pay(ALICE, 1, fee=1000, amount=1), state).code == "insufficient-balance"
+
+
+def test_many_payments_compete_by_what_they_cost_a_block() -> None:
+    """256 payments cost a block 42 times as much as a transfer, and must pay as much more for the same place."""
+    tight = msgspec.structs.replace(EASY, max_block_bytes=4 << 20, max_block_cost_us=400_000)
+    times = (250 + 256 * 40) / 250
+    for factor, is_first in ((times * 1.01, True), (times * 0.99, False)):
+        pool = Mempool(tight)
+        many = pay_many(ALICE, 0, int(10_000 * factor), *[1] * 256)
+        add(pool, many, pay(BOB, 0, fee=10_000))
+        assert (pool.list_best_first()[0] == compute_tx_id(many)) == is_first
+
+
+def test_the_estimate_of_many_payments_covers_their_cost() -> None:
+    tight = msgspec.structs.replace(EASY, max_block_bytes=4000, max_block_cost_us=4000)
+    pool = Mempool(tight)
+    assert pool.estimate_fee(7300, 10_490) == 7300
+    add(pool, *(pay(ALICE, n, fee=10_000) for n in range(40)))
+    assert pool.estimate_fee(7300) == pytest.approx(pool.estimate_fee(7300, 7300), rel=0.01)
+    assert pool.estimate_fee(7300, 10_490) == pytest.approx(pool.estimate_fee(7300) * 10_490 / 7300, rel=0.01)
 
 
 def test_full_pool_drops_the_cheapest_with_what_follows_it() -> None:

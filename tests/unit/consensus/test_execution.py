@@ -10,8 +10,9 @@ from inos.consensus.state import StateView, compute_reputation, compute_supply
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import RuleViolation, VerdictMissing
-from inos.primitives.transactions import ClaimJob, SubmitResult, Transfer
-from inos.primitives.units import Height, JobId, StateRoot
+from inos.primitives.payments import Payment, pack_payments
+from inos.primitives.transactions import ClaimJob, SubmitResult, Transfer, TransferMany
+from inos.primitives.units import Address, Height, JobId, StateRoot
 from support.consensus_lab import (
     ALICE,
     BOB,
@@ -256,3 +257,48 @@ def test_a_new_account_burns_its_fee_from_the_first_amount(amount: int, code: st
     assert lab.state.get_account(CAROL.address).balance == 10 - 3 + 1
     assert lab.state.get_market().burned == 3
     assert PARAMS.account_fee == 3
+
+
+def pay(*payments: tuple[Address, int]) -> TransferMany:
+    return TransferMany(pack_payments(Payment(*each) for each in payments))
+
+
+def test_many_payments_move_as_so_many_transfers_would() -> None:
+    new = Address(bytes([7]) * 20)
+    payments = [(BOB.address, 10), (new, 9), (ALICE.address, 50), (CAROL.address, 11)]
+    lab, other = Lab(), Lab()
+    executed = lab.mine(lab.sign(ALICE, pay(*payments), fee=4), miner=NOBODY)
+    transfers = [
+        other.sign(ALICE, Transfer(to, amount), fee=4 if number == 0 else 0, ahead=number)
+        for number, (to, amount) in enumerate(payments)
+    ]
+    other.mine(*transfers, miner=NOBODY)
+    for address, _ in payments[:2] + payments[3:]:
+        assert lab.state.get_account(address) == other.state.get_account(address)
+    assert lab.state.get_account(ALICE.address) == Account(nonce=1, balance=1_000_000 - 4 - 30)
+    assert lab.state.get_account(new).balance == 9 - PARAMS.account_fee
+    assert executed.stats.burned == 2 * PARAMS.account_fee
+    assert lab.state.get_market() == other.state.get_market()
+    moved = {entry.address: entry.movements for entry in executed.history if entry.place == 1}
+    assert moved[ALICE.address] == (
+        Movement(Reason.FEE, 4),
+        Movement(Reason.SENT, 80),
+        Movement(Reason.RECEIVED, 50, counterparty=ALICE.address),
+    )
+    assert moved[CAROL.address] == (Movement(Reason.RECEIVED, 8, counterparty=ALICE.address),)
+    assert set(moved) == {ALICE.address, BOB.address, CAROL.address, new}
+
+
+def test_many_payments_happen_together_or_not_at_all() -> None:
+    lab = Lab()
+    lab.params = msgspec.structs.replace(lab.params, account_fee=8)
+    new = Address(bytes([7]) * 20)
+    execution = lab.begin()
+    for payload, code in (
+        (pay((BOB.address, 999_999), (new, 9)), "insufficient-balance"),
+        (pay((BOB.address, 100), (new, 8)), "amount-too-small"),
+    ):
+        assert get_code(lambda: execution.add(lab.sign(ALICE, payload))) == code  # noqa: B023
+    assert execution.finish().stats.fees == 0
+    execution.add(lab.sign(ALICE, pay((BOB.address, 100), (new, 9))))
+    assert execution.finish().stats.burned == 8

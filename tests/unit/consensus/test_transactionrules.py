@@ -9,6 +9,7 @@ from inos.consensus.prices import compute_product_bytes
 from inos.consensus.transactionrules import check_transaction_sanity
 from inos.primitives.bls import get_bls
 from inos.primitives.matrices import MatrixRef
+from inos.primitives.payments import Payment, pack_payments
 from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
@@ -16,8 +17,10 @@ from inos.primitives.transactions import (
     Payload,
     SubmitResult,
     Transfer,
+    TransferMany,
     sign_transaction,
 )
+from inos.primitives.units import Address
 from support.consensus_lab import ALICE, BOB, CHAIN_ID, PARAMS, get_code, make_operand, make_post, make_result
 
 MAX = 2**64 - 1
@@ -33,6 +36,7 @@ def check(payload: Payload, *, chain_id: int = CHAIN_ID, nonce: int = 0, fee: in
     [
         Transfer(BOB.address, 1),
         Transfer(BOB.address, MAX - 1),
+        TransferMany(pack_payments([Payment(BOB.address, 7), Payment(ALICE.address, MAX - 8)])),
         make_post(5),
         make_post(5, claim_window=2),
         make_post(5, claim_window=6),
@@ -99,6 +103,42 @@ def test_amount_and_fee_together_fit_64_bits() -> None:
     assert check(Transfer(BOB.address, MAX), fee=0) == ""
     assert check(Transfer(BOB.address, MAX), fee=1) == "overflow"
     assert check(Transfer(BOB.address, 1), fee=MAX) == "overflow"
+
+
+def pack(*amounts: int) -> bytes:
+    """Return payments to addresses that begin with 0, 1, 2, ..."""
+    return pack_payments(Payment(Address(bytes([n]) + bytes(19)), amount) for n, amount in enumerate(amounts))
+
+
+@pytest.mark.parametrize(
+    ("packed", "code"),
+    [
+        (pack(7), ""),
+        (pack(*range(7, 263)), ""),
+        (pack(MAX - 1), ""),
+        (b"", "bad-payments"),
+        (pack(7)[:-1], "bad-payments"),
+        (pack(7) + b"\x00", "bad-payments"),
+        (pack(*[7] * 256) + b"\xff" * 28, "bad-payments"),
+        (pack(7, 7)[28:] + pack(7), "payments-not-sorted"),
+        (2 * pack(7), "payments-not-sorted"),
+        (pack(7, 8, 7, 0), "zero-amount"),
+        (pack(7, 6), "payment-too-small"),
+        (pack(MAX), "overflow"),  # with the fee of 1
+        (pack(2**63, 2**63), "overflow"),
+        (pack(2**63, 2**63 - 1), "overflow"),
+        (pack(2**63, 2**63 - 2), ""),
+    ],
+)
+def test_payments(packed: bytes, code: str) -> None:
+    assert PARAMS.job_fee == 7
+    assert check(TransferMany(packed)) == code
+
+
+def test_the_least_payment_is_above_nothing_where_jobs_cost_nothing() -> None:
+    tx = sign_transaction(ALICE.secret, CHAIN_ID, 0, 1, TransferMany(pack(0)))
+    free = msgspec.structs.replace(PARAMS, job_fee=0)
+    assert get_code(lambda: check_transaction_sanity(free, tx, get_bls())) == "zero-amount"
 
 
 def test_the_last_nonce_cannot_be_used() -> None:

@@ -25,6 +25,7 @@ from inos.primitives.transactions import (
     RegisterVoter,
     Transaction,
     Transfer,
+    TransferMany,
     UnbondVoter,
     WithdrawBond,
     compute_tx_id,
@@ -100,7 +101,7 @@ class StubNode:
         if method == "tx_estimateFee":
             return answer(models.FeeEstimate, fee=self.fee)
         if method == "tx_send":
-            tx = decode(Transaction, bytes.fromhex(params["hex"]), limit=4096)
+            tx = decode(Transaction, bytes.fromhex(params["hex"]), limit=8192)
             self.sent.append(tx)
             return {"id": compute_tx_id(tx).hex()}
         if method == "state_getHistory" and self.places:
@@ -173,6 +174,9 @@ def node() -> Iterator[StubNode]:
         thread.join()
 
 
+SIGNING = {"create", "restore", "import-key", "send", "send-many", "sign", "vote", "unvote", "withdraw"}
+
+
 class Cli:
     """Runs commands against one wallet directory, with the password in a file."""
 
@@ -189,7 +193,7 @@ class Cli:
 
     def __call__(self, *args: str, input: str | None = None, password: bool = True) -> Any:
         extra = ["--wallet-dir", str(self.directory)] if args[0] not in ("broadcast", "transaction") else []
-        if password and args[0] in ("create", "restore", "import-key", "send", "sign", "vote", "unvote", "withdraw"):
+        if password and args[0] in SIGNING:
             extra += ["--password-file", str(self.password)]
         done = runner.invoke(cli.app, ["wallet", *args, *extra], input=input)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -551,6 +555,53 @@ def test_send_asks_and_takes_no_for_an_answer(run: Cli, node: StubNode) -> None:
     assert node.sent == []
     assert run("send", TO, "1", "--fee", "0.5", "--rpc", node.url, input="y\n").exit_code == 0
     assert node.sent[0].fee == 500_000_000
+
+
+OTHER = encode_address("dinos", Address(b"\x33" * 20))
+
+
+def test_send_many(run: Cli, node: StubNode, tmp_path: Path) -> None:
+    address = run.restore()
+    file = run.write(tmp_path / "payments.csv", f"address,amount\n{OTHER},2\n{TO},1.5\n")
+    node.new_addresses = {OTHER}
+    done = run("send-many", str(file), "--rpc", node.url, input="y\n")
+    assert done.exit_code == 0, done.output
+    assert "Send 3.5 credits to 2 addresses? 1 of them are new: 0.0001 credits" in done.stderr
+    assert "The fee is 0.000001." in done.stderr
+    assert ("tx_estimateFee", {"payments": 2}) in node.calls
+    (tx,) = node.sent
+    assert is_transaction_signed(tx)
+    packed = b"\x22" * 20 + (1_500_000_000).to_bytes(8, "big") + b"\x33" * 20 + (2_000_000_000).to_bytes(8, "big")
+    assert (tx.nonce, tx.fee, tx.payload) == (3, 1000, TransferMany(packed))
+    shown = json.loads(run("send-many", str(file), "--rpc", node.url, "--yes", "--json").stdout)
+    assert (shown["from"], shown["total"], shown["account_fees"]) == (address, "3500000000", "100000")
+    assert shown["payments"] == [{"to": TO, "amount": "1500000000"}, {"to": OTHER, "amount": "2000000000"}]
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (f"{TO},1\n{OTHER},x\n", "bad-payments-file"),
+        (f"{TO},1\n{TO},1\n", "bad-payments-file"),
+        (f"{TO},5\n{OTHER},5\n", "insufficient-balance"),  # the fee is missing
+        (f"{encode_address('tinos', Address(bytes(20)))},1\n", "bad-payments-file"),
+    ],
+)
+def test_payments_are_checked_before_anything_is_signed(
+    lines: str, code: str, run: Cli, node: StubNode, tmp_path: Path
+) -> None:
+    run.restore()
+    run.password.unlink()
+    file = run.write(tmp_path / "payments.csv", lines)
+    assert run.fails("send-many", str(file), "--rpc", node.url, "--yes") == code
+    assert node.sent == []
+
+
+def test_many_payments_are_not_sent_after_a_no(run: Cli, node: StubNode, tmp_path: Path) -> None:
+    run.restore()
+    file = run.write(tmp_path / "payments.csv", f"{TO},1\n")
+    assert run.fails("send-many", str(file), "--rpc", node.url, input="n\n") == "not-confirmed"
+    assert node.sent == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import inos
 from inos.client.errors import ClientError, RemoteError
 from inos.primitives.errors import RuleViolation
+from inos.primitives.units import Address
 from inos.rpc import RpcServer
 from inos.wallet.addresses import encode_address
 from inos.wallet.errors import WalletError
@@ -85,6 +86,45 @@ async def test_a_transfer(client: inos.Client, node: FakeNode) -> None:
         0,
         "1500000000",
     )
+
+
+async def test_many_payments_in_one_transaction(client: inos.Client, node: FakeNode) -> None:
+    others = [encode_address("dinos", Address(bytes([n]) * 20)) for n in range(256)]
+    sent = await client.transfer_many([(BOB_TEXT, "1.5"), (others[0], 0.25)])
+    in_nano = await client.transfer_many(payments_nano=[(to, 2_000_000) for to in reversed(others)])
+    node.mine()
+    found = await client.transaction(sent)
+    assert (found.status, found.tx.kind, found.tx.payload["total"]) == ("included", "transfer_many", "1750000000")
+    assert {(each["to"], each["amount"]) for each in found.tx.payload["payments"]} == {
+        (BOB_TEXT, "1500000000"),
+        (others[0], "250000000"),
+    }
+    assert (await client.account(others[0])).balance == 250_000_000 - 100_000 + 2_000_000
+    assert (await client.account(others[9])).balance == 2_000_000 - 100_000
+    assert (await client.transaction(in_nano)).tx.size < 256 * 28 + 140
+    history = await client.history(others[9])
+    assert [(entry.kind, entry.balance) for entry in history.entries] == [("transfer_many", 1_900_000)]
+
+
+@pytest.mark.parametrize(
+    ("payments", "code"),
+    [
+        ([], "bad-payments"),
+        ([(BOB_TEXT, 1), (BOB_TEXT, 1)], "bad-payments"),
+        ([(BOB_TEXT, "0.000999999")], "bad-amount"),
+        ([("bob", 1)], "not-an-address"),
+        ([(BOB_TEXT, 11)], "insufficient-balance"),
+    ],
+)
+async def test_payments_that_are_not_signed(
+    client: inos.Client, node: FakeNode, payments: list[tuple[str, str | int]], code: str
+) -> None:
+    with pytest.raises(WalletError) as caught:
+        await client.transfer_many(payments)
+    assert caught.value.code == code
+    assert len(node.mempool) == 0
+    with pytest.raises(ClientError, match="payments"):
+        await client.transfer_many()
 
 
 async def test_many_transfers_at_once_take_different_nonces(client: inos.Client, node: FakeNode) -> None:

@@ -112,7 +112,7 @@ async def test_a_mapped_file_that_changes_is_not_blamed_on_the_worker(
 async def test_advice_of_the_node_is_followed_up_to_a_ceiling(
     client: inos.Client, node: FakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node.mempool, "estimate_fee", lambda size=None: build.MAX_ADVISED_FEE + 1)
+    monkeypatch.setattr(node.mempool, "estimate_fee", lambda size, cost_us: build.MAX_ADVISED_FEE + 1)
     to = await client.get_address()
     asked = (
         lambda: client.transfer(to, "1"),

@@ -7,8 +7,9 @@ import aiohttp
 import numpy as np
 
 from inos.primitives.blocks import compute_block_id
+from inos.primitives.payments import Payment, pack_payments
 from inos.primitives.signatures import compute_address, compute_public_key
-from inos.primitives.transactions import ClaimJob, JobMode, PostJob, Transfer, sign_transaction
+from inos.primitives.transactions import ClaimJob, JobMode, PostJob, Transfer, TransferMany, sign_transaction
 from inos.primitives.units import Address, Nano
 from inos.rpc import RpcServer
 from inos.wallet.addresses import encode_address
@@ -113,6 +114,18 @@ async def test_transactions_of_an_account_are_reported_in_pool_and_block(node: F
     await caller.ask("subscribe", topic="transactions", address=stranger)
     await node.transactions.send(pay(node, 6))
     assert (await caller.receive())["subscription"] != "s3"
+
+
+async def test_an_account_hears_of_one_payment_among_many(node: FakeNode, caller: RpcSocket) -> None:
+    await caller.ask("subscribe", topic="transactions", address=spell(node, WORKER.address))
+    payments = [Payment(Address(bytes([n]) * 20), 10**6 + n) for n in range(5)] + [Payment(WORKER.address, 10**7)]
+    payload = TransferMany(pack_payments(payments))
+    tx_id = await node.transactions.send(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, payload))
+    pending = (await caller.receive())["data"]
+    assert (pending["event"], pending["tx"]["id"], pending["tx"]["kind"]) == ("pending", tx_id.hex(), "transfer_many")
+    node.mine(ALICE.address)
+    entry = (await caller.receive())["data"]["entry"]
+    assert (entry["id"], entry["balance"], entry["kind"]) == (tx_id.hex(), "10000000", "transfer_many")
 
 
 async def test_a_job_is_reported_from_posting_to_payment(node: FakeNode, caller: RpcSocket) -> None:

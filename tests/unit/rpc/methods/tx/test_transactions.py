@@ -25,3 +25,5 @@ async def test_bad_transactions_are_refused(ask: Ask, node: FakeNode) -> None:
 
 async def test_fees(ask: Ask) -> None:
     assert await ask("tx_estimateFee") == {"fee": "1000", "fee_per_byte": "2"}
+    assert await ask("tx_estimateFee", size=140, payments=256) == {"fee": "1000", "fee_per_byte": "1"}
+    assert (await ask("tx_estimateFee", payments=257))["code"] == -32602
