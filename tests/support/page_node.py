@@ -59,6 +59,9 @@ class PageNode:
         self.refusal: Refused | None = None
         self._fillers: dict[int, Filler] = {}
         self.header = HEADER
+        self.win_target = WIN_TARGET
+        self._wins: list[int] = []
+        """Templates of which a win was told that is no share."""
         self._connections = 0
         self._operands: dict[Filler, tuple[Operand, Operand]] = {}
         self._templates: dict[int, WorkHeader] = {}
@@ -75,7 +78,7 @@ class PageNode:
 
     async def say_template(self, number: int, header: WorkHeader) -> None:
         self._templates[number] = header
-        await self.say(NewTemplate(number, header, WIN_TARGET.to_bytes(32, "big")))
+        await self.say(NewTemplate(number, header, self.win_target.to_bytes(32, "big")))
 
     async def say_filler(self, number: int, filler: Filler) -> None:
         self._fillers[number] = filler
@@ -117,6 +120,7 @@ class PageNode:
                     return
                 await self.say(Welcome(VERSION, "devnet", HRP, bytes(32), POOL, self._prefix, 0, None))
                 self._templates.clear()
+                self._wins.clear()
                 await self.say_template(1, self.header)
                 await self.say_filler(1, FILLER)
             case Result():
@@ -141,7 +145,9 @@ class PageNode:
         if digest != share.digest:
             self.problems.append(f"{share} has the digest {digest.hex()}")
         if int.from_bytes(digest, "big") > SHARE_TARGET:
-            self.problems.append(f"{share} is no share")
+            if int.from_bytes(digest, "big") > self.win_target or result.template in self._wins:
+                self.problems.append(f"{share} is neither a share nor the first win of template {result.template}")
+            self._wins.append(result.template)
         if share.nonce >> 32 != self._prefix:
             self.problems.append(f"{share} has a foreign prefix")
         if (share.nonce, share.i, share.j, share.p) in seen:

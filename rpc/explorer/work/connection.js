@@ -1,6 +1,6 @@
 // The connection of a page to its node's path /work: it connects again by itself, and hands results over in time.
 
-import { areEqual } from "../bytes.js";
+import { areEqual, toBigInt } from "../bytes.js";
 import { makeDeclined, makeHello, makeMeasured, makeResult, MAX_SHARES, readMessage, VERSION } from "./messages.js";
 
 const RETRY_S = [1, 2, 4, 8, 16, 32, 60];
@@ -10,7 +10,7 @@ const MEASURE_MS = 30_000;
 const STATES = { none: "stopped", opening: "connecting …", open: "working" };
 
 // `listener` has the functions onState(text, isBad), onWelcome(welcome), onTemplate(template), onAssignment(assignment),
-// onTotals(totals, counted) and onClosed().
+// onCancelled(), onTotals(totals, counted) and onClosed().
 export class Connection {
   constructor({ identity, address, threads, backend, listener }) {
     Object.assign(this, { identity, address, threads, backend, listener });
@@ -47,6 +47,8 @@ export class Connection {
     this.timers.forEach(clearInterval);
     this.timers = [];
     this.results = [];
+    this.targets = new Map(); // of shares, by assignment
+    this.won = new Set(); // templates of which a win was told
     this.welcome = null;
     this.refusal = null;
   }
@@ -93,8 +95,14 @@ export class Connection {
         this.listener.onTemplate({ ...message, prefix: this.welcome.prefix });
         break;
       case "assignment":
-        if (message.filler) this.listener.onAssignment(message);
-        else this.socket.send(makeDeclined(message.number, "a page takes fillers only"));
+        if (message.filler) {
+          this.targets.set(message.number, toBigInt(message.target));
+          this.filler = message.number;
+          this.listener.onAssignment(message);
+        } else this.socket.send(makeDeclined(message.number, "a page takes fillers only"));
+        break;
+      case "cancelled": // A piece that was declined may be cancelled too.
+        if (message.assignment === this.filler) this.listener.onCancelled();
         break;
       case "ack":
         this.listener.onTotals(message.totals, message.counted);
@@ -102,7 +110,8 @@ export class Connection {
       case "refused":
         this.refusal = message;
         break;
-      default: // A piece that was declined may be cancelled too.
+      default:
+        throw new Error(`it is ${message.kind}`);
     }
   }
 
@@ -117,7 +126,15 @@ export class Connection {
     let last = this.results.find((one) => one.template === template && one.assignment === assignment);
     if (!last) this.results.push((last = { template, assignment, drawn: 0, shares: [] }));
     last.drawn += drawn;
-    last.shares.push(...shares);
+    last.shares.push(...shares.filter((share) => this.isWanted(share, assignment, template)));
+  }
+
+  // A node wants to know all shares, and of tickets that win but are no shares the first of each template.
+  isWanted({ digest }, assignment, template) {
+    if (toBigInt(digest) <= this.targets.get(assignment)) return true;
+    if (this.won.has(template)) return false;
+    this.won.add(template);
+    return true;
   }
 
   // Sends one Result: that of an earlier template or assignment first, the newest if it has shares or is due.
@@ -131,7 +148,7 @@ export class Connection {
     }
     if (performance.now() - this.measuredAt > MEASURE_MS && this.speed > 0) {
       this.measuredAt = performance.now();
-      this.send(makeMeasured(Math.round(this.speed)));
+      this.send(makeMeasured(this.speed));
     }
   }
 

@@ -63,8 +63,10 @@ export class Crew {
     this.tell(this.template);
   }
 
-  setAssignment({ number, target, filler }) {
-    this.assignment = { kind: "assignment", number, target, filler };
+  // Null lets all threads wait for the next one.
+  setAssignment(assignment) {
+    if (assignment === null) this.assignment = { kind: "assignment", filler: null };
+    else this.assignment = { kind: "assignment", number: assignment.number, target: assignment.target, filler: assignment.filler };
     this.tell(this.assignment);
   }
 

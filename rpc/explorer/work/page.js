@@ -103,12 +103,19 @@ const listener = {
     crew?.setTemplate(message);
     showFacts();
   },
-  onAssignment: (message) => crew?.setAssignment(message),
+  onAssignment(message) {
+    crew?.setAssignment(message);
+    setState("working");
+  },
   onTotals(totals, now) {
     counted += BigInt(now);
     $("shares").textContent = count(counted);
     show($("unpaid"), roughCredits(totals.unpaid));
     show($("paid"), roughCredits(totals.paid));
+  },
+  onCancelled() {
+    crew?.setAssignment(null);
+    setState("waiting: the node has no work now");
   },
   onClosed: () => crew?.pause(),
 };
@@ -218,5 +225,5 @@ $("start").addEventListener("click", onButton);
 document.addEventListener("visibilitychange", onVisibility);
 addEventListener("pagehide", () => stop());
 setInterval(showNumbers, SHOW_MS);
-setInterval(() => { if (connection && crew) connection.speed = crew.getRate(); }, SPEED_MS);
+setInterval(() => { if (connection && crew) connection.speed = Math.round(crew.getRate()); }, SPEED_MS);
 load().catch((error) => setState(`the page could not be prepared: ${error.message}`, true));

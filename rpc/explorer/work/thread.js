@@ -31,9 +31,9 @@ const HANDLERS = {
     template = said;
     count = 0;
   },
-  // {number, target, filler}
+  // {number, target, filler}; without a filler there is nothing to do now.
   assignment(said) {
-    assignment = said;
+    assignment = said.filler === null ? null : said;
   },
   idle() {
     template = assignment = null;
