@@ -1,5 +1,6 @@
 """Stores the matrices a node holds, and those it receives."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -173,6 +174,19 @@ class MatrixStore:
             raise InvalidMatrix("not-bytes", f"matrix {matrix.hex()} is no file, but {info.rows} x {info.cols} numbers")
         found = self.get(matrix)
         return None if found is None else found.tobytes()
+
+    def open_file(self, matrix: MatrixId) -> tuple[int, MatrixInfo] | None:
+        """Return a descriptor of a complete matrix's file, which the caller closes, and what it holds; None if it is
+        not here. What is read through it is not checked."""
+        with self._inventory.keep_busy(matrix):
+            info = self._inventory.whole.get(matrix)
+            if info is None:
+                return None
+            try:
+                return os.open(self._inventory.get_path(matrix), os.O_RDONLY | os.O_CLOEXEC), info
+            except OSError:
+                self.set_damaged(matrix)
+                return None
 
     def get_strips(self, matrix: MatrixId, first: int, count: int) -> list[tuple[bytes, tuple[Hash, ...]]]:
         """Return strips [first, first + count) of a complete matrix with their paths; fewer at its end, none if

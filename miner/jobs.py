@@ -350,7 +350,7 @@ class JobManager:
             fee=fee,
             claims_left=limit - account.open_claims - len(waiting),
             backlog=Tickets(sum(run.work.tickets_left for run in self.runs.values())),
-            rate=self._stats.speed,
+            rate=self._stats.total_speed,
         )
 
     async def _fetch(self, offer: Offer) -> Product | Computation:

@@ -19,10 +19,11 @@ from inos.miner.job_run import JobRun
 from inos.miner.jobs import JobManager
 from inos.miner.lottery import Draw, Lottery
 from inos.miner.payout import Payout
-from inos.miner.ports import NodePort
+from inos.miner.ports import NodePort, WorkersPort
 from inos.miner.product import Product
 from inos.miner.program_products import ProgramProducts
 from inos.miner.settings import MinerSettings, Purpose, check_settings
+from inos.miner.split import OWN, SplitProduct
 from inos.miner.stats import MinerState, MinerStats, MinerStatus
 from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.errors import InosError
@@ -35,6 +36,8 @@ log: Final = structlog.get_logger("miner")
 FIRST_SLICE_TICKETS: Final = 64
 """A slice has this size until the speed of the machine is known."""
 IDLE_S: Final = 0.5
+WAIT_S: Final = 0.25
+"""While workers have the rest of a product, the miner looks this often whether one of them is late."""
 RETRY_S: Final = 1.0
 """The miner pauses this long after a template could not be made."""
 
@@ -47,22 +50,31 @@ class Miner:
         settings: the beneficiary, the kind of work, and the limits.
         random: draws filler operands and the first nonce.
         mine: replaces inos.work.mine_strips in tests.
+        workers: multiply parts of the miner's products, and fillers of their own.
 
     Raises:
         InosError: the settings contradict each other (see check_settings).
     """
 
     def __init__(
-        self, node: NodePort, settings: MinerSettings, random: np.random.Generator, mine: MineStrips | None = None
+        self,
+        node: NodePort,
+        settings: MinerSettings,
+        random: np.random.Generator,
+        mine: MineStrips | None = None,
+        workers: WorkersPort | None = None,
     ) -> None:
         check_settings(settings)
         self._node = node
         self._settings = settings
         self._random = random
+        self._workers = workers
         self._stats = MinerStats()
         self._engine = Engine(settings.backend, settings.threads, mine)
         self._throttle = Throttle(settings.filler_rate)
-        self._filler: Product | None = None
+        self._filler: SplitProduct | None = None
+        self._shared: tuple[JobRun, SplitProduct] | None = None
+        """The job that the miner and its workers multiply."""
         self._draw: Draw | None = None
         self._is_slice_large = False
         self._program_stop = threading.Event()
@@ -87,6 +99,8 @@ class Miner:
         self._enabled.set()
         if self._jobs is not None:
             self._jobs.is_taking = True
+        if self._workers is not None:
+            self._workers.set_active(True)
 
     def stop(self) -> None:
         """Pause. The slice in progress is given up; rows that are complete are kept."""
@@ -95,6 +109,9 @@ class Miner:
         self._program_stop.set()
         if self._jobs is not None:
             self._jobs.is_taking = False
+        self._shared = None
+        if self._workers is not None:
+            self._workers.set_active(False)
 
     def get_status(self) -> MinerStatus:
         """Return the counts as they are now."""
@@ -163,10 +180,11 @@ class Miner:
                 self._set_state(MinerState.STOPPED)
                 await self._enabled.wait()
             run = self._jobs.get_work() if self._jobs is not None else None
+            split = self._share(run)
             try:
                 if run is not None:
-                    await self._mine_job(run)
-                elif self._settings.purpose is Purpose.JOBS:
+                    await self._mine_job(run, split)
+                elif self._settings.purpose is Purpose.JOBS or not self._settings.has_engine:
                     self._set_state(MinerState.IDLE)
                     await self._wait_for_work(IDLE_S)
                 else:
@@ -176,12 +194,26 @@ class Miner:
                 log.warning("slice failed", code=error.code, error=error.message)
                 await asyncio.sleep(RETRY_S)
 
-    async def _mine_job(self, run: JobRun) -> None:
+    def _share(self, run: JobRun | None) -> SplitProduct | None:
+        """Offer the product of this job to the workers, and return it; take back any other."""
+        shared = self._shared
+        if run is None or not isinstance(run.work, Product):
+            shared = None
+        elif shared is None or shared[0] is not run:
+            shared = run, SplitProduct(run.work, run.id, self._stats, self._node.clock)
+        split = None if shared is None else shared[1]
+        if self._workers is not None:
+            self._stats.workers_speed = self._workers.speed
+            self._workers.offer(split)
+        self._shared = shared
+        return split
+
+    async def _mine_job(self, run: JobRun, split: SplitProduct | None) -> None:
         self._set_state(MinerState.JOB, run)
         if isinstance(run.work, Computation):
             await self._mine_program(run.id, run.work)
-        else:
-            await self._mine_slice(run.work, self._slice_tickets(), is_job=True)
+        elif split is not None:
+            await self._mine_slice(split, self._slice_tickets(), is_job=True)
         if run.work.is_complete and self._jobs is not None:
             self._jobs.wake()
 
@@ -237,26 +269,39 @@ class Miner:
             await self._wait_for_work(pause)
             return
         if self._filler is None:
-            self._filler = await asyncio.to_thread(make_filler, self._settings, self._random)
+            self._filler = self._split(await asyncio.to_thread(make_filler, self._settings, self._random))
         started = self._node.clock.monotonic()
         tickets = await self._mine_slice(self._filler, self._throttle.limit(self._slice_tickets()), is_job=False)
         self._throttle.spend(tickets, started)
-        if self._filler.is_complete:
-            self._filler.rewind()
+        if self._filler.product.is_complete:
+            self._filler.product.rewind()
+            self._filler = self._split(self._filler.product)
 
-    async def _mine_slice(self, product: Product, tickets: int, *, is_job: bool) -> int:
-        """Multiply one slice under a new draw, and return its tickets; 0 if a new tip stopped it."""
+    def _split(self, filler: Product) -> SplitProduct:
+        return SplitProduct(filler, None, self._stats, self._node.clock)
+
+    async def _mine_slice(self, split: SplitProduct, tickets: int, *, is_job: bool) -> int:
+        """Multiply one slice under a new draw, and return its tickets; 0 if a new tip stopped it, or if workers have
+        all that is left."""
+        if not self._settings.has_engine or split.is_taken:
+            await split.wait(WAIT_S)
+            return 0
         draw = self._draw = await self._lottery.draw()
-        self._is_slice_large = product.file is not None
-        first, last = product.plan(tickets)
+        self._is_slice_large = split.product.file is not None
+        part = split.take(OWN, tickets, self._stats.speed, self._stats.total_speed)
+        if part is None:
+            return 0
+        try:
+            return await self._mine_part(split, part, draw, is_job=is_job)
+        finally:
+            split.give_back(OWN, *part)
+
+    async def _mine_part(self, split: SplitProduct, part: tuple[int, int], draw: Draw, *, is_job: bool) -> int:
         started = self._node.clock.monotonic()
-        mined = await self._engine.mine(product.x, product.w, draw.anchor, draw.target, first, last)
+        mined = await self._engine.mine(split.x, split.w, draw.anchor, draw.target, *part)
         if not mined.is_complete or mined.product is None:
             return 0
-        if product.file is None:
-            product.keep(first, last, mined.product)
-        else:
-            await asyncio.to_thread(product.keep, first, last, mined.product)
+        await split.finish(OWN, *part, mined.product)
         now = self._node.clock.monotonic()
         self._stats.count_slice(mined.tickets, now - started, self._node.clock.monotonic(), is_job=is_job)
         if mined.wins:

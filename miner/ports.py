@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from inos.primitives.clock import Clock
 from inos.primitives.matrices import MatrixRef, Witness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import Address, BlockId, JobId, MatrixId, Nano, TxId
+
+if TYPE_CHECKING:
+    from inos.miner.split import SplitProduct
 
 
 class RowFile(Protocol):
@@ -189,6 +192,20 @@ class EventsPort(Protocol):
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
         """Enter an async iterator over inos.core.events; it is bounded, and the newest tip always arrives."""
+
+
+class WorkersPort(Protocol):
+    """Multiplies for the miner outside of its process; inos.workers.server.WorkerService satisfies it."""
+
+    @property
+    def speed(self) -> float:
+        """Return the tickets per second of all workers."""
+
+    def offer(self, source: "SplitProduct | None") -> None:
+        """Give workers parts of this product from now on, and of no other."""
+
+    def set_active(self, is_active: bool) -> None:
+        """Let workers be idle, or work again."""
 
 
 class NodePort(Protocol):

@@ -72,8 +72,14 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     fetch_timeout_s: float = 20.0
     backend: str = "auto"
     threads: int | None = None
+    """0 if only workers multiply."""
     engine: str | None = None
     """The address of a cluster that multiplies in place of this machine, such as ray://HEAD:10001."""
+
+    @property
+    def has_engine(self) -> bool:
+        """The miner multiplies in its own process if this is True."""
+        return self.threads != 0
 
     @property
     def is_claiming(self) -> bool:

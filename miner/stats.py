@@ -64,6 +64,8 @@ class MinerStats:
         self.jobs_taken = 0
         self.jobs_taken_held = 0
         self.last_error = ""
+        self.workers_speed = 0.0
+        """Tickets per second of workers, beside the miner's own."""
         self._slices: deque[tuple[float, int]] = deque(maxlen=MAX_SLICES)
         self._speed = 0.0
 
@@ -71,6 +73,11 @@ class MinerStats:
     def speed(self) -> float:
         """Return the smoothed tickets per second while multiplying; 0 before the first slice."""
         return self._speed
+
+    @property
+    def total_speed(self) -> float:
+        """Return the tickets per second of the miner and its workers; 0 while neither is known."""
+        return self._speed + self.workers_speed
 
     def count_slice(self, tickets: int, seconds: float, now: float, *, is_job: bool) -> None:
         """Count a complete slice that took `seconds` and ended at monotonic `now`."""

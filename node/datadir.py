@@ -7,8 +7,9 @@ states and indices (LevelDB) matrices/      matrices by id network/       what i
 anchors, bans pool           the mempool's transactions, kept over a restart node.key       the node's X25519 secret
 (made once, 0600) voter.key      what the node's BLS key is made from, hex (made once, 0600) voter.journal  what that
 key has signed worker.key     the mining key the node made itself, hex (made once, 0600) rpc.token      bearer token
-of the protected RPC methods node.json      pid and addresses while the node is ready config.toml    settings, if
-there are any
+of the protected RPC methods fleet.token    what the node's own workers show
+fleet.sock     where workers on this machine open matrices node.json      pid and addresses while the node is ready
+config.toml    settings, if there are any
 """
 
 import contextlib
@@ -83,6 +84,14 @@ class DataDir:
     @property
     def voter_journal(self) -> Path:
         return self.path / "voter.journal"
+
+    @property
+    def fleet_token(self) -> Path:
+        return self.path / "fleet.token"
+
+    @property
+    def fleet_socket(self) -> Path:
+        return self.path / "fleet.sock"
 
     @property
     def rpc_token(self) -> Path:

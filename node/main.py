@@ -79,6 +79,8 @@ def describe(node: Node) -> str:
         elif status.worker != status.beneficiary:
             worker = encode_address(hrp, status.worker)
             lines.append(f"           jobs are claimed by {worker}, which passes its earnings on")
+        token = node.settings.data_dir / "fleet.token"
+        lines.append(f"  workers  join by: inos worker --join {node.rpc.url} --token-file {token}")
     return "\n".join(lines)
 
 

@@ -107,7 +107,8 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         core = await start.start_core(network, _compute_awaited_height(settings, net, network))
         p2p = await start.start_network(core, net, identity)
         work.set_mining_priority(work.MiningPriority(settings.miner_priority))
-        miner = await start.start_miner(core, miner_settings)
+        workers = start.start_workers(core, miner_settings)
+        miner = await start.start_miner(core, miner_settings, workers)
         account = None if miner_settings is None else miner_settings.key
         watcher = start.start_watcher(core, watch_key)
         voter = start.start_voter(core, account)
@@ -128,6 +129,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
             core,
             p2p,
             miner=miner,
+            workers=workers,
             watcher=watcher,
             voter=voter,
             monitor=monitor,
@@ -138,7 +140,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         metrics, metrics_url = None, None
         if settings.metrics is not None:
             metrics, metrics_url = await start.start_metrics(services, *split_endpoint(settings.metrics))
-        rpc = await start.start_rpc(services, metrics)
+        rpc = await start.start_rpc(services, metrics, workers)
         node = Node(settings, core, p2p, miner, rpc, stop, metrics_url, net)
         stack.callback(partial(data.ready.unlink, missing_ok=True))
         _write_ready(data, node)

@@ -22,6 +22,7 @@ from inos.network.service import NetworkService
 from inos.node.snapshots import SnapshotService
 from inos.primitives.units import BlockId, NodeId
 from inos.rpc import HealthChecks
+from inos.workers.server import WorkerService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class NodeServices:
     past_states: PastStates
     p2p: NetworkService
     miner: Miner | None
+    workers: WorkerService | None
     watcher: Watcher | None
     voter: Voter | None
     monitor: NodeMonitor
@@ -56,6 +58,7 @@ def make_services(
     p2p: NetworkService,
     *,
     miner: Miner | None,
+    workers: WorkerService | None,
     watcher: Watcher | None,
     voter: Voter | None,
     monitor: NodeMonitor,
@@ -79,6 +82,7 @@ def make_services(
         past_states=core.past_states,
         p2p=p2p,
         miner=miner,
+        workers=workers,
         watcher=watcher,
         voter=voter,
         monitor=monitor,

@@ -118,7 +118,8 @@ class NodeSettings(BaseSettings):
     filler_rows: Annotated[int, Field(ge=16, le=65_536)] = 1024
     filler_depth: Annotated[int, Field(ge=1, le=65_536)] = 1024
     backend: str = "auto"
-    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    threads: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """Threads of the miner; 0 lets only workers multiply, and by default there is one for each processor."""
     engine: str | None = None
     """The miner multiplies on the Ray cluster at ray://HEAD:10001, and by default on this machine."""
     miner_priority: Literal["idle", "low", "normal"] = "low"

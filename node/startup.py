@@ -24,7 +24,7 @@ from inos.core.verification.results import StoredResults
 from inos.core.verification.signatures import RememberedSignatures
 from inos.genesis import Network
 from inos.mesh.store import MatrixStore
-from inos.miner import Miner, MinerSettings
+from inos.miner import Miner, MinerSettings, Purpose
 from inos.miner.engine import MineStrips
 from inos.network.identity import NodeIdentity
 from inos.network.service import NetworkService
@@ -41,6 +41,8 @@ from inos.primitives.bls import get_bls
 from inos.primitives.clock import Clock
 from inos.primitives.units import Address
 from inos.rpc import Metrics, MetricsServer, NodePort, RpcServer, RpcSettings
+from inos.rpc.server.token import load_or_create_token
+from inos.workers.server import WorkerService, WorkerSettings
 
 log: Final = structlog.get_logger("node")
 
@@ -103,7 +105,24 @@ class Startup:
         self._stop_at_exit("network", network.stop)
         return network
 
-    async def start_miner(self, core: NodeCore, settings: MinerSettings | None) -> Miner | None:
+    def start_workers(self, core: NodeCore, settings: MinerSettings | None) -> WorkerService | None:
+        """Let workers multiply for the miner, if the node mines."""
+        if settings is None:
+            return None
+        token = load_or_create_token(self._data.fleet_token)
+        served = WorkerSettings(
+            beneficiary=settings.beneficiary,
+            token=bytes.fromhex(token),
+            has_fillers=settings.purpose is not Purpose.JOBS,
+            socket_path=self._data.fleet_socket,
+        )
+        workers = WorkerService(core, served, _make_random(), files=core.matrices.store)
+        self._run("workers", workers.run())
+        return workers
+
+    async def start_miner(
+        self, core: NodeCore, settings: MinerSettings | None, workers: WorkerService | None
+    ) -> Miner | None:
         """Mine, if the settings name an address to mine for.
 
         Raises:
@@ -112,7 +131,7 @@ class Startup:
         if settings is None:
             return None
         mine = None if settings.engine is None else await self._open_cluster(settings.engine)
-        miner = Miner(core, settings, np.random.default_rng(random.SystemRandom().getrandbits(128)), mine)
+        miner = Miner(core, settings, _make_random(), mine, workers)
         if not settings.is_claiming:
             log.info("mining draws lottery tickets only, and takes no paid jobs")
         miner.start()
@@ -177,7 +196,7 @@ class Startup:
         await server.start()
         return metrics, server.url
 
-    async def start_rpc(self, services: NodePort, metrics: Metrics | None) -> RpcServer:
+    async def start_rpc(self, services: NodePort, metrics: Metrics | None, workers: WorkerService | None) -> RpcServer:
         """Serve JSON-RPC."""
         settings = self._settings
         server = RpcServer(
@@ -191,6 +210,7 @@ class Startup:
                 has_explorer=settings.explorer,
             ),
             observe=None if metrics is None else metrics.observe_call,
+            workers=workers,
         )
         self._stop_at_exit("rpc", server.stop)
         await server.start()
@@ -202,6 +222,11 @@ class Startup:
 
     def _stop_at_exit(self, name: str, stop: Callable[[], Awaitable[None]]) -> None:
         self._stack.push_async_callback(_stop, name, stop)
+
+
+def _make_random() -> np.random.Generator:
+    """Return a generator that nobody can predict the start of."""
+    return np.random.default_rng(random.SystemRandom().getrandbits(128))
 
 
 async def _stop(name: str, stop: Callable[[], Awaitable[None]]) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from inos.primitives.errors import InosError
 from inos.primitives.hashing import Context, compute_hash, compute_stream
 from inos.primitives.units import HASH_BYTES, Hash
-from inos.work.backends.native.check import check_natively
+from inos.work.backends.native.check import NativeCheck, check_natively
 from inos.work.strips import InvalidMatrix, get_dtype
 
 VECTORS: Final = 16
@@ -51,6 +51,29 @@ def freivalds(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], seed: bytes) ->
     return _check(x, w, y, vectors) if known is None else known
 
 
+class BlockCheck:
+    """The same check for any blocks of rows of one product, with W in memory. Several threads may call `check`.
+
+    Args:
+        w: int8, n x k.
+        seed: 32 bytes that the maker of Y does not know.
+    """
+
+    def __init__(self, w: NDArray[np.int8], seed: bytes) -> None:
+        stream = compute_stream(seed, "vectors", VECTORS * len(w))
+        self._vectors = np.frombuffer(stream, dtype=np.uint8).reshape(-1, VECTORS)
+        is_native = NativeCheck.is_available()
+        self._native = NativeCheck(w, self._vectors) if is_native else None
+        self._projected = None if is_native else _project(w, self._vectors)
+
+    def check(self, x: NDArray[np.int8], y: NDArray[np.int32]) -> bool:
+        """Return True if the given rows of Y are those of X, equally many, by W transposed."""
+        if self._native is not None:
+            return self._native.check(x, np.ascontiguousarray(y))
+        assert self._projected is not None  # One of both is made.
+        return _compare(x, self._projected, y, self._vectors)
+
+
 class RowCheck:
     """The same check a few rows at a time, for matrices that are larger than memory. It names the rows that are wrong.
 
@@ -82,7 +105,10 @@ class RowCheck:
 
 def _check(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], vectors: NDArray[np.uint8]) -> bool:
     """Check in numpy, as the reference."""
-    projected = _project(w, vectors)
+    return _compare(x, _project(w, vectors), y, vectors)
+
+
+def _compare(x: NDArray[Any], projected: NDArray[np.int64], y: NDArray[Any], vectors: NDArray[np.uint8]) -> bool:
     return all(
         np.array_equal(
             _multiply(y[top : top + PIECE_ROWS], vectors, RESULTS_PER_SUM),

@@ -37,7 +37,7 @@ class Limit(Struct, frozen=True):
 LIMITS: Final[dict[type[Message], Limit]] = {
     Hello: Limit(512, 0.1, 1),
     Measured: Limit(64, 0.2, 5),
-    Result: Limit(8 * _KB, 10, 100),
+    Result: Limit(8 * _KB, 50, 500),
     Rows: Limit(1025 * _KB, 2000, 4000),
     GetRun: Limit(64, 1000, 4000),
     Declined: Limit(1 * _KB, 1, 10),
@@ -67,8 +67,10 @@ GRACE_S: Final = 5.0
 SHARES_PER_S: Final = 20.0
 """A worker may send this many shares per second; one that draws more gets a harder target."""
 SHARES_BURST: Final = 400.0
-MAX_KEPT_SHARES: Final = 1 << 16
-"""A template is replaced for a worker after so many shares of it, because all of them are remembered."""
+SHARED_SHARES_PER_S: Final = 2000.0
+"""All strangers together may have so many shares recomputed per second, about a third of a core; above it they wait."""
+TEMPLATE_S: Final = 10.0
+"""A template is replaced at this age, so that new transactions are mined."""
 ASKED_RUNS: Final = 8
 """At most this many runs of one worker are being read and sent."""
 STRANGER_PART: Final = 4
@@ -78,8 +80,17 @@ LATE_FACTOR: Final = 2.0
 """A piece that takes this many times its expected time goes to another worker too."""
 LINE_PART: Final = 4
 """A piece is given if its bytes take at most this part of its computing."""
-FILLER_HOURS: Final = 24
+FILLER_S: Final = 86_400.0
 """A node draws new filler operands this often, and remembers those before for as long."""
+FLEET_PIECE_S: Final = 0.5
+"""A piece for the node's own fleet should take about so long."""
+STRANGER_PIECE_S: Final = 2.0
+MAX_ROWS_ROOM: Final = 512 << 20
+"""Rows of all pieces that are on their way take at most this much memory."""
+WAITING_MESSAGES: Final = 64
+"""So many messages wait to be sent to one worker; one that reads too slowly for it is disconnected."""
+WRITE_S: Final = 30.0
+"""A worker takes each message within this time."""
 MAX_BANS: Final = 4096
 
 BAN_S: Final = 600

@@ -178,7 +178,7 @@ class NewTemplate(Message, frozen=True, tag=17):
     """Replaces the template: from now on tickets are drawn under anchors of this header."""
 
     number: U32
-    """Counts up by one for each template of a connection."""
+    """Larger than that of every template before."""
     header: WorkHeader
     win_target: Hash32
     """A ticket whose digest is at most this wins the block, and is always told."""
@@ -208,7 +208,7 @@ class Assignment(Message, frozen=True, tag=18):
     """Gives work."""
 
     number: U32
-    """Counts up by one for each assignment of a connection."""
+    """Larger than that of every assignment before on this connection."""
     share_target: Hash32
     """A ticket whose digest is at most this is a share."""
     work: Filler | Piece

@@ -1,12 +1,13 @@
 """What the worker service needs of others: a pool that counts shares, and products to give pieces of."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from inos.primitives.units import Address, JobId, Target, Tickets, TimeMs
+from inos.mesh.files import MatrixInfo
+from inos.primitives.units import Address, JobId, MatrixId, Target, Tickets, TimeMs
 from inos.work import Operand
 from inos.workers.messages import Totals, WorkerKind
 
@@ -67,19 +68,37 @@ class PieceSource(Protocol):
     @property
     def tickets_per_strip(self) -> Tickets: ...
 
-    def take(self, taker: int, tickets: int, speed: float) -> tuple[int, int] | None:
-        """Return strips [first, last) of X that nobody works on, about `tickets` tickets, or those of a taker that is
-        late; None if there are none. `speed` is the taker's, in tickets per second: it says when the piece is late."""
+    @property
+    def own_speed(self) -> float:
+        """Return the tickets per second of the node's own engine, which takes strips too."""
+
+    def take(self, taker: int, tickets: int, speed: float, total: float, transfer_s: float) -> tuple[int, int] | None:
+        """Return strips [first, last) of X that nobody works on, at most about `tickets` tickets, or those of a taker
+        that is late; None if there are none now.
+
+        Args:
+            taker: a worker's connection.
+            speed: its tickets per second.
+            total: those of all takers together; they say how much of the rest is the taker's share.
+            transfer_s: operands and rows need so many seconds on the line, which count for when the piece is late.
+        """
+
+    def is_open(self, first: int, last: int) -> bool:
+        """Return False if another taker finished these strips."""
 
     def give_back(self, taker: int, first: int, last: int) -> None:
         """Return strips that the taker will not finish."""
 
-    async def finish(self, taker: int, first: int, last: int, rows: NDArray[np.int32], tickets: int) -> bool:
+    async def finish(self, taker: int, first: int, last: int, rows: NDArray[np.int32]) -> bool:
         """Take the rows of strips [first, last), which were checked; return False if another taker was faster."""
 
+    def count_tickets(self, tickets: int) -> None:
+        """Count tickets that were drawn of this product, for the miner's statistics."""
 
-class LocalFiles(Protocol):
+
+class FilesPort(Protocol):
     """Opens the files of matrices, for workers on this machine."""
 
-    def open_file(self, matrix: bytes) -> tuple[int, Any] | None:
-        """Return an open descriptor of a complete matrix's file and its MatrixInfo, or None if it is not here."""
+    def open_file(self, matrix: MatrixId) -> tuple[int, MatrixInfo] | None:
+        """Return a descriptor of a complete matrix's file, which the caller closes, and what it holds; None if it is
+        not here."""

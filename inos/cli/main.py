@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "verify": "Check the receipt of a product, without a node.",
     "wallet": "Create and restore wallets, show balances, send credits.",
     "work": "Mine, verify and inspect matrices on this machine, without a node.",
+    "worker": "Multiply for a node, on its machine or another one.",
 }
 """Help texts stand here, so that `inos --help` imports none of the commands."""
 

@@ -209,7 +209,8 @@ def command(
         ),
     ] = None,
     threads: Annotated[
-        int | None, _option("--threads", "N", "Threads of the miner. Default: one per processor.", MINING)
+        int | None,
+        _option("--threads", "N", "Threads of the miner; 0 leaves all to workers. Default: one per processor.", MINING),
     ] = None,
     miner_priority: Annotated[
         str | None,

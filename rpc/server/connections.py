@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
 
 
 class Connections:
-    """Listens for an aiohttp application and keeps at most MAX_CONNECTIONS open.
+    """Listens for an aiohttp application and keeps at most MAX_CONNECTIONS open, and some for workers.
 
     Beyond them, the one that has waited longest for its bytes gives way to a newcomer, so that connections that send
     nothing, or half of a request, keep nobody out.
@@ -82,10 +82,12 @@ class Connections:
     Args:
         name: names the port in the log.
         runner: a runner that is set up.
+        workers: so many more connections are kept, for workers.
     """
 
-    def __init__(self, name: str, runner: web.AppRunner) -> None:
+    def __init__(self, name: str, runner: web.AppRunner, workers: int = 0) -> None:
         self._runner = runner
+        self._most = MAX_CONNECTIONS + workers
         self._listener = Listener(name, self._take)
         self._open: dict[asyncio.Transport, Connection] = {}
         """The connections that have waited the longest come first."""
@@ -129,11 +131,11 @@ class Connections:
         self._open[transport] = connection
 
     def _make_room(self) -> bool:
-        if len(self._open) < MAX_CONNECTIONS:
+        if len(self._open) < self._most:
             return True
         for transport in [each for each in self._open if each.is_closing()]:
             del self._open[transport]
-        if len(self._open) < MAX_CONNECTIONS:
+        if len(self._open) < self._most:
             return True
         chosen = next((transport for transport, each in self._open.items() if not each.is_busy), None)
         if chosen is None:

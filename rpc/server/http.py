@@ -4,7 +4,7 @@ import asyncio
 import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from aiohttp import web
@@ -26,6 +26,7 @@ from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
 from inos.rpc.server.turns import Turns
 from inos.rpc.subscriptions.session import Session, SessionRequest
+from inos.workers.limits import FLEET_PLACES, MAX_WORKERS
 
 log: Final = structlog.get_logger("rpc")
 
@@ -59,6 +60,15 @@ NO_EXPLORER: Final = """\
 """
 
 
+NO_WORKERS: Final = "This node has no work for workers, because it does not mine.\n"
+
+
+class WorkersServer(Protocol):
+    """Talks with workers; inos.workers.server.WorkerService satisfies it."""
+
+    async def serve(self, request: web.Request) -> web.StreamResponse: ...
+
+
 class RpcSettings(Struct, frozen=True, kw_only=True):
     """The address and the limits of the server."""
 
@@ -90,6 +100,7 @@ class RpcServer:
         methods: the methods by name; by default all of `inos.rpc.methods`.
         method_hint: what a caller of a method that is not there should do.
         observe: called after each call; see `Dispatcher`.
+        workers: talks with workers; None if this node has none.
     """
 
     def __init__(
@@ -100,8 +111,10 @@ class RpcServer:
         *,
         method_hint: str = METHOD_HINT,
         observe: Observe | None = None,
+        workers: WorkersServer | None = None,
     ) -> None:
         self._node = node
+        self._workers = workers
         self._method_hint = method_hint
         self._settings = settings
         self._observe = observe
@@ -146,13 +159,14 @@ class RpcServer:
         app.router.add_post("/", self._handle_post)
         app.router.add_get("/", self._handle_get)
         app.router.add_get("/ws", self._handle_socket)
+        app.router.add_get("/work", self._handle_worker)
         if self._settings.has_explorer:
             app.router.add_get("/explorer", self._handle_bare)
             app.router.add_get("/explorer/work", self._handle_bare_work)
             app.router.add_get("/explorer/{name:.*}", self._handle_page)
         runner = web.AppRunner(app, access_log=None, logger=HTTP_LOG, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
-        connections = Connections("rpc", runner)
+        connections = Connections("rpc", runner, 0 if self._workers is None else MAX_WORKERS + FLEET_PLACES)
         try:
             self._port = await connections.start(self._settings.host, self._settings.port)
         except OSError as error:
@@ -217,6 +231,19 @@ class RpcServer:
         assert self._connections is not None  # It is set before a request is served.
         with self._connections.keep_busy(request.transport):
             return await self._sockets.serve(request, answer, is_owner=has_token)
+
+    async def _handle_worker(self, request: web.Request) -> web.StreamResponse:
+        """Let a worker multiply for this node. Pages may only if they come from this node."""
+        try:
+            self._check_host(request)
+            self._check_origin(request)
+        except RpcError as error:
+            return _respond(encode_error(error, None), STATUS[error.number])
+        if self._workers is None:
+            return web.Response(status=404, text=NO_WORKERS)
+        assert self._connections is not None  # It is set before a request is served.
+        with self._connections.keep_busy(request.transport):
+            return await self._workers.serve(request)
 
     def _check_origin(self, request: web.Request) -> None:
         """Refuse WebSockets from foreign pages: browsers let any page open one, but they send the page's origin.

@@ -24,25 +24,49 @@ def check_natively(
         x: int8, m x k; w: int8, n x k; y: int32, m x n; vectors: R, n x 16 bytes.
         kernel: None selects the best one.
     """
-    loaded, kernel = load(), kernel or find_best()
-    if loaded is None or kernel is None or not y.flags.c_contiguous:
+    if load() is None or (kernel or find_best()) is None or not y.flags.c_contiguous:
         return None
-    ffi, lib = loaded
-    (m, n), k, number = y.shape, x.shape[1], kernel.number
-    x, w, vectors = (np.ascontiguousarray(array) for array in (x, w, vectors))
-    projected = np.zeros((k, VECTORS), dtype=np.int64)
-    form_r, form_p = allocate(lib.inos_r_row_bytes(number) * (n + 3)), allocate(lib.inos_p_row_bytes(number) * (k + 3))
-    job = ffi.new("inos_check *")
-    job.x, job.w, job.y = cast(ffi, "int8_t *", x), cast(ffi, "int8_t *", w), cast(ffi, "int32_t *", y)
-    job.m, job.n, job.k = m, n, k
-    job.vectors, job.projected = cast(ffi, "uint8_t *", vectors), cast(ffi, "int64_t *", projected)
-    job.form_r, job.form_p = cast(ffi, "uint8_t *", form_r), cast(ffi, "uint8_t *", form_p)
-    lib.inos_run_start_check(number, job)
-    _share(lambda: lib.inos_run_project(number, job), w.nbytes)
-    lib.inos_run_form_p(number, job)
-    job.next = 0
-    _share(lambda: lib.inos_run_compare(number, job), x.nbytes + y.nbytes)
-    return not job.is_wrong
+    return NativeCheck(w, vectors, kernel).check(x, y)
+
+
+class NativeCheck:
+    """W projected onto the vectors once, for any number of blocks of rows of X and Y. Several threads may check.
+
+    Raises:
+        RuntimeError: there are no kernels; see `is_available`.
+    """
+
+    def __init__(self, w: NDArray[Any], vectors: NDArray[np.uint8], kernel: Kernel | None = None) -> None:
+        loaded, kernel = load(), kernel or find_best()
+        if loaded is None or kernel is None:
+            raise RuntimeError("no kernel runs here")
+        self._ffi, self._lib = loaded
+        ffi, lib, (n, k), self._number = self._ffi, self._lib, w.shape, kernel.number
+        w, vectors = np.ascontiguousarray(w), np.ascontiguousarray(vectors)
+        projected = np.zeros((k, VECTORS), dtype=np.int64)
+        form_r = allocate(lib.inos_r_row_bytes(self._number) * (n + 3))
+        form_p = allocate(lib.inos_p_row_bytes(self._number) * (k + 3))
+        self._alive = vectors, projected, form_r, form_p
+        job = self._job = ffi.new("inos_check *")
+        job.w, job.n, job.k = cast(ffi, "int8_t *", w), n, k
+        job.vectors, job.projected = cast(ffi, "uint8_t *", vectors), cast(ffi, "int64_t *", projected)
+        job.form_r, job.form_p = cast(ffi, "uint8_t *", form_r), cast(ffi, "uint8_t *", form_p)
+        lib.inos_run_start_check(self._number, job)
+        _share(lambda: lib.inos_run_project(self._number, job), w.nbytes)
+        lib.inos_run_form_p(self._number, job)
+
+    @staticmethod
+    def is_available() -> bool:
+        return load() is not None and find_best() is not None
+
+    def check(self, x: NDArray[Any], y: NDArray[Any]) -> bool:
+        """Return True if Y R = X (W^T R); `y` is contiguous."""
+        x = np.ascontiguousarray(x)
+        job = self._ffi.new("inos_check *", self._job[0])
+        job.x, job.y, job.m = cast(self._ffi, "int8_t *", x), cast(self._ffi, "int32_t *", y), len(y)
+        job.next = job.is_wrong = 0
+        _share(lambda: self._lib.inos_run_compare(self._number, job), x.nbytes + y.nbytes)
+        return not job.is_wrong
 
 
 def _share(work: Callable[[], None], size: int) -> None:

@@ -1,0 +1,198 @@
+"""Workers together: products are exact whoever lies, stalls or dies, and nobody is served who should not be."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inos.primitives.units import U256_MAX, Target
+from inos.workers.errors import WorkerError
+from inos.workers.limits import MAX_PER_HOST
+from inos.workers.messages import Ack, NewTemplate, Piece, Refused, Result, Rows, Welcome
+from inos.workers.server import service as service_module
+from support.work_lab import ME, STRANGER, TOKEN, WorkLab, make_hello, make_matrices, multiply, open_lab
+
+
+async def test_two_workers_multiply_a_product_exactly(lab: WorkLab) -> None:
+    x, w = make_matrices(rows=1200, cols=500, depth=2000)
+    async with lab.work(name="a"), lab.work(name="b"):
+        await lab.until(lambda: len(lab.service.get_status().workers) == 2)
+        split = lab.offer(x, w)
+        await lab.until(lambda: split.product.is_complete)
+        assert np.array_equal(split.product.result(), multiply(x, w))
+        await lab.until(lambda: sum(worker.pieces for worker in lab.service.get_status().workers) >= 2)
+        status = lab.service.get_status()
+    assert {worker.name for worker in status.workers} == {"a", "b"}
+    assert lab.stats.job_tickets >= 75 * 32 * 2
+    assert status.errors == {}
+
+
+async def test_fillers_are_drawn_and_a_win_becomes_a_block(lab: WorkLab) -> None:
+    async with lab.work():
+        await lab.until(lambda: any(worker.tickets > 1000 for worker in lab.service.get_status().workers))
+        assert lab.node.won == []
+        lab.node.target = Target(U256_MAX // 50)
+        lab.node.make_block()
+        await lab.until(lambda: len(lab.node.won) >= 3)
+    (block, *_) = lab.node.won
+    assert block.header.beneficiary == ME
+    assert block.header.nonce >> 32 >= 2**31
+    assert lab.service.get_status().blocks_won >= 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"version": 2}, "other-version"),
+        ({"token": b"\x08" * 32}, "wrong-token"),
+        ({"address": STRANGER}, "bad-hello"),
+        ({"token": None}, "bad-hello"),
+        ({"token": None, "address": STRANGER}, "no-pool"),
+    ],
+)
+async def test_a_worker_is_refused_with_the_reason(lab: WorkLab, changes: dict[str, Any], code: str) -> None:
+    async with lab.join(**changes) as worker:
+        assert (await worker.hear(Refused)).code == code
+        with pytest.raises(ConnectionError):
+            await worker.hear(Welcome)
+    assert lab.service.get_status().workers == ()
+
+
+async def test_the_client_ends_when_connecting_again_is_useless(lab: WorkLab) -> None:
+    from inos.workers.client import Worker, WorkerOptions
+
+    with pytest.raises(WorkerError) as error:
+        await Worker(WorkerOptions(url=lab.url, token=bytes(32))).run()
+    assert error.value.code == "wrong-token"
+
+
+async def test_strangers_are_bounded_by_host_and_the_fleet_is_not(
+    pool_lab: WorkLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MAX_PER_HOST < 1024
+    monkeypatch.setattr(service_module, "MAX_PER_HOST", 1)
+    async with pool_lab.join(token=None, address=STRANGER) as first:
+        await first.start()
+        async with pool_lab.join(token=None, address=STRANGER) as second, pool_lab.join(token=TOKEN) as own:
+            assert (await second.hear(Refused)).code == "busy"
+            await own.start()
+
+
+async def test_a_silent_connection_is_ended(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    import aiohttp
+
+    from inos.workers.messages import decode_from_node
+    from inos.workers.server import connection
+
+    monkeypatch.setattr(connection, "HELLO_S", 0.05)
+    async with aiohttp.ClientSession() as session, session.ws_connect(lab.url) as ws:
+        refused = decode_from_node((await ws.receive(10)).data, limit=2048)
+        assert isinstance(refused, Refused)
+        assert refused.code == "silent"
+
+
+async def test_a_new_tip_replaces_the_template_and_the_old_ones_shares_count_for_some_seconds(
+    lab: WorkLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with lab.join(speed=1) as worker:
+        start = await worker.start()
+        shares = start.draw(2)
+        lab.node.make_block()
+        newer = await worker.hear(NewTemplate)
+        assert newer.number > start.template.number
+        assert newer.header.parent != start.template.header.parent
+        place = start.assignment.number, start.template.number
+        await worker.send(Result(*place, 1, (shares[0],), False))
+        assert (await worker.hear(Ack)).counted == 1
+        monkeypatch.setattr("inos.workers.server.templates.GRACE_S", 0.0)
+        await worker.send(Result(*place, 1, (shares[1],), False))
+        ack = await worker.hear(Ack)
+        assert (ack.counted, ack.totals.shares) == (0, 1)
+
+
+async def test_a_worker_that_takes_a_piece_and_returns_nothing_delays_a_product_by_one_piece(lab: WorkLab) -> None:
+    x, w = make_matrices()
+    async with lab.join(identity=b"\x04" * 16, speed=10**6) as greedy:
+        await greedy.start()
+        split = lab.offer(x, w)
+        piece = await greedy.hear_piece()
+        assert isinstance(piece.work, Piece)
+        began = lab.node.clock.monotonic()
+        async with lab.work():
+            await lab.until(lambda: split.product.is_complete)
+        assert lab.node.clock.monotonic() - began < 5
+        assert np.array_equal(split.product.result(), multiply(x, w))
+        from inos.workers.messages import Cancelled
+
+        assert (await greedy.hear(Cancelled)).assignment == piece.number
+
+
+async def test_a_worker_that_dies_gives_its_piece_back_at_once(lab: WorkLab) -> None:
+    x, w = make_matrices()
+    async with lab.join(identity=b"\x04" * 16, speed=10) as dying:
+        await dying.start()
+        split = lab.offer(x, w)
+        await dying.hear_piece()
+    async with lab.work():
+        await lab.until(lambda: split.product.is_complete)
+    assert np.array_equal(split.product.result(), multiply(x, w))
+
+
+async def test_a_liar_is_found_and_banned_and_the_product_is_exact(lab: WorkLab) -> None:
+    x, w = make_matrices()
+    y = multiply(x, w)
+    async with lab.join(identity=b"\x04" * 16, speed=10**5) as liar:
+        start = await liar.start()
+        split = lab.offer(x, w)
+        piece = await liar.hear_piece()
+        assert isinstance(piece.work, Piece)
+        rows = y[16 * piece.work.first : 16 * piece.work.last].copy()
+        rows[3, 5] += 1
+        await liar.send(Rows(piece.number, 0, rows.tobytes()))
+        await liar.send(Result(piece.number, start.template.number, 1, (), True))
+        assert (await liar.hear(Refused)).code == "wrong-rows"
+    assert lab.service.get_status().errors == {"wrong-rows": 1}
+    async with lab.join(identity=b"\x04" * 16) as again:
+        refused = await again.hear(Refused)
+        assert refused.code == "banned"
+        assert 3500 < refused.retry_s <= 3601
+    async with lab.work():
+        await lab.until(lambda: split.product.is_complete)
+    assert np.array_equal(split.product.result(), y)
+
+
+async def test_workers_are_idle_while_the_miner_is_stopped(lab: WorkLab) -> None:
+    from inos.workers.messages import Cancelled
+
+    x, w = make_matrices()
+    async with lab.join(speed=10) as worker:
+        start = await worker.start()
+        split = lab.offer(x, w)
+        piece = await worker.hear_piece()
+        lab.service.set_active(False)
+        cancelled = {(await worker.hear(Cancelled)).assignment for _ in range(2)}
+        assert cancelled == {start.assignment.number, piece.number}
+        lab.service.set_active(True)
+        assert (await worker.hear_filler()).number > piece.number
+    assert split.take(0, 1, 1.0, 1.0) == (0, 1)
+
+
+async def test_a_service_without_fillers_gives_pieces_alone() -> None:
+    async with open_lab(has_fillers=False) as lab, lab.join() as worker:
+        await worker.hear(NewTemplate)
+        lab.offer(*make_matrices())
+        piece = await worker.hear_piece()
+        assert piece.number == 1
+
+
+async def test_a_node_that_stops_closes_all_connections() -> None:
+    async with open_lab() as lab, lab.join() as worker:
+        await worker.start()
+        tasks = [task for task in asyncio.all_tasks() if "WorkerService.run" in repr(task)]
+        assert tasks
+        for task in tasks:
+            task.cancel()
+        with pytest.raises(ConnectionError):
+            await worker.hear(Ack)
+    assert make_hello().token == TOKEN

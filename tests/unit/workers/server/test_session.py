@@ -1,0 +1,303 @@
+"""What a worker may send: every lie ends its connection, and costs nobody else anything."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from inos.primitives.units import U256_MAX
+from inos.workers.limits import OFFENCES
+from inos.workers.messages import (
+    Ack,
+    Assignment,
+    Declined,
+    GetRun,
+    Measured,
+    Piece,
+    Refused,
+    Result,
+    Rows,
+    RunData,
+    encode_message,
+)
+from inos.workers.server import session as session_module
+from support.field_changes import change_fields
+from support.work_lab import STRANGER, RawWorker, Start, WorkLab, make_hello, make_matrices, multiply
+
+Send = Callable[[RawWorker, Start], Awaitable[None]]
+
+
+def make_result(start: Start, shares: Any, **changes: Any) -> Result:
+    return replace(Result(start.assignment.number, start.template.number, 16, tuple(shares), False), **changes)
+
+
+async def send_foreign_prefix(worker: RawWorker, start: Start) -> None:
+    (share,) = start.draw(1)
+    await worker.send(make_result(start, [replace(share, nonce=share.nonce + (1 << 32))]))
+
+
+async def send_twice(worker: RawWorker, start: Start) -> None:
+    (share,) = start.draw(1)
+    await worker.send(make_result(start, [share]))
+    await worker.send(make_result(start, [share]))
+
+
+async def send_twice_at_once(worker: RawWorker, start: Start) -> None:
+    await worker.send(make_result(start, start.draw(1) * 2))
+
+
+async def send_outside(worker: RawWorker, start: Start) -> None:
+    (share,) = start.draw(1)
+    await worker.send(make_result(start, [replace(share, j=start.w.strips)]))
+
+
+async def send_weak(worker: RawWorker, start: Start) -> None:
+    (share,) = start.draw(1)
+    await worker.send(make_result(start, [replace(share, digest=b"\xff" * 32)]))
+
+
+async def send_wrong_digest(worker: RawWorker, start: Start) -> None:
+    (share,) = start.draw(1)
+    await worker.send(make_result(start, [replace(share, digest=bytes(32))]))
+
+
+async def send_future_template(worker: RawWorker, start: Start) -> None:
+    await worker.send(make_result(start, [], template=start.template.number + 1))
+
+
+async def send_future_assignment(worker: RawWorker, start: Start) -> None:
+    await worker.send(make_result(start, [], assignment=start.assignment.number + 1))
+
+
+async def send_rows_for_nothing(worker: RawWorker, start: Start) -> None:
+    await worker.send(Rows(start.assignment.number + 1, 0, b"1234"))
+
+
+async def send_text(worker: RawWorker, start: Start) -> None:
+    await worker.ws.send_str("hello")
+
+
+async def send_nonsense(worker: RawWorker, start: Start) -> None:
+    await worker.ws.send_bytes(b"\x93\x03\x01")
+
+
+async def send_long_hello(worker: RawWorker, start: Start) -> None:
+    await worker.ws.send_bytes(encode_message(make_hello()).ljust(600, b"\0"))
+
+
+async def send_hello_again(worker: RawWorker, start: Start) -> None:
+    await worker.send(make_hello())
+
+
+async def send_often(worker: RawWorker, start: Start) -> None:
+    for _ in range(7):
+        await worker.send(Measured(1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("send", "code"),
+    [
+        (send_foreign_prefix, "foreign-prefix"),
+        (send_twice, "duplicate-share"),
+        (send_twice_at_once, "duplicate-share"),
+        (send_outside, "share-outside"),
+        (send_weak, "share-above-target"),
+        (send_wrong_digest, "wrong-digest"),
+        (send_future_template, "unknown-template"),
+        (send_future_assignment, "unknown-assignment"),
+        (send_rows_for_nothing, "unknown-assignment"),
+        (send_text, "not-a-message"),
+        (send_nonsense, "bad-message"),
+        (send_long_hello, "too-large"),
+        (send_hello_again, "unexpected-message"),
+        (send_often, "too-fast"),
+    ],
+)
+async def test_an_offence_ends_the_connection(lab: WorkLab, send: Send, code: str) -> None:
+    async with lab.join(speed=1) as worker:
+        await send(worker, await worker.start())
+        refused = await worker.hear(Refused)
+        assert refused.code == code
+        with pytest.raises(ConnectionError):
+            await worker.hear(RunData)
+    await lab.until(lambda: lab.service.get_status().workers == ())
+    assert lab.service.get_status().errors == {code: 1}
+    async with lab.join(speed=1) as again:
+        if OFFENCES[code]:
+            assert (await again.hear(Refused)).code == "banned"
+        else:
+            await again.start()
+
+
+async def test_too_many_shares_end_the_connection(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "SHARES_BURST", 4)
+    async with lab.join(speed=1) as worker:
+        start = await worker.start()
+        await worker.send(make_result(start, start.draw(5)))
+        assert (await worker.hear(Refused)).code == "too-fast"
+
+
+async def test_every_changed_field_of_a_result_counts_nothing_more(pool_lab: WorkLab) -> None:
+    """Whatever is changed, the share counts once as it is or not at all, and other workers notice nothing."""
+    async with pool_lab.join(token=None, address=STRANGER) as first:
+        start = await first.start()
+        data = encode_message(make_result(start, start.draw(1)))
+    changes = list(change_fields(data))
+    assert len(changes) > 25
+    for number, (path, changed) in enumerate(changes):
+        address = bytes([number + 10]) * 20
+        async with pool_lab.join(token=None, address=address, identity=bytes([number]) * 16) as worker:
+            own = await worker.start()
+            message = encode_message(make_result(own, own.draw(1)))
+            changed = dict(change_fields(message))[path]
+            await worker.ws.send_bytes(changed)
+            try:
+                ack = await worker.hear(Ack)
+            except (AssertionError, ConnectionError):
+                assert not [info for info, _ in pool_lab.pool.shares if info.address == address], path
+            else:
+                assert ack.counted <= 1, path
+                assert path.startswith(("[3]", "[5]", "[4] shorter")), path  # drawn and is_last are the worker's word
+    async with pool_lab.join(token=None, address=STRANGER) as honest:
+        start = await honest.start()
+        await honest.send(make_result(start, start.draw(2)))
+        assert (await honest.hear(Ack)).counted == 2
+
+
+async def begin_piece(lab: WorkLab, worker: RawWorker) -> tuple[Start, Assignment, Piece, np.ndarray[Any, Any]]:
+    """Return a piece that the worker was given, and its right rows."""
+    start = await worker.start()
+    x, w = make_matrices()
+    lab.offer(x, w)
+    piece = await worker.hear_piece()
+    assert isinstance(piece.work, Piece)
+    return start, piece, piece.work, multiply(x, w)[16 * piece.work.first : 16 * piece.work.last]
+
+
+@pytest.mark.parametrize("offset", [1, 4, 2**63])
+async def test_rows_come_in_order(lab: WorkLab, offset: int) -> None:
+    async with lab.join(speed=10**5) as worker:
+        _, piece, _, rows = await begin_piece(lab, worker)
+        await worker.send(Rows(piece.number, offset, rows.tobytes()[:100]))
+        assert (await worker.hear(Refused)).code == "rows-out-of-order"
+
+
+async def test_more_rows_than_the_piece_has(lab: WorkLab) -> None:
+    async with lab.join(speed=10) as worker:
+        _, piece, _, rows = await begin_piece(lab, worker)
+        await worker.send(Rows(piece.number, 0, rows.tobytes() + b"\0"))
+        assert (await worker.hear(Refused)).code == "rows-out-of-order"
+
+
+async def test_a_piece_without_all_rows(lab: WorkLab) -> None:
+    async with lab.join(speed=10) as worker:
+        start, piece, _, rows = await begin_piece(lab, worker)
+        await worker.send(Rows(piece.number, 0, rows.tobytes()[:-4]))
+        await worker.send(Result(piece.number, start.template.number, 1, (), True))
+        assert (await worker.hear(Refused)).code == "rows-missing"
+
+
+async def test_a_declined_piece_goes_back_and_no_other_one_comes(lab: WorkLab) -> None:
+    async with lab.join(speed=10, identity=b"\x06" * 16) as worker:
+        _, piece, _, _ = await begin_piece(lab, worker)
+        await worker.send(Declined(piece.number, "no memory"))
+        async with lab.join(speed=10) as other:
+            await other.start()
+            taken = (await other.hear_piece()).work
+        assert isinstance(taken, Piece)
+        assert taken.first == 0
+        assert [each.late for each in lab.service.get_status().workers][:1] == [1]
+
+
+async def test_runs_are_sent_for_a_piece_only_and_not_without_end(lab: WorkLab) -> None:
+    async with lab.join(speed=10) as worker:
+        await worker.start()
+        await worker.send(GetRun(b"\x01" * 32, 0))  # No piece: no answer, and no offence.
+        x, w = make_matrices()
+        split = lab.offer(x, w)
+        piece = (await worker.hear_piece()).work
+        assert isinstance(piece, Piece)
+        for _ in range(2):
+            await worker.send(GetRun(split.w.ref.id, 0))
+            run = await worker.hear(RunData)
+            assert run.data == split.w.array.reshape(6, 16, 1024).tobytes()
+        await worker.send(GetRun(split.w.ref.id, 0))
+        assert (await worker.hear(Refused)).code == "unknown-run"
+
+
+async def test_a_run_beyond_the_operand(lab: WorkLab) -> None:
+    async with lab.join(speed=10) as worker:
+        _, _, piece, _ = await begin_piece(lab, worker)
+        await worker.send(GetRun(piece.x.id, 2**20))
+        assert (await worker.hear(Refused)).code == "unknown-run"
+
+
+async def test_a_stranger_gets_a_piece_for_a_quarter_of_what_it_proved(pool_lab: WorkLab) -> None:
+    pool_lab.pool.target = type(pool_lab.pool.target)(U256_MAX // 100)
+    x, w = make_matrices()  # 6 tickets a strip
+    async with pool_lab.join(token=None, address=STRANGER) as worker:
+        start = await worker.start()
+        assert start.welcome.largest_piece == 0
+        assert start.welcome.local is None
+        pool_lab.offer(x, w)
+        await worker.send(make_result(start, start.draw(1)))
+        assert (await worker.hear(Ack)).counted == 1
+        piece = (await worker.hear_piece()).work
+        assert isinstance(piece, Piece)
+        assert 1 <= piece.last - piece.first <= 99 // 4 // 6
+    assert [weight for _, weight in pool_lab.pool.shares] == [99]
+
+
+async def test_a_stranger_that_the_pool_trusts_with_no_pieces_gets_fillers(pool_lab: WorkLab) -> None:
+    pool_lab.pool.is_open = False
+    async with pool_lab.join(token=None, address=STRANGER) as worker:
+        start = await worker.start()
+        pool_lab.offer(*make_matrices())
+        await worker.send(make_result(start, start.draw(20)))
+        ack = await worker.hear(Ack)
+        assert (ack.counted, ack.totals.unpaid) == (20, 140)
+        with pytest.raises(TimeoutError):
+            await worker.hear(Assignment, 0.4)
+    await pool_lab.until(lambda: pool_lab.pool.removed)
+
+
+async def test_a_paid_piece_of_a_stranger_is_told_to_the_pool(pool_lab: WorkLab) -> None:
+    async with pool_lab.join(token=None, address=STRANGER) as worker:
+        start = await worker.start()
+        await worker.send(make_result(start, start.draw(60)))
+        x, w = make_matrices()
+        split = pool_lab.offer(x, w)
+        piece = await worker.hear_piece()
+        work = piece.work
+        assert isinstance(work, Piece)
+        rows = multiply(x, w)[16 * work.first : 16 * work.last]
+        await worker.send(Rows(piece.number, 0, rows.tobytes()))
+        await worker.send(Result(piece.number, start.template.number, 6, (), True))
+        await pool_lab.until(lambda: pool_lab.pool.pieces)
+        assert [tickets for _, tickets in pool_lab.pool.pieces] == [6 * (work.last - work.first)]
+        assert split.product.strips_done >= work.last - work.first
+
+
+async def test_a_worker_over_a_slow_line_gets_fillers_only(lab: WorkLab) -> None:
+    async with lab.join(down=1000, up=1000, speed=10**6) as worker:
+        await worker.start()
+        lab.offer(*make_matrices())
+        with pytest.raises(TimeoutError):
+            await worker.hear(Assignment, 0.4)
+
+
+async def test_a_worker_without_room_gets_fillers_only(lab: WorkLab) -> None:
+    async with lab.join(room=100_000) as worker:
+        await worker.start()
+        lab.offer(*make_matrices())
+        with pytest.raises(TimeoutError):
+            await worker.hear(Assignment, 0.4)
+
+
+async def test_a_worker_that_falls_silent_is_ended(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "SILENT_S", 0.1)
+    async with lab.join() as worker:
+        await worker.start()
+        assert (await worker.hear(Refused)).code == "silent"

@@ -1,0 +1,149 @@
+"""The Unix socket where workers on this machine open matrices as files, and hand over rows as files."""
+
+import array
+import asyncio
+import fcntl
+import mmap
+import os
+import secrets
+import socket
+import struct
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import structlog
+
+from inos.primitives.codec import encode
+from inos.primitives.units import HASH_BYTES, MatrixId
+from inos.workers.errors import Offence
+from inos.workers.local import HAND, HELLO, KEY_BYTES, OPEN, is_supported, name_socket
+from inos.workers.ports import FilesPort
+from inos.workers.server.session import Session
+
+log: Final = structlog.get_logger("workers")
+
+MAX_PACKET: Final = 256
+MAX_CONNECTIONS: Final = 256
+SEALS: Final = 0 if not hasattr(fcntl, "F_SEAL_WRITE") else fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK
+"""A file with these can be mapped: nobody changes it or cuts it off any more."""
+
+
+class LocalSocket:
+    """Listens in the data directory. Only processes of the same user may connect."""
+
+    def __init__(self, path: Path, files: FilesPort) -> None:
+        self._path = path
+        self._files = files
+        self._sessions: dict[bytes, Session] = {}
+        self._listening: socket.socket | None = None
+        self._open: set[socket.socket] = set()
+
+    def start(self) -> str | None:
+        """Listen, and return the path for workers; None where the system cannot."""
+        if not is_supported():
+            return None
+        self._path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        with name_socket(self._path) as name:
+            listening.bind(name)
+        self._path.chmod(0o600)
+        listening.listen(MAX_CONNECTIONS)
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+        self._listening = listening
+        return str(self._path.absolute())
+
+    def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        for each in (*self._open, *([] if self._listening is None else [self._listening])):
+            loop.remove_reader(each)
+            each.close()
+        self._open.clear()
+        if self._listening is not None:
+            self._path.unlink(missing_ok=True)
+            self._listening = None
+
+    def add(self, session: Session) -> bytes:
+        """Return a key by which a worker names its session here."""
+        key = secrets.token_bytes(KEY_BYTES)
+        self._sessions[key] = session
+        return key
+
+    def remove(self, key: bytes) -> None:
+        self._sessions.pop(key, None)
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            connected, _ = listening.accept()
+        except OSError:  # the other side went away, or no descriptors are left
+            return
+        connected.setblocking(False)
+        if len(self._open) >= MAX_CONNECTIONS or not _is_same_user(connected):
+            connected.close()
+            return
+        self._open.add(connected)
+        asyncio.get_running_loop().add_reader(connected, self._read, connected)
+
+    def _read(self, connected: socket.socket) -> None:
+        """Answer one packet. A connection that sends nonsense is closed."""
+        descriptors: list[int] = []
+        try:
+            data, descriptors, _, _ = socket.recv_fds(connected, MAX_PACKET, 1)
+            session = self._sessions.get(data[:KEY_BYTES])
+            if session is None or not session.is_fleet or len(data) <= KEY_BYTES:
+                self._drop(connected)
+                return
+            self._answer(connected, session, data[KEY_BYTES], data[KEY_BYTES + 1 :], descriptors)
+        except Offence as offence:
+            log.warning("rows were not taken", code=offence.code, why=offence.message)
+            self._drop(connected)
+        except OSError:
+            self._drop(connected)
+        finally:
+            for each in descriptors:
+                os.close(each)
+
+    def _answer(
+        self, connected: socket.socket, session: Session, kind: int, argument: bytes, descriptors: list[int]
+    ) -> None:
+        session.line.is_local = True
+        if kind == HELLO:
+            connected.send(b"\1")
+        elif kind == OPEN and len(argument) == HASH_BYTES:
+            found = self._files.open_file(MatrixId(argument)) if session.may_open(argument) else None
+            if found is None:
+                connected.send(b"\0")
+                return
+            descriptor, info = found
+            try:
+                socket.send_fds(connected, [b"\1" + encode(info)], [descriptor])
+            finally:
+                os.close(descriptor)
+        elif kind == HAND and len(argument) == 4 and descriptors:
+            session.hand_rows(int.from_bytes(argument, "big"), _map(descriptors[0]))
+            connected.send(b"\1")
+        else:
+            self._drop(connected)
+
+    def _drop(self, connected: socket.socket) -> None:
+        asyncio.get_running_loop().remove_reader(connected)
+        self._open.discard(connected)
+        connected.close()
+
+
+def _map(descriptor: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+    """Map a file that the worker has sealed.
+
+    Raises:
+        Offence: "rows-out-of-order": it could still be changed or cut off.
+    """
+    if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS != SEALS:
+        raise Offence("rows-out-of-order", "rows that are handed over are sealed against writing and shrinking")
+    size = os.fstat(descriptor).st_size
+    return np.frombuffer(mmap.mmap(descriptor, size, prot=mmap.PROT_READ) if size else b"", np.uint8)
+
+
+def _is_same_user(connected: socket.socket) -> bool:
+    size = array.array("i", [0, 0, 0]).itemsize * 3
+    _, user, _ = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return bool(user == os.geteuid())

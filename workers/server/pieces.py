@@ -1,0 +1,92 @@
+"""A piece that a worker multiplies: its rows as they arrive, and their check."""
+
+import asyncio
+import secrets
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inos.primitives.matrices import STRIP_ROWS
+from inos.primitives.units import HASH_BYTES
+from inos.work.freivalds import BlockCheck
+from inos.workers.errors import Offence
+from inos.workers.ports import PieceSource
+
+ENTRY_BYTES: Final = 4
+
+
+class OfferedProduct:
+    """A product that the miner offers, with what its rows are checked by. The vectors are drawn by this node alone, so
+    that no worker can make rows that only pass its check."""
+
+    def __init__(self, source: PieceSource) -> None:
+        self.source = source
+        self._check: asyncio.Future[BlockCheck] | None = None
+
+    async def check(self, first: int, last: int, rows: NDArray[np.int32]) -> bool:
+        """Return True if these are the rows of strips [first, last)."""
+        if self._check is None:
+            make = partial(BlockCheck, self.source.w.array, secrets.token_bytes(HASH_BYTES))
+            self._check = asyncio.ensure_future(asyncio.to_thread(make))
+        check = await asyncio.shield(self._check)
+        x = self.source.x.array[first * STRIP_ROWS : first * STRIP_ROWS + len(rows)]
+        return await asyncio.to_thread(check.check, x, rows)
+
+
+class PieceInProgress:
+    """One piece of one worker.
+
+    Args:
+        seconds: it is expected to take so long.
+    """
+
+    def __init__(self, product: OfferedProduct, first: int, last: int, began: float, seconds: float) -> None:
+        source = product.source
+        self.product: Final = product
+        self.first: Final = first
+        self.last: Final = last
+        self.began: Final = began
+        self.seconds: Final = seconds
+        self.tickets: Final = (last - first) * source.tickets_per_strip
+        count = min(last * STRIP_ROWS, source.x.ref.rows) - first * STRIP_ROWS
+        self._shape: Final = count, source.w.ref.rows
+        self.row_bytes: Final = ENTRY_BYTES * count * source.w.ref.rows
+        self._data = bytearray()
+        self._handed: NDArray[np.int32] | None = None
+
+    def add_rows(self, offset: int, data: bytes) -> None:
+        """Take the next bytes of the rows.
+
+        Raises:
+            Offence: "rows-out-of-order".
+        """
+        if offset != len(self._data) or offset + len(data) > self.row_bytes or self._handed is not None:
+            raise Offence(
+                "rows-out-of-order",
+                f"byte {len(self._data)} of {self.row_bytes} is next, not {len(data)} bytes from {offset} on",
+            )
+        self._data += data
+
+    def hand_rows(self, mapped: NDArray[np.uint8]) -> None:
+        """Take all rows at once, in memory that the worker cannot change any more.
+
+        Raises:
+            Offence: "rows-out-of-order": they have another size, or some came before.
+        """
+        if mapped.nbytes != self.row_bytes or self._data or self._handed is not None:
+            raise Offence("rows-out-of-order", f"{self.row_bytes} bytes of rows were expected, not {mapped.nbytes}")
+        self._handed = mapped.view(np.int32).reshape(self._shape)
+
+    def get_rows(self) -> NDArray[np.int32]:
+        """Return the rows once all are there.
+
+        Raises:
+            Offence: "rows-missing".
+        """
+        if self._handed is not None:
+            return self._handed
+        if len(self._data) != self.row_bytes:
+            raise Offence("rows-missing", f"{len(self._data)} of {self.row_bytes} bytes of rows came")
+        return np.frombuffer(self._data, dtype="<i4").reshape(self._shape)

@@ -1,0 +1,454 @@
+"""One connected worker: its assignments, what it returned, and the limits that it keeps to."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, assert_never
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from inos.core.bounded import TokenBucket
+from inos.primitives.blocks import compute_difficulty, encode_target
+from inos.primitives.errors import InosError
+from inos.primitives.units import U256_MAX, Address, Target, Tickets
+from inos.workers.errors import Offence, WorkerError
+from inos.workers.limits import (
+    LIMITS,
+    SHARES_BURST,
+    SHARES_PER_S,
+    SILENT_S,
+    STRANGER_WINDOW_S,
+)
+from inos.workers.messages import (
+    VERSION,
+    Ack,
+    Assignment,
+    Cancelled,
+    Declined,
+    Filler,
+    FromWorker,
+    GetRun,
+    Hello,
+    Measured,
+    Message,
+    Piece,
+    Result,
+    Rows,
+    RunData,
+    Share,
+    Totals,
+    Welcome,
+    WorkerKind,
+    decode_from_worker,
+    encode_message,
+    peek_kind,
+)
+from inos.workers.ports import WorkerInfo
+from inos.workers.server.allotment import Allotment, Line
+from inos.workers.server.pieces import PieceInProgress
+from inos.workers.server.rates import Window
+from inos.workers.server.runs import count_needed_runs, count_runs, read_run
+from inos.workers.server.shared import Shared
+from inos.workers.server.shares import Drawing, check_places, recompute
+from inos.workers.server.status import WorkerStatus
+from inos.workers.server.templates import IssuedTemplate
+
+log: Final = structlog.get_logger("workers")
+
+DEFAULT_SPEEDS: Final = {WorkerKind.PAGE: 4_000, WorkerKind.CARD: 500_000, WorkerKind.MACHINE: 50_000}
+"""Tickets per second of a worker that does not say its own."""
+FLEET_SHARE_S: Final = 5.0
+"""A worker of the own fleet finds about one share in this time, which shows that it computes."""
+KEPT_WORKS: Final = 8
+"""Late shares of so many assignments before are still counted."""
+RATE_S: Final = 60.0
+INLINE_SHARES: Final = 2
+"""So many shares are recomputed at once on the event loop; handing them to a thread takes as long."""
+RUN_REPEATS: Final = 2
+"""A worker may fetch each run of a piece so often, because it may have lost what it had."""
+
+
+class Session:
+    """Talks with one worker, once it has said hello.
+
+    Args:
+        prefix: the upper half of its nonces.
+        send: queues a message for the worker.
+    """
+
+    def __init__(self, shared: Shared, hello: Hello, prefix: int, host: str, send: Callable[[bytes], None]) -> None:
+        self._shared = shared
+        self._send_bytes = send
+        self._clock = shared.node.clock
+        self.began = now = self._clock.monotonic()
+        self.host = host
+        self.is_fleet = hello.token is not None
+        self.info = make_info(hello, prefix)
+        self.keys = (hello.identity, *([] if hello.address is None else [hello.address]))
+        """What is banned if this worker breaks a rule."""
+        self.line = Line(hello.down, hello.up)
+        self.speed = float(hello.speed or DEFAULT_SPEEDS[hello.kind])
+        self._room = hello.room
+        self._buckets: dict[type[Message], TokenBucket] = {}
+        self._shares = TokenBucket(SHARES_PER_S, SHARES_BURST, now)
+        self._works: OrderedDict[int, Drawing] = OrderedDict()
+        self._seen: dict[int, set[tuple[int, int, int, int]]] = {}
+        self._number = 0
+        self._filler: tuple[int, Target] | None = None
+        self._piece: tuple[int, PieceInProgress] | None = None
+        self._runs_left: dict[bytes, int] = {}
+        self._heard_at = now
+        self._proven = Window(STRANGER_WINDOW_S)
+        self._drawn = Window(RATE_S)
+        self._totals = Totals(0, 0, 0, 0)
+        self._tickets = self._pieces = self._late = 0
+        self._assigning = asyncio.Lock()
+        self.is_started = False
+        """The worker has a template, and gets each one that follows."""
+
+    async def start(self, key: bytes) -> None:
+        """Welcome the worker, and give it a filler, or a piece at once.
+
+        Args:
+            key: names this connection on the Unix socket.
+
+        Raises:
+            InosError: the node can make no template now.
+        """
+        shared, issued = self._shared, await self._shared.templates.renew()
+        network = shared.node.network
+        local = shared.make_local(key) if self.is_fleet else None
+        largest = 0 if self._room == 0 else self._get_allotment().largest
+        self.send(
+            Welcome(
+                VERSION,
+                network.name[:200],
+                network.hrp,
+                network.genesis_id,
+                shared.beneficiary,
+                self.info.connection,
+                largest,
+                local,
+            )
+        )
+        self._send_bytes(issued.message)
+        self.is_started = True
+        await self._refresh_filler()
+        await self.assign_piece()
+
+    def send(self, message: Message) -> None:
+        """Queue a message for the worker."""
+        self._send_bytes(encode_message(message))
+
+    def send_template(self, issued: IssuedTemplate) -> None:
+        """Replace the worker's template."""
+        self._send_bytes(issued.message)
+        oldest = issued.number - KEPT_WORKS
+        self._seen = {number: seen for number, seen in self._seen.items() if number > oldest}
+
+    async def process(self, data: bytes) -> None:
+        """Process one message.
+
+        Raises:
+            Offence: it is none, or the worker broke a rule.
+        """
+        message = self._read(data)
+        match message:
+            case Result():
+                await self._process_result(message)
+            case Rows():
+                self._get_piece(message.assignment, lambda piece: piece.add_rows(message.offset, message.data))
+            case GetRun():
+                await self._process_get_run(message)
+            case Measured():
+                self.line = Line(message.down, message.up)
+                self.speed = float(message.speed or self.speed)
+            case Declined():
+                await self._process_declined(message)
+            case Hello():
+                raise Offence("unexpected-message", "a worker says hello once")
+            case _:
+                assert_never(message)
+
+    async def assign_piece(self) -> None:
+        """Give the worker a piece of the offered product, if there is one for it."""
+        async with self._assigning:
+            product = self._shared.product
+            if self._piece is not None or product is None or self._room == 0:
+                return
+            source, allotment = product.source, self._get_allotment()
+            found = allotment.take(source, self.info.connection, self._shared)
+            if found is None:
+                return
+            first, last, seconds = found
+            piece = PieceInProgress(product, first, last, self._clock.monotonic(), seconds)
+            self._shared.rows_room -= piece.row_bytes
+            drawing = Drawing(source.x, source.w, first, last, self._compute_share_target())
+            work = Piece(source.x.ref, source.w.ref, first, last, True)
+            self._piece = self._assign(drawing, work), piece
+            self._runs_left = {
+                source.x.ref.id: RUN_REPEATS * count_needed_runs(source.x, first, last),
+                source.w.ref.id: RUN_REPEATS * count_runs(source.w),
+            }
+
+    async def look_at_piece(self) -> None:
+        """Take a piece back that is not needed any more, and give one to a worker without."""
+        if self._piece is not None:
+            number, piece = self._piece
+            is_offered = piece.product is self._shared.product
+            if not is_offered or not piece.product.source.is_open(piece.first, piece.last):
+                self._late += is_offered
+                self._drop_piece()
+                self.send(Cancelled(number))
+        await self.assign_piece()
+
+    async def look(self) -> None:
+        """Look at the clock, and give or take back a filler.
+
+        Raises:
+            Offence: "silent".
+        """
+        now = self._clock.monotonic()
+        if self._piece is not None:
+            number, piece = self._piece
+            if now - piece.began > max(SILENT_S, 4 * piece.seconds):
+                raise Offence("silent", f"piece {number} was expected {now - piece.began - piece.seconds:.0f} s ago")
+        if self._filler is not None and now - self._heard_at > SILENT_S:
+            raise Offence("silent", f"no Result came for {SILENT_S:g} s")
+        await self._refresh_filler()
+
+    def hand_rows(self, assignment: int, rows: NDArray[np.uint8]) -> None:
+        """Take a piece's rows as a file that the worker cannot change any more.
+
+        Raises:
+            Offence: it is no piece of this worker's, or not all of its rows.
+        """
+        self._get_piece(assignment, lambda piece: piece.hand_rows(rows))
+
+    def may_open(self, operand: bytes) -> bool:
+        """Return True for an operand of the worker's piece."""
+        return operand in self._runs_left
+
+    def end(self) -> None:
+        """Give back what the worker had."""
+        self._drop_piece()
+        if self._shared.pool is not None:
+            self._shared.pool.remove_worker(self.info)
+
+    def get_status(self) -> WorkerStatus:
+        now, info = self._clock.monotonic(), self.info
+        window = self._drawn if self.is_fleet else self._proven
+        return WorkerStatus(
+            connection=info.connection,
+            name=info.name,
+            kind=info.kind,
+            backend=info.backend,
+            threads=info.threads,
+            address=info.address,
+            host=self.host,
+            is_local=self.line.is_local,
+            seconds=now - self.began,
+            tickets_per_second=window.get_rate(now, self.began),
+            tickets=Tickets(self._tickets),
+            shares=self._totals.shares,
+            pieces=self._pieces,
+            late=self._late,
+            has_piece=self._piece is not None,
+        )
+
+    def _read(self, data: bytes) -> FromWorker:
+        """Decode a message within the limits of its kind."""
+        try:
+            kind = peek_kind(data)
+            limit = LIMITS[kind]
+            if len(data) > limit.max_bytes:
+                raise Offence("too-large", f"a {kind.__name__} has at most {limit.max_bytes} bytes, not {len(data)}")
+            now = self._clock.monotonic()
+            bucket = self._buckets.setdefault(kind, TokenBucket(limit.per_s, limit.burst, now))
+            if limit.burst and not bucket.take(now):
+                raise Offence("too-fast", f"more than {limit.per_s:g} {kind.__name__} messages came per second")
+            return decode_from_worker(data, limit=limit.max_bytes)
+        except Offence:
+            raise
+        except WorkerError as error:
+            raise Offence(error.code, error.message) from error
+
+    async def _process_result(self, result: Result) -> None:
+        self._heard_at = self._clock.monotonic()
+        drawing = self._works.get(result.assignment)
+        if drawing is None and not 1 <= result.assignment <= self._number:
+            raise Offence("unknown-assignment", f"there was no assignment {result.assignment}")
+        issued = self._shared.templates.find(result.template)
+        counted = 0
+        if drawing is not None and issued is not None:
+            counted = await self._count_shares(result.shares, drawing, issued)
+        if drawing is not None:
+            self._count_drawn(result)
+        self.send(Ack(result.assignment, counted, self._get_totals()))
+        if result.is_last and self._piece is not None and self._piece[0] == result.assignment:
+            await self._finish_piece(self._piece[1])
+
+    def _count_drawn(self, result: Result) -> None:
+        self._drawn.add(self._heard_at, result.drawn)
+        self._tickets += result.drawn
+        if self._piece is not None and self._piece[0] == result.assignment:
+            self._piece[1].product.source.count_tickets(result.drawn)
+
+    async def _count_shares(self, shares: tuple[Share, ...], drawing: Drawing, issued: IssuedTemplate) -> int:
+        """Check shares of a template that counts, and return how many of them are shares and not only wins."""
+        if not shares:
+            return 0
+        now, shared = self._clock.monotonic(), self._shared
+        if not self._shares.take(now, len(shares)):
+            raise Offence("too-fast", f"more than {SHARES_PER_S:g} shares came per second")
+        win_target = issued.template.allowed_target
+        check_places(shares, drawing, self.info.connection, win_target)
+        seen = self._seen.setdefault(issued.number, set())
+        for share in shares:
+            place = share.nonce, share.i, share.j, share.p
+            if place in seen:
+                raise Offence("duplicate-share", f"ticket {place[1:]} of nonce {share.nonce} came before")
+            seen.add(place)
+        if not self.is_fleet:
+            await asyncio.sleep(shared.stranger_shares.spend(now, len(shares)))
+        if len(shares) <= INLINE_SHARES:
+            wins = recompute(shares, drawing, issued)
+        else:
+            wins = await asyncio.to_thread(recompute, shares, drawing, issued)
+        counted = sum(int.from_bytes(share.digest, "big") <= drawing.share_target for share in shares)
+        self._add_shares(counted, int(compute_difficulty(drawing.share_target)))
+        for share, win in zip(shares, wins, strict=True):
+            if int.from_bytes(share.digest, "big") <= win_target:
+                shared.submit(shared.templates.submit(issued, share.nonce, win))
+        return counted
+
+    def _add_shares(self, count: int, weight: int) -> None:
+        if not count:
+            return
+        self._proven.add(self._clock.monotonic(), count * weight)
+        old = self._totals
+        self._totals = Totals(old.shares + count, old.tickets + count * weight, 0, 0)
+        if self._shared.pool is not None and not self.is_fleet:
+            for _ in range(count):
+                self._shared.pool.add_share(self.info, Tickets(weight), self._clock.now_ms())
+
+    def _get_totals(self) -> Totals:
+        pool = self._shared.pool
+        return self._totals if pool is None or self.is_fleet else pool.get_totals(self.info)
+
+    async def _finish_piece(self, piece: PieceInProgress) -> None:
+        """Take the rows of a piece. The worker gets its next one before these are checked."""
+        now, source = self._clock.monotonic(), piece.product.source
+        rows = piece.get_rows()
+        self._piece = None
+        self._note_speed(piece, now - piece.began)
+        await self.assign_piece()
+        taker = self.info.connection
+        try:
+            if not await piece.product.check(piece.first, piece.last, rows):
+                raise Offence("wrong-rows", f"strips {piece.first} to {piece.last - 1} are not the rows of X by W")
+            is_used = await source.finish(taker, piece.first, piece.last, rows)
+        except Offence:
+            raise
+        except InosError as error:  # this node's disk is at fault, not the worker
+            log.warning("a worker's rows could not be kept", code=error.code, error=error.message)
+            is_used = False
+        finally:
+            source.give_back(taker, piece.first, piece.last)
+            self._shared.rows_room += piece.row_bytes
+        self._pieces += is_used
+        self._late += not is_used
+        if is_used and not self.is_fleet and self._shared.pool is not None:
+            self._shared.pool.add_piece(self.info, source.job, Tickets(piece.tickets), self._clock.now_ms())
+
+    def _note_speed(self, piece: PieceInProgress, seconds: float) -> None:
+        """Learn the worker's speed of a piece, with all that it waited for."""
+        speed = piece.tickets / max(seconds, 1e-3)
+        self.speed = 0.5 * self.speed + 0.5 * speed
+
+    async def _process_get_run(self, message: GetRun) -> None:
+        left = self._runs_left.get(message.id, 0)
+        if left == 0 or self._piece is None:
+            if message.id in self._runs_left:
+                raise Offence("unknown-run", f"every run of operand {message.id.hex()} was sent {RUN_REPEATS} times")
+            return
+        source = self._piece[1].product.source
+        operand = source.x if message.id == source.x.ref.id else source.w
+        if message.index >= count_runs(operand):
+            raise Offence("unknown-run", f"operand {message.id.hex()} has {count_runs(operand)} runs")
+        self._runs_left[message.id] = left - 1
+        data, path = await asyncio.to_thread(read_run, operand, message.index)
+        self.line.note_sent(message.id)
+        self.send(RunData(message.id, message.index, data, path))
+
+    async def _process_declined(self, message: Declined) -> None:
+        if self._piece is None or self._piece[0] != message.assignment:
+            return
+        log.info("a worker declined a piece", worker=self.info.name, reason=message.reason)
+        self._room = 0
+        self._late += 1
+        self._drop_piece()
+
+    def _get_piece(self, assignment: int, act: Callable[[PieceInProgress], None]) -> None:
+        """Act on the piece in progress; what is said about an older assignment is ignored."""
+        if self._piece is not None and self._piece[0] == assignment:
+            act(self._piece[1])
+        elif not 1 <= assignment <= self._number:
+            raise Offence("unknown-assignment", f"there was no assignment {assignment}")
+
+    def _drop_piece(self) -> None:
+        if self._piece is None:
+            return
+        _, piece = self._piece
+        self._piece = None
+        self._shared.rows_room += piece.row_bytes
+        piece.product.source.give_back(self.info.connection, piece.first, piece.last)
+
+    def _assign(self, drawing: Drawing, work: Filler | Piece) -> int:
+        self._number += 1
+        self._works[self._number] = drawing
+        while len(self._works) > KEPT_WORKS:
+            self._works.popitem(last=False)
+        self.send(Assignment(self._number, encode_target(drawing.share_target), work))
+        return self._number
+
+    async def _refresh_filler(self) -> None:
+        """Give a filler if there was none, or its share target became twice as hard or easy; take it back if workers
+        are to be idle."""
+        shared, old = self._shared, self._filler
+        if not shared.has_fillers:
+            if old is not None:
+                self._filler = None
+                self.send(Cancelled(old[0]))
+            return
+        target = self._compute_share_target()
+        if old is not None and old[1] // 2 <= target <= 2 * old[1]:
+            return
+        pair = await shared.fillers.get(self.info.kind, self._clock.monotonic())
+        if old is None:
+            self._heard_at = self._clock.monotonic()
+        self._filler = self._assign(Drawing(pair.x, pair.w, 0, pair.x.strips, target), pair.filler), target
+
+    def _compute_share_target(self) -> Target:
+        pool = self._shared.pool
+        if not self.is_fleet and pool is not None:
+            return pool.get_share_target(self.info)
+        return Target(U256_MAX // max(1, int(self.speed * FLEET_SHARE_S)))
+
+    def _get_allotment(self) -> Allotment:
+        """Return what pieces this worker may have now."""
+        pool = self._shared.pool
+        if self.is_fleet:
+            return Allotment(self.speed, self.line, self._room, None)
+        is_allowed = pool is not None and pool.may_take_pieces(self.info)
+        return Allotment(self.speed, self.line, self._room, self._proven.get_sum(self._clock.monotonic()) * is_allowed)
+
+
+def make_info(hello: Hello, prefix: int) -> WorkerInfo:
+    """Return a worker's own words as the pool and the operator get them."""
+    address = None if hello.address is None else Address(hello.address)
+    return WorkerInfo(
+        hello.identity, prefix, address, hello.name, hello.kind, hello.backend, hello.threads, int(hello.speed)
+    )

@@ -1,0 +1,79 @@
+"""Checks what a worker says it drew: nothing is counted that this node did not compute itself."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from inos.primitives.blocks import compute_anchor
+from inos.primitives.errors import InvalidCertificate
+from inos.primitives.matrices import Seal, Witness
+from inos.primitives.units import U256_MAX
+from inos.work import Operand, Win, compute_strip, verify
+from inos.workers.errors import Offence
+from inos.workers.messages import Share
+from inos.workers.server.templates import IssuedTemplate
+
+PREFIX_BITS: Final = 32
+
+
+class Drawing(Struct, frozen=True, eq=False):
+    """What tickets may be drawn of in one assignment: strips [first, last) of X by all of W."""
+
+    x: Operand
+    w: Operand
+    first: int
+    last: int
+    share_target: int
+    """A ticket whose digest is at most this is a share."""
+
+
+def check_places(shares: Sequence[Share], drawing: Drawing, prefix: int, win_target: int) -> None:
+    """Check what is cheap to check.
+
+    Raises:
+        Offence: "foreign-prefix", "share-outside", "share-above-target".
+    """
+    target = max(drawing.share_target, win_target)
+    for share in shares:
+        if share.nonce >> PREFIX_BITS != prefix:
+            raise Offence(
+                "foreign-prefix", f"nonce {share.nonce} does not begin with this connection's prefix {prefix}"
+            )
+        is_inside = drawing.first <= share.i < drawing.last and share.j < drawing.w.strips
+        if not (is_inside and share.p < drawing.x.panels):
+            raise Offence(
+                "share-outside",
+                f"ticket ({share.i}, {share.j}, {share.p}) is outside of strips {drawing.first} to {drawing.last - 1}"
+                f" by {drawing.w.strips}, of {drawing.x.panels} panels",
+            )
+        if int.from_bytes(share.digest, "big") > target:
+            raise Offence("share-above-target", f"digest {share.digest.hex()} is above the targets")
+
+
+def recompute(shares: Sequence[Share], drawing: Drawing, issued: IssuedTemplate) -> list[Win]:
+    """Return the proofs of all shares, each recomputed from this node's operands. It may run in any thread.
+
+    Raises:
+        Offence: "wrong-digest".
+    """
+    return [_recompute(share, drawing, issued) for share in shares]
+
+
+def _recompute(share: Share, drawing: Drawing, issued: IssuedTemplate) -> Win:
+    anchor = compute_anchor(replace(issued.template.header, nonce=share.nonce))
+    seal = Seal(drawing.x.ref, drawing.w.ref, share.i, share.j, share.p, share.digest)
+    x_strip, x_path = _open(drawing.x, share.i, share.p)
+    w_strip, w_path = _open(drawing.w, share.j, share.p)
+    witness = Witness(x_strip, x_path, w_strip, w_path)
+    try:
+        verify(seal, witness, anchor, U256_MAX)
+    except InvalidCertificate as error:
+        raise Offence("wrong-digest", f"ticket ({share.i}, {share.j}, {share.p}): {error.message}"[:200]) from error
+    return Win(seal, witness)
+
+
+def _open(operand: Operand, strip: int, panel: int) -> tuple[bytes, tuple[bytes, ...]]:
+    index = strip * operand.panels + panel
+    return compute_strip(operand.array, index), operand.tree.compute_path(index)
