@@ -12,12 +12,13 @@ import pytest
 from msgspec.structs import replace
 
 from inos.primitives import bech32m
-from inos.primitives.units import U256_MAX, Address
+from inos.primitives.units import U256_MAX, Address, Target
 from inos.wallet.keys import derive_key
 from inos.wallet.phrase import make_phrase
-from inos.workers.messages import Assignment, Cancelled, Declined, Filler, Hello, Piece, Refused, Result
+from inos.workers.messages import Assignment, Cancelled, Declined, Filler, Hello, Piece, Refused, Result, WorkerKind
 from support.browser import Page, find_chromium, open_browser
 from support.page_node import FILLER, HEADER, HRP, SHARE_TARGET, PageNode, open_page_node
+from support.work_lab import open_lab
 
 CHROMIUM = find_chromium()
 PAYEE = Address(bytes([7] * 20))
@@ -291,3 +292,45 @@ async def measure(node: PageNode, seconds: float = 3) -> int:
     results = len(node.list_received(Result))
     await asyncio.sleep(seconds)
     return sum(one.drawn for one in node.list_received(Result)[results:])  # type: ignore[union-attr]
+
+
+LIE = """
+(() => {
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (bytes) {
+    const isResult = bytes[1] === 3 && bytes.length > 40;
+    if (isResult) bytes[bytes.length - 2] ^= 1; // the last byte of the last share's digest
+    return send.call(this, bytes);
+  };
+})()
+"""
+
+
+async def test_the_worker_service_counts_a_page_s_shares_and_its_block_and_refuses_a_lying_page(tmp_path: Path) -> None:
+    assert CHROMIUM is not None
+    async with open_lab(has_pool=True) as lab, open_browser(CHROMIUM, tmp_path / "browser") as page:
+        lab.pool.target = Target(U256_MAX // 4000)
+        url = f"{lab.url.removesuffix('/work')}/explorer/work/"
+        await page.open(url)
+        await page.wait(f"{STATE} === 'ready'")
+        await begin(page)
+        await lab.until(lambda: len(lab.pool.shares) > 5)
+        assert {(info.address, info.kind) for info, _ in lab.pool.shares} == {(PAYEE, WorkerKind.PAGE)}
+        await page.wait("Number(document.getElementById('shares').textContent) > 5", 10)
+        assert await page.run("document.getElementById('unpaid').firstChild.title.endsWith('credits')")
+        lab.node.target = Target(U256_MAX // 20_000)
+        lab.node.make_block()  # workers get a template with this target
+        await lab.until(lambda: lab.service.get_status().blocks_won > 0)
+        assert lab.service.get_status().errors == {}
+        await page.open("about:blank")  # a closed page is gone at once
+        await lab.until(lambda: len(lab.pool.removed) == 1 and not lab.service.get_status().workers)
+        counted = len(lab.pool.shares)
+        await page.open(url)
+        await page.wait(f"{STATE} === 'ready'")
+        await page.run(LIE)
+        await begin(page)
+        await page.wait(f"{STATE}.startsWith('the node refused')", 20)
+        assert lab.service.get_status().errors == {"wrong-digest": 1}
+        assert len(lab.pool.shares) <= counted + 64, "shares of a wrong Result were counted"
+        assert await page.run("document.getElementById('start').textContent") == "Start"
+        assert page.errors == []

@@ -60,6 +60,7 @@ class PageNode:
         self._fillers: dict[int, Filler] = {}
         self.header = HEADER
         self.win_target = WIN_TARGET
+        self._places: set[tuple[int, ...]] = set()
         self._wins: list[int] = []
         """Templates of which a win was told that is no share."""
         self._connections = 0
@@ -141,7 +142,6 @@ class PageNode:
         strips = (compute_strip(side.array, at * side.panels + share.p) for side, at in ((x, share.i), (w, share.j)))
         x_strip, w_strip = strips
         digest = compute_digest(seal, Witness(x_strip, (), w_strip, ()), anchor)
-        seen = {(one.nonce, one.i, one.j, one.p) for one in self.shares}
         if digest != share.digest:
             self.problems.append(f"{share} has the digest {digest.hex()}")
         if int.from_bytes(digest, "big") > SHARE_TARGET:
@@ -150,8 +150,10 @@ class PageNode:
             self._wins.append(result.template)
         if share.nonce >> 32 != self._prefix:
             self.problems.append(f"{share} has a foreign prefix")
-        if (share.nonce, share.i, share.j, share.p) in seen:
+        place = result.template, share.nonce, share.i, share.j, share.p
+        if place in self._places:
             self.problems.append(f"{share} was sent twice")
+        self._places.add(place)
         self.shares.append(share)
 
 
@@ -164,18 +166,23 @@ async def _answer(request: web.Request) -> web.Response:
     return web.Response(text=json.dumps(answer), content_type="application/json")
 
 
+async def _show(request: web.Request) -> web.Response:
+    return answer_page(request.match_info["name"])
+
+
+def add_pages(app: web.Application) -> None:
+    """Serve the explorer's files, and the only method that the page for workers needs."""
+    app.router.add_get("/explorer/{name:.*}", _show)
+    app.router.add_post("/", _answer)
+
+
 @asynccontextmanager
 async def open_page_node(host: str = "127.0.0.1") -> AsyncIterator[PageNode]:
     """Serve a page node on a free port of `host`."""
     node = PageNode()
     app = web.Application()
-
-    async def show(request: web.Request) -> web.Response:
-        return answer_page(request.match_info["name"])
-
-    app.router.add_get("/explorer/{name:.*}", show)
+    add_pages(app)
     app.router.add_get("/work", node.serve)
-    app.router.add_post("/", _answer)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, host, 0)

@@ -41,6 +41,7 @@ from inos.workers.ports import WorkerInfo
 from inos.workers.server import WorkerService, WorkerSettings
 from inos.workers.server import fillers as fillers_module
 from support.miner_node import FakeNode
+from support.page_node import add_pages
 
 TOKEN = b"\x09" * 32
 ME = Address(b"\x01" * 20)
@@ -155,13 +156,14 @@ def make_hello(**changes: Any) -> Hello:
 async def open_lab(
     *, has_pool: bool = False, has_fillers: bool = True, store: MatrixStore | None = None, socket: Path | None = None
 ) -> AsyncIterator[WorkLab]:
-    """Serve workers on a free port of loopback."""
+    """Serve workers, and the page that makes a browser one, on a free port of loopback."""
     node, pool = WorkNode(), CountingPool()
     settings = WorkerSettings(beneficiary=ME, token=TOKEN, has_fillers=has_fillers, socket_path=socket)
     service = WorkerService(
         node, settings, np.random.default_rng(5), pool if has_pool else None, store if socket is not None else None
     )
     app = web.Application()
+    add_pages(app)
     app.router.add_get("/work", service.serve)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()

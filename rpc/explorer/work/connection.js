@@ -7,10 +7,11 @@ const RETRY_S = [1, 2, 4, 8, 16, 32, 60];
 const GAP_MS = 150; // between two Results: a node allows ten a second
 const QUIET_MS = 5000; // after which tickets are told without shares
 const MEASURE_MS = 30_000;
+const FINAL_S = 300; // a node that refuses for so long is not asked again by itself
 const STATES = { none: "stopped", opening: "connecting …", open: "working" };
 
 // `listener` has the functions onState(text, isBad), onWelcome(welcome), onTemplate(template), onAssignment(assignment),
-// onCancelled(), onTotals(totals, counted) and onClosed().
+// onCancelled(), onTotals(totals, counted), onClosed(), and onEnded(text) when it does not connect again.
 export class Connection {
   constructor({ identity, address, threads, backend, listener }) {
     Object.assign(this, { identity, address, threads, backend, listener });
@@ -58,6 +59,10 @@ export class Connection {
     this.forget();
     if (this.isOver) return;
     this.listener.onClosed();
+    if (refusal?.retryS >= FINAL_S) {
+      this.isOver = true;
+      return this.listener.onEnded(`the node refused: ${refusal.message}`);
+    }
     const seconds = refusal?.retryS || RETRY_S[Math.min(this.tries++, RETRY_S.length - 1)];
     const why = refusal ? `the node refused: ${refusal.message}` : wasWelcome ? "the node closed the connection"
       : "the node cannot be reached, or takes no workers";
@@ -71,10 +76,8 @@ export class Connection {
       message = readMessage(bytes);
       this.handle(message);
     } catch (error) {
-      this.listener.onState(`the node's message cannot be used: ${error.message}`, true);
       this.isOver = true;
-      this.socket.close();
-      this.listener.onClosed();
+      this.listener.onEnded(`the node's message cannot be used: ${error.message}`);
     }
   }
 

@@ -118,6 +118,10 @@ const listener = {
     setState("waiting: the node has no work now");
   },
   onClosed: () => crew?.pause(),
+  onEnded(text) {
+    stop();
+    setState(text, true);
+  },
 };
 
 function onFailed(message) {
