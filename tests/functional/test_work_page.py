@@ -12,10 +12,26 @@ import pytest
 from msgspec.structs import replace
 
 from inos.primitives import bech32m
+from inos.primitives.blocks import compute_anchor
 from inos.primitives.units import U256_MAX, Address, Target
 from inos.wallet.keys import derive_key
 from inos.wallet.phrase import make_phrase
-from inos.workers.messages import Assignment, Cancelled, Declined, Filler, Hello, Piece, Refused, Result, WorkerKind
+from inos.work import mine
+from inos.workers.filler import make_operands
+from inos.workers.messages import (
+    Assignment,
+    Cancelled,
+    Declined,
+    Filler,
+    Hello,
+    NewTemplate,
+    Piece,
+    Refused,
+    Result,
+    WorkerKind,
+    encode_message,
+    make_header,
+)
 from support.browser import Page, find_chromium, open_browser
 from support.page_node import FILLER, HEADER, HRP, SHARE_TARGET, PageNode, open_page_node
 from support.work_lab import open_lab
@@ -66,6 +82,31 @@ DRAW_FILLER = """
   const bytes = header.map((field) => (typeof field === "string" ? fromHex(field) : field));
   const anchors = draws.map(({ nonce }) => toHex(hash("anchor", encode([...bytes, BigInt(nonce)]))));
   return { ids: kernel.ids.map(toHex), outcomes, anchors, isCard: found !== null };
+})(%s)
+"""
+DRAW_IN_THREAD = """
+(async ({ encoded, filler, isCard }) => {
+  const { fromHex, toHex } = await import("/explorer/bytes.js");
+  const { readMessage } = await import("/explorer/work/messages.js");
+  const module = await WebAssembly.compileStreaming(fetch("/explorer/work/kernel.wasm"));
+  const source = isCard ? await (await fetch("/explorer/work/kernel.wgsl")).text() : null;
+  const { head, number } = readMessage(fromHex(encoded));
+  const none = new Uint8Array(32), target = new Uint8Array(32).fill(255);
+  target[0] = 7; // one of 32 tickets
+  const worker = new Worker("/explorer/work/thread.js", { type: "module" });
+  const shares = [];
+  await new Promise((done, fail) => {
+    worker.onmessage = ({ data }) => {
+      if (data.kind !== "drawn") return fail(new Error(data.message));
+      shares.push(...data.shares);
+      if (shares.length > 20) done();
+    };
+    worker.postMessage({ kind: "start", module, thread: 3, source, acceptsSoftware: true });
+    worker.postMessage({ kind: "template", prefix: 2 ** 31, number, head, winTarget: none });
+    worker.postMessage({ kind: "assignment", number: 1, target, filler: { ...filler, seed: fromHex(filler.seed) } });
+  });
+  worker.terminate();
+  return shares.map(({ nonce, i, j, p, digest }) => [nonce.toString(), i, j, p, toHex(digest)]);
 })(%s)
 """
 COMPUTE_ADDRESS = """
@@ -179,6 +220,25 @@ async def test_the_kernels_of_the_page_draw_what_the_vectors_say(tmp_path: Path)
             assert outcome == [draw["digests"] for draw in filler["draws"]]
         assert found["isCard"], "Chromium offers no WebGPU in software"
         assert await page.run("document.getElementById('use-card').disabled"), "a fallback adapter is no card"
+
+
+@pytest.mark.parametrize("is_card", [False, True])
+async def test_a_thread_draws_all_shares_of_each_nonce(tmp_path: Path, is_card: bool) -> None:
+    filler = Filler(bytes([8] * 32), 96, 80, 1500)
+    template = encode_message(NewTemplate(1, HEADER, bytes(32)))
+    said = {
+        "encoded": template.hex(),
+        "filler": {"seed": filler.seed.hex(), "rowsX": 96, "rowsW": 80, "depth": 1500},
+        "isCard": is_card,
+    }
+    async with open_page(tmp_path, "--enable-unsafe-webgpu") as (_, page):
+        shares = [tuple(share) for share in await page.run(DRAW_IN_THREAD % json.dumps(said))]
+    x, w = make_operands(filler)
+    last = max(int(share[0]) for share in shares)
+    for nonce in range(2**63 + 3 * 2**20, last):  # the last one may not be finished
+        drawn = mine(x, w, compute_anchor(make_header(HEADER, nonce)), (8 << 248) - 1)
+        expected = {(str(nonce), win.seal.i, win.seal.j, win.seal.p, win.seal.digest.hex()) for win in drawn.wins}
+        assert {share for share in shares if int(share[0]) == nonce} == expected
 
 
 async def test_a_key_of_the_page_is_that_of_the_wallet(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ export async function loadModule() {
 }
 
 export class Crew {
-  // onReport(report) is called with each report, onFailed(message) if a thread gave up.
-  constructor({ module, source, onReport, onFailed }) {
-    Object.assign(this, { module, source, onReport, onFailed });
+  // onReport(report) is called with each report, onFailed(message) if a thread gave up, onCardFailed(message) if the
+  // graphics card did.
+  constructor({ module, source, onReport, onFailed, onCardFailed }) {
+    Object.assign(this, { module, source, onReport, onFailed, onCardFailed });
     this.threads = [];
     this.card = null;
     this.pace = 1;
@@ -40,8 +41,9 @@ export class Crew {
 
   begin(source) {
     const worker = new Worker("thread.js", { type: "module" });
-    worker.onmessage = ({ data }) => (data.kind === "drawn" ? this.take(data) : this.onFailed(data.message));
-    worker.onerror = (event) => this.onFailed(event.message || "a thread could not be started");
+    const fail = source === null ? this.onFailed : this.onCardFailed;
+    worker.onmessage = ({ data }) => (data.kind === "drawn" ? this.take(data) : fail(data.message));
+    worker.onerror = (event) => fail(event.message || "a thread could not be started");
     worker.postMessage({ kind: "start", module: this.module, thread: this.next++, source });
     worker.postMessage({ kind: "pace", pace: this.pace });
     if (this.template) worker.postMessage(this.template);

@@ -72,7 +72,7 @@ function setAddress(bytes) {
 function start() {
   const address = readAddress();
   if (!address || module === null) return;
-  crew = new Crew({ module, source, onReport: (report) => connection.add(report), onFailed });
+  crew = new Crew({ module, source, onReport: (report) => connection.add(report), onFailed, onCardFailed });
   crew.setPace(document.hidden ? BACKGROUND_PACE : 1);
   crew.resize(Number($("threads").value), $("use-card").checked);
   connection = new Connection({ identity, address, listener, backend: card && $("use-card").checked ? "wasm+webgpu" : "wasm",
@@ -127,6 +127,14 @@ const listener = {
 function onFailed(message) {
   stop();
   setState(`it cannot go on: ${message}`, true);
+}
+
+// The threads go on without the card.
+function onCardFailed(message) {
+  $("use-card").checked = false;
+  $("use-card").disabled = true;
+  $("card").textContent = `it gave up: ${message}`;
+  onThreads();
 }
 
 function onThreads() {
