@@ -11,6 +11,8 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
 UV_COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --custom-compile-command 'make lock'
 ARGS ?=
+# Their builds for the processor: none is in the lock file, because they are large and few need them.
+EXTRAS := 'torch==2.13.0+cpu' 'triton==3.9.0' 'wgpu==0.32.0' 'ray[client]==2.60.0'
 # Tests wait more than they compute, so two files run at a time. WORKERS= runs them one by one.
 WORKERS ?= -n 2 --dist loadfile
 CC ?= cc
@@ -28,7 +30,7 @@ ARM := build/selfcheck-arm
 
 ZIGLANG := $(shell sed -n 's/^ZIGLANG: Final = "\(.*\)"/\1/p' tools/wasm_kernel.py)
 
-.PHONY: help setup devnet test lint models wasm lock oldest sbom typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
+.PHONY: help setup devnet test lint models wasm lock oldest sbom extras typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +84,9 @@ sbom: setup ## list all dependencies with versions and hashes in build/sbom.json
 		build/sbom/bin/python -m pip --quiet --disable-pip-version-check install 'cyclonedx-bom>=7,<8'; }
 	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		--output-file build/sbom.json $(LOCK)
+
+extras: setup ## install what the tests of graphics cards and clusters need: torch for the processor, Triton, wgpu, Ray
+	$(PIP) install --extra-index-url https://download.pytorch.org/whl/cpu $(EXTRAS)
 
 typescript: ## install what the test of a generated TypeScript client needs (npm)
 	npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import structlog
+from msgspec.structs import replace
 
 from inos.agents.juror import Juror
 from inos.agents.reporter import Reporter
@@ -42,6 +43,8 @@ from inos.primitives.clock import Clock
 from inos.primitives.units import Address
 from inos.rpc import Metrics, MetricsServer, NodePort, RpcServer, RpcSettings
 from inos.rpc.server.token import load_or_create_token
+from inos.work.backends import AUTO
+from inos.work.backends.choice import choose_backend, has_card_libraries
 from inos.workers.server import WorkerService, WorkerSettings
 
 log: Final = structlog.get_logger("node")
@@ -131,12 +134,22 @@ class Startup:
         if settings is None:
             return None
         mine = None if settings.engine is None else await self._open_cluster(settings.engine)
+        if mine is None and settings.backend == AUTO and has_card_libraries():
+            settings = await self._choose_backend(settings)
         miner = Miner(core, settings, _make_random(), mine, workers)
         if not settings.is_claiming:
             log.info("mining draws lottery tickets only, and takes no paid jobs")
         miner.start()
         self._run("miner", miner.run())
         return miner
+
+    async def _choose_backend(self, settings: MinerSettings) -> MinerSettings:
+        """Return settings with the fastest backend, which may be a graphics card."""
+        name, found = await asyncio.to_thread(choose_backend, settings.threads)
+        for each in found:
+            rate = round(each.tickets_per_second)
+            log.info("backend measured", backend=each.name, tickets_per_second=rate, trouble=each.trouble or None)
+        return replace(settings, backend=name) if found else settings
 
     async def _open_cluster(self, address: str) -> MineStrips:
         """Connect to a cluster, whose package is imported only here."""

@@ -1,30 +1,15 @@
 """Check that a seal and its witness prove a winning ticket (protocol, section 3)."""
 
-from typing import Final
-
-import numpy as np
-from blake3 import blake3
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from inos.primitives.errors import InosError, InvalidCertificate
-from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, DType, MatrixRef, Seal, Witness
+from inos.primitives.matrices import DType, MatrixRef, Seal, Witness
 from inos.primitives.units import HASH_BYTES, U256_MAX, Hash
 from inos.work.backends.native.verify import verify_natively
 from inos.work.matrices import check_strip
-from inos.work.noise import (
-    STEP,
-    X_SHIFT,
-    compute_noise_w,
-    compute_noise_x,
-    compute_permutations,
-    compute_seed_w,
-    compute_seed_x,
-)
+from inos.work.noise import compute_seed_w, compute_seed_x
 from inos.work.strips import InvalidMatrix, compute_grid
-
-STEPS: Final = PANEL_BYTES // STEP
-ROTATION: Final = 13
+from inos.work.tickets import compute_ticket
 
 
 class Win(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -113,24 +98,4 @@ def compute_digest(seal: Seal, witness: Witness, anchor: bytes) -> Hash:
     """Return the digest of ticket (i, j, p), computed from the two strips, which are not checked here."""
     seed_w = compute_seed_w(anchor, seal.w.id)
     seed_x = compute_seed_x(seed_w, seal.x.id)
-    first, last = seal.p * STEPS, (seal.p + 1) * STEPS
-    rows_x = compute_noise_x(seed_x, seal.i * STRIP_ROWS, (seal.i + 1) * STRIP_ROWS) + np.uint8(X_SHIFT)
-    rows_w = compute_noise_w(seed_w, seal.j * STRIP_ROWS, (seal.j + 1) * STRIP_ROWS)
-    left = _add_noise(witness.x_strip, rows_x, compute_permutations(seed_x, first, last))
-    right = _add_noise(witness.w_strip, rows_w, compute_permutations(seed_w, first, last))
-    # One step is at most 254 * 128 * 64 < 2^24, so that float32 holds it exactly.
-    steps = np.matmul(left, right.transpose(0, 2, 1)).astype(np.int32)
-    folds = np.bitwise_xor.reduce(np.cumsum(steps, axis=0, dtype=np.int32), axis=1).view(np.uint32)
-    state = np.zeros(STRIP_ROWS, dtype=np.uint32)
-    for fold in folds:
-        state = (state << np.uint32(ROTATION) | state >> np.uint32(32 - ROTATION)) ^ fold
-    return Hash(blake3(state.astype("<u4").tobytes(), key=seed_x).digest())
-
-
-def _add_noise(
-    strip: bytes, rows: NDArray[np.uint8] | NDArray[np.int8], perms: NDArray[np.intp]
-) -> NDArray[np.float32]:
-    """Return the noisy strip by steps: 16 steps x 16 rows x 64 columns."""
-    cells = np.frombuffer(strip, dtype=np.int8).reshape(STRIP_ROWS, STEPS, STEP)
-    noise = rows[:, perms]
-    return np.add(cells, noise, dtype=np.float32).transpose(1, 0, 2)
+    return compute_ticket(witness.x_strip, witness.w_strip, seed_x, seed_w, (seal.i, seal.j, seal.p))

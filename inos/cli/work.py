@@ -110,13 +110,15 @@ def verify(
 
 @app.command()
 def backends(json_: JsonOption = False) -> None:
-    """List the kernels that multiply, the fastest first, and why one cannot be used here."""
+    """List what multiplies, graphics cards and the kernels of processors, and why one cannot be used here."""
     infos = work.list_backends()
     if json_:
-        print_json([{"name": i.name, "available": i.is_available, "reason": i.reason} for i in infos])
+        found = ({"name": i.name, "available": i.is_available, "reason": i.reason, "device": i.device} for i in infos)
+        print_json(list(found))
         return
     for info in infos:
-        print_text(f"{info.name:<10} {'available' if info.is_available else f'not available: {info.reason}'}")
+        device = f": {info.device}" if info.device else ""
+        print_text(f"{info.name:<10} {f'available{device}' if info.is_available else f'not available: {info.reason}'}")
 
 
 def _load(path: Path) -> Operand:

@@ -156,10 +156,10 @@ def check_compiler() -> Finding:
 def check_kernels() -> Finding:
     """Check that compiled kernels are installed."""
     infos = work.list_backends()
-    best = next(info for info in infos if info.is_available)
+    best = next(info for info in infos if info.is_available and not info.device)
     if best.name.startswith("native"):
         return Finding("kernels", Verdict.OK, f"{best.name} is used")
-    reasons = "; ".join(f"{info.name}: {info.reason}" for info in infos if not info.is_available)
+    reasons = "; ".join(f"{info.name}: {info.reason}" for info in infos if info.name.startswith("native"))
     hint = "install a C compiler (Debian: apt-get install gcc libc6-dev), and then this package again"
     return Finding("kernels", Verdict.NOTE, f"{best.name} is used, which is many times slower ({reasons})", hint)
 

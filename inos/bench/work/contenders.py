@@ -1,6 +1,7 @@
 """The products and checks that are timed against each other on one shape."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from inos import work
 from inos.primitives.units import U256_MAX
 from inos.work import Lottery, Operand
-from inos.work.backends import Slice, get_backend
+from inos.work.backends import CARDS, Slice, get_backend
 from inos.work.backends.native.backend import NativeBackend
 
 NUMPY: Final = "numpy float32"
@@ -53,16 +54,22 @@ class Contenders:
         """Multiplications that the limit's call makes; 0 if the kernel has no limit of its own."""
         self._add_limit()
         self.calls[CERTIFIED] = self._mine
+        self._add_cards()
         self._mine()
         self._add_checks()
 
-    def _mine(self) -> None:
+    def _mine(self, backend: str | None = None) -> None:
         """Hash, noise and pack both operands, draw all tickets, and peel the exact product out."""
         self._rounds += 1
         anchor = self._rounds.to_bytes(32, "big")
-        mined = work.mine(self._x, self._w, anchor, 0, backend=self._backend, threads=self._threads)
+        mined = work.mine(self._x, self._w, anchor, 0, backend=backend or self._backend, threads=self._threads)
         assert mined.product is not None
         self._product = mined.product
+
+    def _add_cards(self) -> None:
+        for card in CARDS:
+            if card.name != self._backend and not card.get_obstacle():
+                self.calls[card.name] = partial(self._mine, card.name)
 
     def _add_numpy(self) -> None:
         left, right = self._x.astype(np.float32), self._w.astype(np.float32).T

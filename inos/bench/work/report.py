@@ -6,15 +6,17 @@ from typing import Any, Final
 
 from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, LIMIT, NUMPY, TORCH, VERIFY
 from inos.bench.work.measure import Measured
+from inos.work.backends import CARDS
 
 PRODUCTS: Final = (NUMPY, TORCH, LIMIT, BARE, CERTIFIED)
 
 
 def make_table(measured: Sequence[Measured]) -> str:
     """Return tables in Markdown, which also read well in a terminal."""
-    head = ["m x n x k", *(f"{name}, Gop/s" for name in PRODUCTS), "verify, ms", "freivalds, ms"]
+    products = _list_products(measured)
+    head = ["m x n x k", *(f"{name}, Gop/s" for name in products), "verify, ms", "freivalds, ms"]
     rows = [
-        [_name(m), *(_show_speed(m, p) for p in PRODUCTS), _show_ms(m, VERIFY), _show_ms(m, FREIVALDS)]
+        [_name(m), *(_show_speed(m, p) for p in products), _show_ms(m, VERIFY), _show_ms(m, FREIVALDS)]
         for m in measured
     ]
     names = list(dict.fromkeys(name for m in measured for name in m.ratios))
@@ -38,7 +40,7 @@ def save_plot(measured: Sequence[Measured], path: Path) -> None:
 
     ordered = sorted(measured, key=lambda m: m.m * m.n * m.k)
     figure, axes = pyplot.subplots(figsize=(8, 5))
-    for name in PRODUCTS:
+    for name in _list_products(measured):
         points = [(_name(m), speed) for m in ordered if (speed := m.get_speed(name)) is not None]
         if points:
             axes.plot([p[0] for p in points], [p[1] for p in points], marker="o", label=name)
@@ -50,6 +52,12 @@ def save_plot(measured: Sequence[Measured], path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)
+
+
+def _list_products(measured: Sequence[Measured]) -> list[str]:
+    """Return what multiplied: graphics cards are shown where there are some."""
+    cards = [card.name for card in CARDS]
+    return [*PRODUCTS, *(name for name in cards if any(name in m.seconds for m in measured))]
 
 
 def _name(m: Measured) -> str:

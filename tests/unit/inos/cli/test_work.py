@@ -116,5 +116,5 @@ def test_no_win_is_said(files: tuple[Path, Path], tmp_path: Path) -> None:
 
 def test_backends() -> None:
     infos = {info["name"]: info for info in json.loads(run("backends", "--json").stdout)}
-    assert infos["numpy"] == {"name": "numpy", "available": True, "reason": ""}
+    assert infos["numpy"] == {"name": "numpy", "available": True, "reason": "", "device": ""}
     assert "numpy" in run("backends").stdout
