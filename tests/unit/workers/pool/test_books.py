@@ -1,0 +1,236 @@
+"""Tests the pool's books on disk: what they refuse, and that a damaged database is refused or whole."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from inos.primitives.codec import decode
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import BlockId, JobId, Nano, TimeMs
+from inos.workers.pool.books import Books, divide_income
+from inos.workers.pool.errors import PoolError
+from inos.workers.pool.records import IncomeState
+from inos.workers.pool.split import iterate_parts
+from support.pool_lab import CREDIT, GENESIS, MEMBERS, OWN, PoolLab, copy_as_killed, make_worker
+
+A, B, C = MEMBERS[:3]
+JOB = JobId(b"\x33" * 32)
+
+
+def fill(lab: PoolLab, rounds: int = 3) -> None:
+    """Let members earn and be paid, so that every kind of record is there."""
+    for number in range(rounds):
+        for at, member in enumerate(MEMBERS):
+            lab.share(member, 100 + at)
+        lab.pool.add_piece(make_worker(A), JOB, 10, TimeMs(5))
+        lab.chain.mine(CREDIT * (number + 1))
+        lab.pool.follow()
+    lab.ripen()
+
+
+async def pay(lab: PoolLab) -> None:
+    await lab.pool.pay()
+    lab.chain.mine(0, *lab.node.take())
+    lab.ripen()
+
+
+async def test_earnings_are_paid_to_the_nano(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    lab.share(A, 600)
+    lab.share(B, 300)
+    lab.share(C, 100)
+    lab.chain.mine(10 * CREDIT)
+    lab.pool.follow()
+    assert lab.pool.books.get_member(A).earned == 0  # the block may still be undone
+    lab.ripen()
+    books = lab.pool.books
+    assert [books.get_member(each).owed for each in (A, B, C)] == [5_940_000_000, 2_970_000_000, 990_000_000]
+    assert books.head.kept == CREDIT // 10
+    await lab.pool.pay()
+    (tx,) = lab.node.take()
+    assert [books.get_member(each).owed for each in (A, B, C)] == [0, 0, 0]
+    assert books.get_member(A).pending == 5_940_000_000
+    lab.chain.mine(0, tx)
+    lab.ripen()
+    assert [books.get_member(each).paid for each in (A, B, C)] == [5_940_000_000, 2_970_000_000, 990_000_000]
+    assert lab.chain.get_balance(OWN) == CREDIT // 10
+    books.check_invariants()
+
+
+async def test_nothing_is_paid_while_the_fee_is_above_a_hundredth(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    fill(lab)
+    lab.node.fee_each = CREDIT // 100
+    await lab.pool.pay()
+    assert lab.node.waiting == {}
+    lab.node.fee_each = 1000
+    await lab.pool.pay()
+    assert len(lab.node.waiting) == 1
+
+
+async def test_a_payout_that_is_refused_is_sent_again(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    fill(lab)
+    lab.node.is_refusing = True
+    await lab.pool.pay()
+    ((_, sent),) = lab.pool.books.list_sent()
+    lab.move(tmp_path / "after")
+    assert lab.pool.books.list_sent() == [(0, sent)]
+    lab.node.is_refusing = False
+    await lab.pool.pay()
+    assert set(lab.node.waiting) == {sent.id}
+    assert lab.pool.books.head.payouts == 1
+
+
+async def test_a_payout_whose_nonce_went_elsewhere_is_owed_again(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    fill(lab)
+    owed = {each: lab.pool.books.get_member(each).owed for each in MEMBERS}
+    await lab.pool.pay()
+    (tx,) = lab.node.take()
+    other = lab.node.sign(tx.payload, 1)  # the same nonce
+    assert other[2] == tx.nonce
+    lab.chain.mine(0, decode(Transaction, other[0], limit=1 << 16))
+    lab.ripen(50)
+    assert lab.pool.books.get_member(A).pending == owed[A]
+    lab.ripen(100)
+    assert {each: lab.pool.books.get_member(each).owed for each in MEMBERS} == owed
+    lab.pool.books.check_invariants()
+
+
+def test_an_undone_block_takes_its_reward_back_even_when_it_was_earned(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool", fee_ppm=0)
+    lab.share(A, 10)
+    lab.chain.mine(5 * CREDIT)
+    lab.ripen()
+    assert lab.pool.books.get_member(A).owed == 5 * CREDIT
+    undone = lab.chain.undo(101)
+    lab.ripen(120)
+    assert lab.pool.books.get_member(A).owed == 0
+    assert lab.pool.books.list_open_incomes()[0][1].state is IncomeState.UNDONE
+    lab.chain.undo(120)
+    lab.chain.blocks += undone
+    lab.ripen(130)
+    assert lab.pool.books.get_member(A).owed == 5 * CREDIT
+    assert lab.pool.books.head.incomes == 1
+    lab.pool.books.check_invariants()
+
+
+async def test_what_was_paid_of_an_undone_block_is_owed_to_the_pool(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool", fee_ppm=0)
+    lab.share(A, 10)
+    lab.chain.mine(CREDIT)
+    lab.ripen()
+    await pay(lab)
+    lab.chain.undo(lab.chain.height)
+    lab.ripen(5)
+    member = lab.pool.books.get_member(A)
+    assert (member.earned, member.owed) == (0, -CREDIT)
+    lab.pool.books.check_invariants()
+
+
+def test_a_jobs_reward_goes_to_those_who_delivered_and_not_to_shares(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    lab.share(C, 5000)
+    lab.chain.jobs[JOB] = 1000
+    for member, tickets, connection in ((A, 300, 1), (B, 100, 2), (A, 100, 3)):
+        lab.pool.add_piece(make_worker(member, connection), JOB, tickets, TimeMs(5))
+    lab.pool.add_piece(make_worker(C, 4), None, 400, TimeMs(5))  # of a job of the node's own
+    lab.chain.mine(0, jobs={JOB: Nano(CREDIT)})
+    lab.ripen()
+    books = lab.pool.books
+    assert [books.get_member(each).earned for each in (A, B, C)] == [396_000_000, 99_000_000, 0]
+    assert books.head.kept == CREDIT - 495_000_000
+    books.check_invariants()
+
+
+def test_rows_without_noise_are_not_paid(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    cheat = make_worker(A, 1)
+    lab.pool.get_share_target(cheat)
+    for _ in range(200):
+        lab.pool.add_piece(cheat, JOB, 20_000, TimeMs(5))
+    assert not lab.pool.may_take_pieces(cheat)
+    assert lab.pool.may_take_pieces(make_worker(A, 2))
+    lab.pool.remove_worker(cheat)
+    lab.move(tmp_path / "after")
+    assert not lab.pool.may_take_pieces(cheat)
+    (part,) = lab.pool.books.list_pieces(JOB)
+    assert part.amount < 100 * 20_000
+
+
+def test_other_networks_and_accounts_are_refused(tmp_path: Path) -> None:
+    Books(tmp_path / "pool", GENESIS, OWN).close()
+    PoolLab(tmp_path / "other").pool.books.close()
+    lab = PoolLab(tmp_path / "pool")
+    fill(lab, 1)
+    lab.pool.books.close()
+    for genesis, address, code in (
+        (BlockId(bytes(32)), OWN, "pool-of-another-network"),
+        (GENESIS, A, "pool-of-another-account"),
+    ):
+        with pytest.raises(PoolError) as caught:
+            Books(tmp_path / "pool", genesis, address)
+        assert caught.value.code == code
+    Books(tmp_path / "pool", GENESIS, OWN).close()
+
+
+def test_two_processes_cannot_open_one_pool(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    with pytest.raises(InosError) as caught:
+        Books(tmp_path / "pool", GENESIS, OWN)
+    assert caught.value.code == "database-in-use"
+    lab.pool.books.close()
+
+
+def open_or_refuse(path: Path) -> Books | None:
+    """Open the books, or return None if they are refused with an error that says so."""
+    try:
+        return Books(path, GENESIS, OWN)
+    except InosError as error:
+        is_plain = error.code in ("database-damaged", "pool-damaged", "database-io")
+        if not is_plain:
+            raise
+        return None
+
+
+async def test_a_database_cut_off_anywhere_opens_or_is_refused(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    for _ in range(2):
+        fill(lab)
+        await pay(lab)
+        lab.pool.books.close()
+        lab.pool = PoolLab(tmp_path / "pool").pool  # each opening makes tables of the log
+    fill(lab, 1)
+    copy_as_killed(tmp_path / "pool", tmp_path / "killed")
+    rng, opened, refused = random.Random(7), 0, 0
+    files = [path for path in sorted((tmp_path / "killed").iterdir()) if path.name not in ("LOCK", "LOG", "LOG.old")]
+    for path in files:
+        size = path.stat().st_size
+        cuts = {0, 1, size - 1, size // 2} | {rng.randrange(size) for _ in range(25)} if size else set()
+        for cut in sorted(cuts):
+            damaged = tmp_path / "damaged"
+            shutil.rmtree(damaged, ignore_errors=True)
+            shutil.copytree(tmp_path / "killed", damaged)
+            with (damaged / path.name).open("r+b") as stream:
+                stream.truncate(cut)
+            found = open_or_refuse(damaged)
+            refused += found is None
+            if found is not None:
+                found.check_invariants()
+                found.close()
+                opened += 1
+    assert opened > 10
+    assert refused > 10
+    lab.pool.books.close()
+
+
+def test_an_income_is_divided_as_it_was_recorded(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    fill(lab, 1)
+    ((_, income),) = lab.pool.books.iterate_incomes(10)
+    assert {part.address for part in iterate_parts(income.parts)} == set(MEMBERS)
+    assert sum(part.amount for part in divide_income(income).parts) == lab.pool.books.head.earned
