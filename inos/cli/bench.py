@@ -224,6 +224,32 @@ def cluster(
 
 
 @app.command()
+def workers(
+    side: Annotated[int, typer.Option("--side", min=256, metavar="N", help="The side of the three squares.")] = 4096,
+    count: Annotated[int, typer.Option("--workers", min=1, max=64, metavar="N", help="Workers of one thread.")] = 2,
+    rounds: RoundsOption = 5,
+    has_memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Measure four workers with an operand of 1 GiB too.")
+    ] = True,
+    json_: JsonOption = False,
+) -> None:
+    """Time products over worker processes of this machine against the node's own engine, in one run.
+
+    Every product is compared with the engine's. The workers map the operands from files, as those of a node do.
+    """
+    from inos.bench.load import LoadMeter
+    from inos.bench.workers import describe_workers, measure_workers
+
+    meter = LoadMeter()
+    stats = measure_workers(side, count, rounds, print_progress, has_memory=has_memory)
+    load = meter.read()
+    if json_:
+        _print_json({"measured": msgspec.to_builtins(stats), "load": load.to_json()})
+        return
+    _print_lines(["", *describe_workers(stats), "", load.describe()], rounds)
+
+
+@app.command()
 def net(
     nodes: Annotated[
         int, typer.Option("--nodes", min=3, max=32, metavar="N", help="The number of nodes that relay blocks.")

@@ -1,0 +1,246 @@
+"""Products over workers of this machine, as processes of their own, in alternation with the node's own engine."""
+
+import asyncio
+import secrets
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import numpy as np
+from aiohttp import web
+from msgspec import Struct
+
+from inos.bench.cluster import read_pss_mb
+from inos.bench.errors import BenchError
+from inos.chain.ledger import BlockOutcome
+from inos.chain.template import Template
+from inos.core.events import EventBus
+from inos.genesis import load_network
+from inos.mesh.store import MatrixStore
+from inos.miner.product import Product
+from inos.miner.split import SplitProduct
+from inos.miner.stats import MinerStats
+from inos.node.process import make_child_environment
+from inos.primitives.blocks import Block
+from inos.primitives.clock import SystemClock
+from inos.primitives.matrices import Witness
+from inos.primitives.units import Address, MatrixId, Target
+from inos.work import Operand, mine_strips
+from inos.workers.server import WorkerService, WorkerSettings
+
+MEMORY_WORKERS: Final = 4
+MEMORY_SHAPE: Final = (16_384, 1_024, 65_536)
+"""X has 1 GiB."""
+SAMPLE_S: Final = 0.2
+JOIN_S: Final = 120.0
+JOIN_POLL_S: Final = 0.1
+PRODUCT_S: Final = 600.0
+
+
+class WorkersStats(Struct, frozen=True):
+    """What was measured."""
+
+    side: int
+    workers: int
+    rounds: int
+    engine_s: float
+    """Median of one product on the node's engine, with as many threads as there are workers."""
+    workers_s: float
+    """Median of one product over workers of one thread each, which map the operands."""
+    ratio: float
+    """The median of the ratios of both in each round: 1 if workers are as fast as the engine."""
+    pieces: int
+    operand_mb: float
+    pss_mb: float
+    """The largest sum of the proportional memory of four workers that multiply that operand."""
+
+
+class StandInNode:
+    """Satisfies inos.workers.server.ports.NodePort: one template, and no ticket wins."""
+
+    def __init__(self) -> None:
+        self.network = load_network("devnet")
+        self.genesis_id = self.network.genesis_id
+        self.clock = SystemClock()
+        self.events = EventBus()
+        self.ledger = SimpleNamespace(
+            tip=SimpleNamespace(id=self.network.state.header.parent, header=self.network.state.header)
+        )
+        self.templates = self.blocks = self
+
+    async def make(self, beneficiary: Address) -> Template:
+        return Template(self.network.state.header, (), Target(0))
+
+    async def add(self, block: Block, witness: Witness) -> BlockOutcome:
+        raise BenchError("wrong-result", "a ticket won although none can")
+
+
+def measure_workers(
+    side: int, workers: int, rounds: int, announce: Callable[[str], None], *, has_memory: bool = True
+) -> WorkersStats:
+    """Time products of three squares of this side over workers and on the engine, in turn.
+
+    Raises:
+        BenchError: a product is wrong, or a worker does not join.
+    """
+    return asyncio.run(_measure(side, workers, rounds, announce, has_memory=has_memory))
+
+
+def describe_workers(stats: WorkersStats) -> list[str]:
+    """Return the figures as lines of text."""
+
+    def show(name: str, seconds: float) -> str:
+        return f"  {name:<28} {1e3 * seconds:6.0f} ms  {2e-9 * stats.side**3 / seconds:5.0f} Gop/s"
+
+    lines = [
+        f"{stats.side} x {stats.side} x {stats.side}, exact in every round",
+        show(f"engine, {stats.workers} threads", stats.engine_s),
+        show(f"{stats.workers} workers, one thread each", stats.workers_s),
+        f"  workers / engine {stats.ratio:.2f}, with {stats.pieces} pieces a product",
+    ]
+    if stats.pss_mb:
+        lines.append(
+            f"  memory of {MEMORY_WORKERS} workers with an operand of {stats.operand_mb:.0f} MB:"
+            f" {stats.pss_mb:.0f} MB in all (PSS)"
+        )
+    return lines
+
+
+async def _measure(
+    side: int, workers: int, rounds: int, announce: Callable[[str], None], *, has_memory: bool
+) -> WorkersStats:
+    engine, over, pieces = list[float](), list[float](), 0
+    with tempfile.TemporaryDirectory(prefix="inos-bench-") as folder:
+        async with _serve(Path(folder)) as bench:
+            announce(f"starting {workers} workers ...")
+            x, w = (bench.store_operand(side, side, seed) for seed in (1, 2))
+            async with bench.run_workers(workers):
+                announce("multiplying over workers and on the engine, in turn ...")
+                for turn in range(rounds + 1):
+                    began = time.perf_counter()
+                    product, pieces = await bench.multiply(x, w)
+                    middle = time.perf_counter()
+                    anchor, stop = turn.to_bytes(32, "big"), threading.Event()  # Its threads give way, as theirs do.
+                    mined = await asyncio.to_thread(
+                        partial(mine_strips, x, w, anchor, 0, 0, x.strips, threads=workers, stop=stop)
+                    )
+                    if mined.product is None or not np.array_equal(mined.product, product):
+                        raise BenchError("wrong-result", "the workers' product differs")
+                    if turn:  # In the first one the workers map the operands and start threads.
+                        over.append(middle - began)
+                        engine.append(time.perf_counter() - middle)
+            pss = 0.0
+            if has_memory:
+                announce(f"measuring the memory of {MEMORY_WORKERS} workers ...")
+                pss = await _measure_memory(bench)
+    m, _, k = MEMORY_SHAPE
+    ratio = statistics.median(one / other for one, other in zip(engine, over, strict=True))
+    return WorkersStats(
+        side, workers, rounds, statistics.median(engine), statistics.median(over), ratio, pieces, m * k / 1e6, pss
+    )
+
+
+async def _measure_memory(bench: "_Bench") -> float:
+    """Return the peak of the workers' proportional memory in MB."""
+    m, n, k = MEMORY_SHAPE
+    x, w = bench.store_operand(m, k, 1), bench.store_operand(n, k, 2)
+    peak = 0.0
+    async with bench.run_workers(MEMORY_WORKERS) as pids:
+        multiplying = asyncio.ensure_future(bench.multiply(x, w))
+        while not multiplying.done():
+            peak = max(peak, await asyncio.to_thread(lambda: sum(map(read_pss_mb, pids))))
+            await asyncio.wait([multiplying], timeout=SAMPLE_S)
+        await multiplying
+    return peak
+
+
+class _Bench:
+    """A service on loopback, with a store whose files workers map."""
+
+    def __init__(self, folder: Path, node: StandInNode, store: MatrixStore, service: WorkerService) -> None:
+        self._folder = folder
+        self._node = node
+        self._store = store
+        self._service = service
+        self.url = ""
+
+    def store_operand(self, rows: int, cols: int, seed: int) -> Operand:
+        """Store a random operand, and return it as mapped from its file."""
+        array = np.random.default_rng(seed).integers(-64, 64, (rows, cols), np.int8)
+        ref = self._store.put(array)
+        del array
+        mapped = self._store.get(MatrixId(ref.id))
+        if mapped is None:
+            raise BenchError("wrong-result", "the store lost an operand")
+        return Operand.commit(mapped, copy=False)
+
+    async def multiply(self, x: Operand, w: Operand) -> tuple[np.ndarray[Any, np.dtype[np.int32]], int]:
+        """Return the product that the workers made, and in how many pieces."""
+        before = sum(each.pieces for each in self._service.get_status().workers)
+        split = SplitProduct(Product(x, w), None, MinerStats(), self._node.clock)
+        self._service.offer(split)
+        async with asyncio.timeout(PRODUCT_S):
+            while not split.product.is_complete:
+                await split.wait(1.0)
+        self._service.offer(None)
+        return split.product.result(), sum(each.pieces for each in self._service.get_status().workers) - before
+
+    @asynccontextmanager
+    async def run_workers(self, count: int) -> AsyncIterator[list[int]]:
+        """Run workers of one thread each, and yield their process ids once all have joined."""
+        command = (sys.executable, "-P", "-m", "inos", "worker", "--join", self.url, "--threads", "1")
+        options = ("--token-file", str(self._folder / "fleet.token"), "--piece", "4GiB", "--log-level", "warning")
+        environment = make_child_environment() | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        processes = [await asyncio.create_subprocess_exec(*command, *options, env=environment) for _ in range(count)]
+        try:
+            async with asyncio.timeout(JOIN_S):
+                joined = 0
+                while joined < count:
+                    await asyncio.sleep(JOIN_POLL_S)
+                    joined = sum(each.is_local for each in self._service.get_status().workers)
+            yield [process.pid for process in processes]
+        except TimeoutError as error:
+            raise BenchError("not-joined", f"the workers did not join within {JOIN_S:g} s") from error
+        finally:
+            for process in processes:
+                with suppress(ProcessLookupError):
+                    process.terminate()
+            await asyncio.gather(*(process.wait() for process in processes))
+
+
+@asynccontextmanager
+async def _serve(folder: Path) -> AsyncIterator[_Bench]:
+    """Serve workers on a free port."""
+    token = secrets.token_hex(32)
+    path = folder / "fleet.token"
+    path.write_text(token)
+    path.chmod(0o600)
+    node, store = StandInNode(), MatrixStore(folder / "matrices")
+    settings = WorkerSettings(
+        beneficiary=Address(bytes(20)), token=bytes.fromhex(token), has_fillers=False, socket_path=folder / "fleet.sock"
+    )
+    service = WorkerService(node, settings, np.random.default_rng(1), files=store)
+    app = web.Application()
+    app.router.add_get("/work", service.serve)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    task = asyncio.ensure_future(service.run())
+    bench = _Bench(folder, node, store, service)
+    bench.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield bench
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await runner.cleanup()
+        store.close()
