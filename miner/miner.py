@@ -134,6 +134,7 @@ class Miner:
             jobs_taken=stats.jobs_taken,
             jobs_taken_held=stats.jobs_taken_held,
             last_error=stats.last_error,
+            worker_tickets=Tickets(stats.worker_tickets),
         )
 
     def get_rows_done(self, job: JobId) -> int | None:

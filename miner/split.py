@@ -151,7 +151,7 @@ class SplitProduct:
 
     def count_tickets(self, tickets: int) -> None:
         """Count tickets that a worker drew of this product."""
-        self._stats.count_tickets(tickets, self._clock.monotonic(), is_job=self.job is not None)
+        self._stats.count_worker_tickets(tickets, is_job=self.job is not None)
 
     async def _keep(self) -> None:
         """Keep the rows that no row above them is missing for."""

@@ -47,6 +47,8 @@ class MinerStatus(Struct, frozen=True, kw_only=True):
     jobs_taken_held: int
     """This many of the jobs taken on began without a fetch, because everything they work on was stored here."""
     last_error: str
+    worker_tickets: Tickets = Tickets(0)
+    """So many of the job tickets were drawn by workers."""
 
 
 class MinerStats:
@@ -64,6 +66,7 @@ class MinerStats:
         self.jobs_taken = 0
         self.jobs_taken_held = 0
         self.last_error = ""
+        self.worker_tickets = 0
         self.workers_speed = 0.0
         """Tickets per second of workers, beside the miner's own."""
         self._slices: deque[tuple[float, int]] = deque(maxlen=MAX_SLICES)
@@ -91,6 +94,12 @@ class MinerStats:
         else:
             self.filler_tickets += tickets
         self._slices.append((now, tickets))
+
+    def count_worker_tickets(self, tickets: int, *, is_job: bool) -> None:
+        """Count tickets that a worker drew of a product of this miner; they do not count for its own rate."""
+        if is_job:
+            self.job_tickets += tickets
+            self.worker_tickets += tickets
 
     def note_speed(self, units: int, seconds: float) -> None:
         """Note how long so many tickets, or units of a program, took.

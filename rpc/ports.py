@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from inos.primitives.units import Nano
     from inos.primitives.votes import Link
     from inos.rpc.health import Health
+    from inos.workers.server.status import WorkersStatus
 
 
 class SnapshotStatus(Struct, frozen=True):
@@ -76,6 +77,12 @@ class MinerPort(Protocol):
 
     def stop(self) -> None:
         """Pause. Nothing happens if it is paused already."""
+
+
+class WorkersPort(Protocol):
+    """Lets workers multiply for the node."""
+
+    def get_status(self) -> WorkersStatus: ...
 
 
 class VoterPort(Protocol):
@@ -324,6 +331,10 @@ class NodePort(Protocol):
 
     @property
     def miner(self) -> MinerPort | None:
+        """This is None if the node was started without a beneficiary."""
+
+    @property
+    def workers(self) -> WorkersPort | None:
         """This is None if the node was started without a beneficiary."""
 
     @property

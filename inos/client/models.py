@@ -1846,6 +1846,39 @@ class Witnesses(Struct, frozen=True, kw_only=True):
     """Canonical encodings, in the order of the request; None if this node does not keep one."""
 
 
+class WorkerGroup(Struct, frozen=True, kw_only=True):
+    """All that multiplies of one kind."""
+
+    kind: str
+    """Values: "own" is the engine in the node's process; the others are workers. One of: own, page, card, machine."""
+    workers: int
+    """So many of them are connected; 1 for the own engine."""
+    threads: int
+    """The threads of all of them; 0 for the own engine."""
+    tickets_per_second: float
+    """Tickets per second; of strangers as their shares prove it, of the own fleet as they say."""
+    tickets: int
+    """Tickets drawn since they connected."""
+    pieces: int
+    """Pieces of products whose rows were checked and used."""
+    late: int
+    """Pieces that they gave back, or that another one finished first."""
+
+
+class Workers(Struct, frozen=True, kw_only=True):
+    """Who multiplies for this node, and what went wrong since it started.
+
+    Returned by `miner_workers`.
+    """
+
+    groups: tuple[WorkerGroup, ...]
+    """The own engine first, then each kind of which one is here."""
+    blocks_won: int
+    """Blocks that workers found."""
+    errors: dict[str, int]
+    """Workers that were disconnected, by the rule they broke."""
+
+
 class ErrorDetails(Struct, frozen=True, kw_only=True):
     """An error, as in a JSON-RPC response."""
 

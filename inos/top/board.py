@@ -43,6 +43,8 @@ class Board:
     blocks: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=WINDOW_BLOCKS))
     """Summaries of the last blocks, newest last."""
     miner: dict[str, Any] | None = None
+    workers: dict[str, Any] | None = None
+    """The own engine and the workers by kind."""
     earnings: Earnings = field(default_factory=Earnings)
     jobs_seen: dict[str, int] = field(default_factory=dict)
     """Events of jobs since the board was opened, counted by kind."""
@@ -129,6 +131,7 @@ class Board:
             "miner_tickets_per_s": _round(self.miner_rate, 3),
             "miner_gop_per_s": _round(self.miner_rate, 6, TICKET_OPERATIONS / 1e9),
             "miner": self.miner,
+            "workers": self.workers,
             "earnings": earnings and {name: None if value is None else str(value) for name, value in earnings},
             "jobs_seen": self.jobs_seen,
         }

@@ -90,6 +90,7 @@ class Feed:
                     account = await client.account(board.miner["beneficiary"])
                     board.earnings.balance = account.balance
                     board.earnings.reputation = account.reputation
+                    board.workers = await client.call("miner_workers")
                 board.is_whole = self._is_miner_known and board.height is not None and board.height >= head.height
                 board.problem = ""
             except InosError as error:

@@ -14,6 +14,7 @@ from inos.widths import ByWidth
 
 SHOWN_BLOCKS = 8
 UNKNOWN = "-"
+PLURALS = {"page": "pages", "card": "cards", "machine": "machines"}
 
 
 def render(board: Board) -> Group:
@@ -64,6 +65,7 @@ def _render_miner(board: Board) -> Panel:
     lines = Text("\n").join(
         (
             _pairs(("state", doing), ("rate", _show_rate(board.miner_rate))),
+            *_render_workers(board),
             _pairs(
                 ("jobs settled", str(miner["jobs_settled"])),
                 ("lost", str(miner["jobs_lost"])),
@@ -83,6 +85,25 @@ def _render_miner(board: Board) -> Panel:
         )
     )
     return Panel(lines, title=Text(make_printable(f"miner  {miner['beneficiary']}")), border_style="green")
+
+
+def _render_workers(board: Board) -> list[Text]:
+    """Return a line for each kind of worker that is here, and one for what they did wrong."""
+    if board.workers is None:
+        return []
+    lines = [
+        _pairs(
+            (f"{group['workers']} {PLURALS[group['kind']]}", f"{group['tickets_per_second']:,.0f} tickets/s"),
+            ("pieces", str(group["pieces"])),
+            ("late", str(group["late"])),
+        )
+        for group in board.workers["groups"]
+        if group["kind"] in PLURALS
+    ]
+    errors = board.workers["errors"]
+    if errors:
+        lines.append(_pairs(("workers refused", ", ".join(f"{code} {count}" for code, count in errors.items()))))
+    return lines
 
 
 def _render_blocks(board: Board) -> ByWidth:

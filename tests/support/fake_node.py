@@ -65,6 +65,7 @@ from inos.rpc.health import Check, Health
 from inos.rpc.ports import SnapshotStatus
 from inos.wallet.keys import make_key
 from inos.work.strips import drop_padding
+from inos.workers.server.status import WorkersStatus
 from support.consensus_lab import Records
 from support.voters import get_bls_key
 
@@ -500,6 +501,8 @@ class FakeNode:
         self.transactions = SimpleNamespace(send=self._add_transaction)
         self.past_states = SimpleNamespace(prove=self._prove_past)
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
+        self.workers: Any = SimpleNamespace(get_status=lambda: self.workers_status)
+        self.workers_status = WorkersStatus(workers=(), blocks_won=0, blocks_stale=0, errors={})
         self.watcher: Any = None
         self.voter: Any = None
         self.votes = FakeVotes()

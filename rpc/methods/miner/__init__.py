@@ -1,8 +1,8 @@
-"""miner_*: the node's own miner, and block templates for external miners."""
+"""miner_*: the node's own miner, its workers, and block templates for external miners."""
 
 from typing import Final
 
 from inos.rpc.method import Method, collect_methods
-from inos.rpc.methods.miner import control, templates
+from inos.rpc.methods.miner import control, templates, workers
 
-METHODS: Final[dict[str, Method]] = collect_methods(control, templates)
+METHODS: Final[dict[str, Method]] = collect_methods(control, templates, workers)
