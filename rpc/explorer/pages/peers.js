@@ -1,4 +1,4 @@
-// The peers of this node, and its health.
+// The peers of this node, its health, and who multiplies for it.
 
 import { call } from "../api.js";
 import { age, count, el, facts, short, show, table } from "../dom.js";
@@ -15,6 +15,26 @@ const COLUMNS = [
   ["since", (peer) => age(peer.connected_at_ms), "wide"],
 ];
 
+const KINDS = { own: "own engine", page: "pages in browsers", card: "graphics cards", machine: "machines" };
+const WORKERS = [
+  ["kind", (group) => KINDS[group.kind]],
+  ["here", (group) => (group.kind === "own" ? "" : count(group.workers)), "number"],
+  ["tickets a second", (group) => count(Math.round(group.tickets_per_second)), "number"],
+  ["tickets", (group) => count(group.tickets), "number wide"],
+  ["pieces", (group) => (group.kind === "own" ? "" : count(group.pieces)), "number"],
+  ["late", (group) => (group.kind === "own" ? "" : count(group.late)), "number wide"],
+];
+
+function drawWorkers(found) {
+  if (found === null) return [];
+  const errors = Object.entries(found.errors).map(([code, times]) => `${code}: ${times}`).join(", ");
+  return [
+    el("h2", {}, "Who multiplies"),
+    table(WORKERS, found.groups, ""),
+    ...(errors ? [el("p", {}, `Workers that broke a rule and were refused: ${errors}`)] : []),
+  ];
+}
+
 function describe(check) {
   if (check.ok) return check.detail;
   return el("span", {}, el("span", { class: "bad" }, `${check.detail} (${check.code})`), `: ${check.hint}`);
@@ -24,6 +44,7 @@ export async function showPeers(main) {
   const draw = async () => {
     const [peers, status, version, health] = await Promise.all(
       ["net_peers", "net_status", "node_version", "node_health"].map((method) => call(method)));
+    const workers = await call("miner_workers").catch(() => null);  // A node that does not mine has none.
     show(main,
       el("h1", {}, peers.count === 1 ? "1 peer" : `${peers.count} peers`),
       table(COLUMNS, peers.peers, "This node has no peers."),
@@ -35,7 +56,8 @@ export async function showPeers(main) {
         ["reachability", status.reachability],
         ["health", el("span", { class: health.status === "ok" ? "good" : "bad" }, health.status)],
         ...health.checks.map((check) => [check.name, describe(check)]),
-      ])));
+      ])),
+      ...drawWorkers(workers));
   };
   await draw();
   const timer = setInterval(() => draw().catch(() => {}), EVERY_MS);

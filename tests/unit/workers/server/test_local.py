@@ -1,0 +1,135 @@
+"""Workers on the node's machine map its files, and hand over rows that nobody can change any more."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inos.mesh.store import MatrixStore
+from inos.primitives.matrices import MatrixRef
+from inos.workers.client.local import LocalClient
+from inos.workers.local import HAND, OPEN, name_socket
+from inos.workers.messages import Local, Piece, Result
+from support.work_lab import WorkLab, make_matrices, multiply, open_lab
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="packets and sealed files are Linux's")
+
+
+@pytest.fixture
+async def local_lab(tmp_path: Path) -> AsyncIterator[tuple[WorkLab, MatrixStore]]:
+    """Return a service with a store and a socket in a folder with a long name."""
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    store = MatrixStore(tmp_path / "matrices")
+    async with open_lab(store=store, socket=folder / "fleet.sock") as lab:
+        yield lab, store
+    assert not (folder / "fleet.sock").exists()
+    store.close()
+
+
+async def test_a_worker_on_this_machine_maps_operands_and_hands_rows_over(local_lab: Any) -> None:
+    lab, store = local_lab
+    x, w = make_matrices(rows=700, cols=200, depth=1500)
+    for each in (x, w):
+        store.put(each)
+    async with lab.work(down=1, up=1):  # The line counts for nothing.
+        await lab.until(lambda: [each.is_local for each in lab.service.get_status().workers] == [True])
+        split = lab.offer(x, w)
+        await lab.until(lambda: split.product.is_complete)
+    assert np.array_equal(split.product.result(), multiply(x, w))
+
+
+async def test_an_operand_that_is_no_file_is_fetched(local_lab: Any) -> None:
+    lab, store = local_lab
+    x, w = make_matrices()
+    store.put(w)
+    async with lab.work():
+        await lab.until(lambda: [each.is_local for each in lab.service.get_status().workers] == [True])
+        split = lab.offer(x, w)
+        await lab.until(lambda: split.product.is_complete)
+    assert np.array_equal(split.product.result(), multiply(x, w))
+
+
+async def connect(local: Local | None) -> LocalClient:
+    assert local is not None
+    client = await asyncio.to_thread(LocalClient.connect, local)
+    assert client is not None
+    return client
+
+
+async def ask(client: LocalClient, kind: int, argument: bytes, files: tuple[int, ...] = ()) -> bytes:
+    return (await asyncio.to_thread(client._ask, kind, argument, files))[0]
+
+
+async def test_only_operands_of_the_own_piece_are_opened(local_lab: Any) -> None:
+    lab, store = local_lab
+    x, w = make_matrices()
+    other: MatrixRef = store.put(multiply(x, w).clip(-64, 63).astype(np.int8))
+    for each in (x, w):
+        store.put(each)
+    async with lab.join() as worker:
+        start = await worker.start()
+        client = await connect(start.welcome.local)
+        lab.offer(x, w)
+        piece = (await worker.hear_piece()).work
+        assert isinstance(piece, Piece)
+        assert await ask(client, OPEN, other.id) == b"\0"
+        assert await open_operand(client, piece.w.id) == w.tobytes()
+        client.close()
+
+
+async def open_operand(client: LocalClient, operand: bytes) -> bytes:
+    found = await asyncio.to_thread(client.open, operand)
+    assert found is not None
+    descriptor, info = found
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()[-info.data_bytes :]
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+async def test_rows_in_an_open_file_are_refused(local_lab: Any, is_sealed: bool) -> None:
+    lab, _ = local_lab
+    x, w = make_matrices()
+    async with lab.join() as worker:
+        start = await worker.start()
+        client = await connect(start.welcome.local)
+        split = lab.offer(x, w)
+        piece = await worker.hear_piece()
+        work = piece.work
+        assert isinstance(work, Piece)
+        rows = multiply(x, w)[16 * work.first : 16 * work.last]
+        if is_sealed:
+            await asyncio.to_thread(client.hand, piece.number, [rows[:16], rows[16:]])
+            await worker.send(Result(piece.number, start.template.number, 1, (), True))
+            await lab.until(lambda: split.product.strips_done >= work.last)
+        else:
+            descriptor = os.memfd_create("rows", os.MFD_ALLOW_SEALING)
+            os.write(descriptor, rows.tobytes())
+            with pytest.raises(OSError):  # noqa: PT011  # the node closes the socket
+                await ask(client, HAND, piece.number.to_bytes(4, "big"), (descriptor,))
+            os.close(descriptor)
+        client.close()
+
+
+@pytest.mark.parametrize("packet", [b"", b"\1" * 16, b"\1" * 17, b"\1" * 49])
+async def test_packets_without_a_key_close_the_socket(local_lab: Any, packet: bytes) -> None:
+    lab, _ = local_lab
+    async with lab.join() as worker:
+        local = (await worker.start()).welcome.local
+        assert local is not None
+        stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stranger.settimeout(10)
+        with name_socket(Path(local.path)) as name:
+            stranger.connect(name)
+        if packet:
+            stranger.send(packet)
+        else:
+            stranger.shutdown(socket.SHUT_WR)
+        assert await asyncio.to_thread(stranger.recv, 100) == b""
+        stranger.close()
