@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 import inos
+from inos.primitives.units import NANO_PER_CREDIT
 from inos.testing import TestChain
 from inos.testing.chain import PHRASE
 
@@ -98,12 +100,16 @@ def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: t
         assert each in done.stdout
 
 
-def run_example(chain: TestChain, folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_example(
+    chain: TestChain, folder: Path, name: str, *arguments: str, limit_s: float = 60, path: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     (folder / "phrase").write_text(PHRASE)
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--rpc", chain.url]
     command += ["--phrase-file", str(folder / "phrase"), *arguments]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "HOME": str(folder)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HOME": str(folder)}
+    if path is not None:
+        environment |= {"PYTHONPATH": str(path)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit_s, check=False)
 
 
 def test_a_miner_classifies_digits_as_this_machine_does(inos_devnet: TestChain, tmp_path: Path) -> None:
@@ -131,6 +137,30 @@ def test_a_function_is_a_service_at_a_price(inos_devnet: TestChain, tmp_path: Pa
     assert len(inos_devnet.call("job_list", limit=5)["jobs"]) == 1
 
 
+@pytest.mark.timeout(300)
+def test_a_language_model_is_asked_and_answers_as_this_machine_does(
+    inos_chain_factory: Callable[..., TestChain], tmp_path: Path
+) -> None:
+    """The kept model is asked again without torch: the second run would fail if it imported it."""
+    pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    chain = inos_chain_factory(funds=10**6 * NANO_PER_CREDIT)  # blocks are so easy here that a burn is high
+    model = tmp_path / "model"
+    ask = ("language_model", "--model", str(model), "--steps", "30", "The statement", "if")
+    first = run_example(chain, tmp_path, *ask, limit_s=200)
+    assert first.returncode == 0, first.stderr
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
+    again = run_example(chain, tmp_path, *ask, limit_s=100, path=tmp_path)
+    assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr
+    assert "equal to the run on this machine, bit for bit" in first.stdout
+    tokens = [line.split()[1:] for line in first.stdout.splitlines() if line.startswith("tokens ")]
+    assert [len(each) for each in tokens] == [96, 96]
+    assert "\nThe statement" in first.stdout
+    letters = json.loads((model / "letters.json").read_text())
+    assert "".join(letters[int(token)] for token in tokens[0]).startswith("he statement")
+    tasks = chain.call("job_list", limit=5)["jobs"]
+    assert [(task["kind"], task["state"]) for task in tasks] == [("program", "settled")] * 2
+
+
 TORCH = {
     "__init__": "class Tensor: ...\nclass Generator: ...\ndef manual_seed(n): raise SystemExit('training began')",
     "nn/__init__": "class Module: ...\nclass Linear(Module): ...",
@@ -139,7 +169,9 @@ TORCH = {
 """As much of torch as the example imports, which is too large to be installed for the tests."""
 
 
-@pytest.mark.parametrize("name", ["wallet_service", "job_bot", "transformer", "classify", "function_service"])
+@pytest.mark.parametrize(
+    "name", ["wallet_service", "job_bot", "transformer", "classify", "function_service", "language_model"]
+)
 def test_without_a_node_each_ends_with_a_sentence_before_it_begins(tmp_path: Path, name: str) -> None:
     for module, source in TORCH.items():
         path = tmp_path / "torch" / f"{module}.py"
@@ -152,6 +184,7 @@ def test_without_a_node_each_ends_with_a_sentence_before_it_begins(tmp_path: Pat
         "job_bot": ("--rpc", dead, *phrase, str(tmp_path)),
         "transformer": (dead,),
         "classify": ("--rpc", dead, *phrase),
+        "language_model": ("--rpc", dead, *phrase, "if"),
         "function_service": (
             "--rpc",
             dead,
@@ -169,7 +202,7 @@ def test_without_a_node_each_ends_with_a_sentence_before_it_begins(tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["wallet_service", "job_bot", "classify", "function_service"])
+@pytest.mark.parametrize("name", ["wallet_service", "job_bot", "classify", "function_service", "language_model"])
 def test_each_says_how_it_is_used(name: str) -> None:
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
