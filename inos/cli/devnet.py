@@ -75,8 +75,10 @@ def command(
 ) -> None:
     """Start nodes on loopback, all but one mining, and a customer with paid jobs.
 
-    The jobs are the layers of a small classifier of handwritten digits. With --json nothing is drawn: one JSON object
-    is printed at the end, and the exit code is 0 only if all tips are equal and the supply is conserved.
+    The jobs are batches of handwritten digits, which a small classifier reads: each batch is one program. Programs need
+    voters for a jury, which the network has after a minute; until then the products of the layers are the jobs. With
+    --json nothing is drawn: one JSON object is printed at the end, and the exit code is 0 only if all tips are equal
+    and the supply is conserved.
 
     With --chaos nodes are killed, partitioned, slowed and lied to for a time; then everything heals. The exit code is 0
     only if all honest nodes end on one tip, the supply is conserved, no job is lost and no node crashed.
@@ -138,7 +140,10 @@ def _screen(*, is_quiet: bool) -> Iterator["Show | None"]:
 
 
 def _print_report(report: "DevnetReport") -> None:
-    print_text(f"height {report.height}, {report.jobs_settled} jobs settled, paid share {report.paid_share:.1%}")
+    print_text(
+        f"height {report.height}, {report.jobs_settled} jobs settled, {report.programs_answered} programs answered, "
+        f"paid share {report.paid_share:.1%}"
+    )
     if report.accuracy is not None:
         print_text(f"accuracy through the chain {report.accuracy:.2%}, locally {report.local_accuracy:.2%}")
     verdicts = {"tips equal": report.tips_equal, "supply conserved": report.supply_conserved}

@@ -1,4 +1,4 @@
-"""A small classifier of handwritten digits, quantised to int7, so that its layers can be jobs.
+"""A small classifier of handwritten digits, quantised to int7, so that it can be a program, or its layers products.
 
 The data is scikit-learn's bundled digits (1,797 images of 8 x 8, 16 grey levels): one half
 trains a perceptron with one hidden layer, the other half is held out. Everything after the
@@ -11,11 +11,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from inos.programs import BuiltProgram, ProgramBuilder
+from inos.programs.library import argmax
+
 Int8 = NDArray[np.int8]
 Int64 = NDArray[np.int64]
 
 HIDDEN_UNITS: Final = 512
 INT7_MAX: Final = 63
+DARKEST: Final = 16
+"""The images' pixels are 0 to 16."""
 SHIFT: Final = 16
 """Requantisation multiplies by a 16-bit fixed-point factor."""
 
@@ -67,6 +72,16 @@ class DigitTask:
     layers: tuple[IntegerLayer, ...]
     images: Int8
     labels: Int64
+
+    def build_program(self, count: int) -> BuiltProgram:
+        """Return the network as a program: it takes `count` images and returns the digit of each, count x 1."""
+        b = ProgramBuilder()
+        x = b.input(count, self.images.shape[1], 0, DARKEST, name="images")
+        for layer in self.layers:
+            x = b.matmul(x, b.operand(layer.weights)) + b.constant(layer.bias[None])
+            if layer.multiplier:
+                x = b.clamp(b.mul(b.clamp(x, 0, x.type.hi), layer.multiplier, shift=SHIFT), 0, INT7_MAX)
+        return b.finish([argmax(x)])
 
     def predict_locally(self, images: Int8) -> Int64:
         """Predict with the same integer network by numpy alone, to compare it with what the chain returns."""

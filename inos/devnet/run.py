@@ -24,7 +24,8 @@ NETWORK: Final = "devnet"
 DEFAULT_RPC_PORT: Final = 8645
 REFRESH_SECONDS: Final = 0.5
 SETTLE_SECONDS: Final = 30.0
-JOB_TIMEOUT_SECONDS: Final = 120.0
+JOB_TIMEOUT_SECONDS: Final = 300.0
+"""A program is paid a minute after it is delivered, and later if other programs keep the processors busy."""
 
 Show = Callable[[DevnetFigures, WorkloadProgress, float, str | None], None]
 
@@ -54,6 +55,7 @@ class DevnetReport:
 
     height: int
     jobs_settled: int
+    programs_answered: int
     accuracy: float | None
     local_accuracy: float | None
     tips_equal: bool
@@ -88,6 +90,7 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
             address, balance = await customer.get_address(), await _read_balance(customer)
             announce(describe_start(nodes, folder, address, balance, is_kept=settings.data_dir is not None))
             watched = tuple([await _watch(stack, node) for node in nodes])
+            announce("batches of images are posted as products until the network has a jury, then as programs ...")
             workload = DigitWorkload(customer, task, job_timeout_s=JOB_TIMEOUT_SECONDS)
             async with _showing(show, watched, workload.progress, customer):
                 await workload.run(lambda progress: _is_enough(progress, settings.until_jobs))
@@ -202,6 +205,7 @@ async def _finish(watched: tuple[WatchedNode, ...], progress: WorkloadProgress) 
     return DevnetReport(
         height=figures.chain.height,
         jobs_settled=progress.jobs_settled,
+        programs_answered=progress.programs_answered,
         accuracy=progress.accuracy,
         local_accuracy=progress.local_accuracy,
         tips_equal=are_tips_equal(figures),

@@ -104,6 +104,8 @@ def _render_work(progress: WorkloadProgress, customer_balance: str | None) -> Pa
     text = Text.assemble(
         ("jobs settled ", "dim"),
         (f"{progress.jobs_settled} of {progress.jobs_posted} posted", "bold"),
+        ("   of them programs ", "dim"),
+        (f"{progress.programs_answered} of {progress.programs_posted} answered", "bold"),
         ("   images ", "dim"),
         (f"{progress.images}", "bold"),
         ("   accuracy through the chain ", "dim"),
@@ -113,7 +115,14 @@ def _render_work(progress: WorkloadProgress, customer_balance: str | None) -> Pa
         ("   customer's credits ", "dim"),
         (_credits(customer_balance), "bold"),
     )
-    return Panel(text, title="handwritten digits, layer by layer as paid jobs", border_style="green")
+    return Panel(text, title=describe_batches(progress), border_style="green")
+
+
+def describe_batches(progress: WorkloadProgress) -> str:
+    """Return the way in which batches of images are posted now."""
+    if progress.is_jury_missing:
+        return "handwritten digits: products of layers, as no jury can judge programs yet"
+    return "handwritten digits: one program a batch"
 
 
 def _credits(nano: str | None) -> str:
@@ -131,6 +140,7 @@ def render_line(
     chain = figures.chain
     return (
         f"{seconds:6.1f} s  height {chain.height}  final {chain.final_height}  "
-        f"jobs {progress.jobs_settled}/{progress.jobs_posted}  accuracy {_percent(progress.accuracy)}  "
+        f"jobs {progress.jobs_settled}/{progress.jobs_posted}  "
+        f"programs {progress.programs_answered}/{progress.programs_posted}  accuracy {_percent(progress.accuracy)}  "
         f"paid share {chain.paid_share:.1%}  customer {_credits(customer_balance)} credits"
     )
