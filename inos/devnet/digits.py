@@ -103,12 +103,14 @@ def make_digit_task(seed: int = 0) -> DigitTask:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
         from sklearn.neural_network import MLPClassifier
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise DemoUnavailable("the devnet's jobs need scikit-learn: run `pip install scikit-learn`") from error
     data, labels = load_digits(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(data, labels, test_size=0.5, random_state=seed, stratify=labels)
     model = MLPClassifier(hidden_layer_sizes=(HIDDEN_UNITS,), max_iter=40, tol=1e-3, random_state=seed)
-    model.fit(x_train, y_train)
+    with threadpool_limits(1):  # threads of BLAS wait for each other, which takes four times as long beside other load
+        model.fit(x_train, y_train)
     layers = quantise(model.coefs_, model.intercepts_, x_train)
     return DigitTask(layers, x_test.astype(np.int8), y_test.astype(np.int64))
 
