@@ -134,7 +134,7 @@ class Startup:
         if settings is None:
             return None
         mine = None if settings.engine is None else await self._open_cluster(settings.engine)
-        if mine is None and settings.backend == AUTO and has_card_libraries():
+        if mine is None and settings.has_engine and settings.backend == AUTO and has_card_libraries():
             settings = await self._choose_backend(settings)
         miner = Miner(core, settings, _make_random(), mine, workers)
         if not settings.is_claiming:

@@ -21,6 +21,7 @@ START_S: Final = 90.0
 STOP_S: Final = 20.0
 STORE_BYTES: Final = 1 << 28
 POLL_S: Final = 0.2
+AGAIN: Final = "try again while the machine is idle; a head needs a few hundred megabytes of memory"
 SHORT: Final = Path(os.sep, "tmp")
 """A socket's path has at most 107 bytes, and Ray's own part of it has 75, so it is not below TMPDIR."""
 
@@ -144,7 +145,7 @@ class LocalRay:
                     raise
             if time.monotonic() > limit or self._processes[0].poll() is not None:
                 log = (self._get_folder() / "machine0.log").read_text(errors="replace")
-                raise BenchError("ray-failed", f"Ray's head did not start: {log[-600:]}")
+                raise BenchError("ray-failed", f"Ray's head did not start: {log[-600:]}", hint=AGAIN)
             time.sleep(POLL_S)
 
 

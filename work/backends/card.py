@@ -101,7 +101,7 @@ class CardBackend:
             CardFailed: there is none.
         """
         if isinstance(self._found, str):
-            raise CardFailed("no-card", self._found)
+            raise CardFailed("no-card", self._found, hint="inos work backends shows what can be used")
         return self._found
 
     def get_obstacle(self) -> str:
@@ -116,7 +116,8 @@ class CardBackend:
             with self._lock:
                 return self._multiply(piece, prepared, on_win, stop)
         except self.card.failures as error:
-            raise CardFailed("card-failed", f"{self.card.name} fails: {error}"[:300]) from error
+            text = f"{self.card.name} fails: {error}"[:300]
+            raise CardFailed("card-failed", text, hint="see what the system's log says of its driver") from error
 
     def _multiply(self, piece: Slice, prepared: "PreparedW", on_win: OnWin, stop: threading.Event | None) -> Drawn:
         top = piece.first * STRIP_ROWS

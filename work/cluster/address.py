@@ -50,7 +50,7 @@ def read_token() -> str:
         raise ClusterError(
             "no-cluster-token",
             f"the cluster's token is neither in RAY_AUTH_TOKEN nor in {path}: {error.strerror}",
-            hint="make one on the head with: ray get-auth-token --generate; and copy it to every machine",
+            hint="make one on the head and copy it to every machine, as docs/cluster.md shows",
         ) from error
     if not token:
         raise ClusterError("no-cluster-token", f"{path} is empty", hint="copy the token of the head there")

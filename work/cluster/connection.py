@@ -108,7 +108,9 @@ class Connection:
         census = self._counted[1]
         if not census.slots:
             raise ClusterError(
-                "cluster-empty", "no machine of the cluster has processors", hint="add one: ray start --address=HEAD"
+                "cluster-empty",
+                "no machine of the cluster has processors",
+                hint="start Ray on one more, as docs/cluster.md shows",
             )
         return census
 

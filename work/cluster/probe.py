@@ -27,7 +27,7 @@ def check_head(host: str, port: int, token: str) -> None:
             raise ClusterError(
                 "cluster-unreachable",
                 f"nothing answers at {place}",
-                hint="start the head with: ray start --head; and open its port for this machine",
+                hint="start the head as docs/cluster.md shows, and open its port for this machine",
             )
         if answer == "OK":
             raise ClusterError(
@@ -39,7 +39,7 @@ def check_head(host: str, port: int, token: str) -> None:
             raise ClusterError(
                 "not-a-head",
                 f"what listens at {place} is no head's port for clients ({answer})",
-                hint="it is 10001 unless ray start --ray-client-server-port says another",
+                hint="it is 10001 unless the head was started with another one",
             )
         if _ask(ping, grpc.RpcError, (("authorization", f"Bearer {token}"),)) != "OK":
             raise ClusterError(
