@@ -26,6 +26,7 @@ class MineStrips(Protocol):
         backend: str,
         threads: int | None,
         stop: threading.Event | None,
+        needs_rows: bool,
     ) -> Mined: ...
 
 
@@ -43,11 +44,18 @@ class Engine:
         """Give up the slice in progress, if there is one. Its rows and tickets are lost."""
         self._stop.set()
 
-    async def mine(self, x: Operand, w: Operand, anchor: Anchor, target: Target, first: int, last: int) -> Mined:
+    async def mine(
+        self, x: Operand, w: Operand, anchor: Anchor, target: Target, first: int, last: int, *, needs_rows: bool
+    ) -> Mined:
         """Multiply strips [first, last) of `x` with `w`, and draw tickets under `anchor`."""
         stop = self._stop = threading.Event()
         call = partial(
-            self._mine, x, w, anchor, target, first, last, backend=self._backend, threads=self._threads, stop=stop
+            self._mine,
+            *(x, w, anchor, target, first, last),
+            backend=self._backend,
+            threads=self._threads,
+            stop=stop,
+            needs_rows=needs_rows,
         )
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)

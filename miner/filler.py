@@ -6,6 +6,7 @@ import numpy as np
 
 from inos.miner.product import Product
 from inos.miner.settings import MinerSettings
+from inos.primitives.matrices import compute_tickets
 from inos.work import Operand
 
 ENTRY_MIN: Final = -64
@@ -15,11 +16,21 @@ BURST_S: Final = 0.25
 """A throttled miner multiplies this many seconds of its allowance at a time."""
 
 
-def make_filler(settings: MinerSettings, random: np.random.Generator) -> Product:
-    """Make and commit random operands of filler_rows x filler_depth."""
-    shape = (settings.filler_rows, settings.filler_depth)
+def make_filler(settings: MinerSettings, random: np.random.Generator, rows: int | None = None) -> Product:
+    """Make and commit random operands of `rows`, by default filler_rows, x filler_depth."""
+    shape = (rows or settings.filler_rows, settings.filler_depth)
     x, w = (random.integers(ENTRY_MIN, ENTRY_MAX + 1, shape, dtype=np.int8) for _ in range(2))
-    return Product(Operand.commit(x), Operand.commit(w))
+    return Product(Operand.commit(x), Operand.commit(w), keeps_rows=False)
+
+
+def choose_filler_rows(settings: MinerSettings, rows: int, speed: float) -> int:
+    """Return the rows of the next filler operands: twice as many if one slice takes all of them.
+
+    Args:
+        rows: those of the last filler. speed: tickets per second.
+    """
+    is_short = compute_tickets(rows, rows, settings.filler_depth) < speed * settings.slice_ms / 1000
+    return min(2 * rows, max(rows, settings.max_filler_rows)) if is_short else rows
 
 
 class Throttle:

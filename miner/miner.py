@@ -14,7 +14,7 @@ from inos.core.computation import LoadedProgram, compute_outputs
 from inos.functions import Role
 from inos.miner.computation import Computation
 from inos.miner.engine import Engine, MineStrips
-from inos.miner.filler import Throttle, make_filler
+from inos.miner.filler import Throttle, choose_filler_rows, make_filler
 from inos.miner.job_run import JobRun
 from inos.miner.jobs import JobManager
 from inos.miner.lottery import Draw, Lottery
@@ -275,8 +275,15 @@ class Miner:
         tickets = await self._mine_slice(self._filler, self._throttle.limit(self._slice_tickets()), is_job=False)
         self._throttle.spend(tickets, started)
         if self._filler.product.is_complete:
-            self._filler.product.rewind()
-            self._filler = self._split(self._filler.product)
+            self._filler = self._split(await self._renew_filler(self._filler.product))
+
+    async def _renew_filler(self, filler: Product) -> Product:
+        """Return the filler again, or a larger one for an engine that multiplies this one at once."""
+        rows = choose_filler_rows(self._settings, filler.x.ref.rows, self._stats.speed)
+        if rows > filler.x.ref.rows:
+            return await asyncio.to_thread(make_filler, self._settings, self._random, rows)
+        filler.rewind()
+        return filler
 
     def _split(self, filler: Product) -> SplitProduct:
         return SplitProduct(filler, None, self._stats, self._node.clock)
@@ -299,7 +306,8 @@ class Miner:
 
     async def _mine_part(self, split: SplitProduct, part: tuple[int, int], draw: Draw, *, is_job: bool) -> int:
         started = self._node.clock.monotonic()
-        mined = await self._engine.mine(split.x, split.w, draw.anchor, draw.target, *part)
+        needs_rows = split.product.keeps_rows
+        mined = await self._engine.mine(split.x, split.w, draw.anchor, draw.target, *part, needs_rows=needs_rows)
         if not mined.is_complete or mined.product is None:
             return 0
         await split.finish(OWN, *part, mined.product)

@@ -18,13 +18,15 @@ class Product:
         x: operand m x k, int8.
         w: operand n x k, int8.
         file: keeps the rows, and has those made before; without it they are in memory.
+        keeps_rows: False for a product that is made only for its tickets.
     """
 
-    def __init__(self, x: Operand, w: Operand, file: RowFile | None = None) -> None:
+    def __init__(self, x: Operand, w: Operand, file: RowFile | None = None, *, keeps_rows: bool = True) -> None:
         self.x = x
         self.w = w
         self.file = file
-        shape = (x.ref.rows if file is None else 0, w.ref.rows)
+        self.keeps_rows = keeps_rows
+        shape = (x.ref.rows if file is None and keeps_rows else 0, w.ref.rows)
         self._y: NDArray[np.int32] = np.zeros(shape, dtype=np.int32)
         self._next = 0 if file is None else -(-file.rows_done // STRIP_ROWS)
 
@@ -69,6 +71,9 @@ class Product:
         top, bottom = first * STRIP_ROWS, min(last * STRIP_ROWS, self.x.ref.rows)
         if first != self._next or last > self.strips:
             raise ValueError(f"strips {first} to {last} do not follow {self._next} of {self.strips}")
+        if not self.keeps_rows:
+            self._next = last
+            return
         if rows.shape != (bottom - top, self.w.ref.rows):
             raise ValueError(f"a slice of {bottom - top} x {self.w.ref.rows} was expected, not {rows.shape}")
         if self.file is None:
@@ -87,8 +92,8 @@ class Product:
         Raises:
             ValueError: strips are missing, or the rows are in a file.
         """
-        if self.file is not None:
-            raise ValueError("the rows of this product are in a file")
+        if self.file is not None or not self.keeps_rows:
+            raise ValueError("the rows of this product are in a file, or nowhere")
         if not self.is_complete:
             raise ValueError(f"{self.strips - self._next} of {self.strips} strips are not done yet")
         return self._y

@@ -43,11 +43,14 @@ from inos.primitives.clock import Clock
 from inos.primitives.units import Address
 from inos.rpc import Metrics, MetricsServer, NodePort, RpcServer, RpcSettings
 from inos.rpc.server.token import load_or_create_token
-from inos.work.backends import AUTO
+from inos.work.backends import AUTO, CARDS
 from inos.work.backends.choice import choose_backend, has_card_libraries
 from inos.workers.server import WorkerService, WorkerSettings
 
 log: Final = structlog.get_logger("node")
+
+LARGE_FILLER_ROWS: Final = 16_384
+"""Clusters and graphics cards multiply fillers of up to so many rows: 2^20 tickets at a depth of 1,024."""
 
 STOP_S: Final = 10.0
 """Each part has this many seconds to stop; then the next one is stopped regardless."""
@@ -136,6 +139,8 @@ class Startup:
         mine = None if settings.engine is None else await self._open_cluster(settings.engine)
         if mine is None and settings.has_engine and settings.backend == AUTO and has_card_libraries():
             settings = await self._choose_backend(settings)
+        if mine is not None or settings.backend in [card.name for card in CARDS]:
+            settings = replace(settings, max_filler_rows=LARGE_FILLER_ROWS)
         miner = Miner(core, settings, _make_random(), mine, workers)
         if not settings.is_claiming:
             log.info("mining draws lottery tickets only, and takes no paid jobs")

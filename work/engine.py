@@ -26,7 +26,7 @@ class Mined(Struct, frozen=True, eq=False):
     """The outcome of `mine` or `mine_strips`."""
 
     product: NDArray[np.int32] | None
-    """Exact X * W^T, or the requested rows; None if it was stopped."""
+    """Exact X * W^T, or the requested rows; None if it was stopped. It may be empty if no rows are needed."""
     tickets: int
     """The number of tickets drawn, also if it was stopped."""
     wins: tuple[Win, ...]
@@ -58,17 +58,28 @@ class Lottery:
         self._lock = threading.Lock()
         self.seed_w = compute_seed_w(anchor, w.ref.id)
 
-    def mine_strips(self, x: Operand, first: int, last: int, *, stop: threading.Event | None = None) -> Mined:
+    def mine_strips(
+        self, x: Operand, first: int, last: int, *, stop: threading.Event | None = None, needs_rows: bool = True
+    ) -> Mined:
         """Compute rows 16 * first .. min(16 * last, m) of X * W^T, and draw their tickets.
 
         Raises:
             InvalidMatrix: "depth-mismatch", "index-outside-matrix", "product-too-large".
         """
         finder = Finder(x, self._w)
-        drawn = self.draw(x, first, last, finder.add, stop=stop)
+        drawn = self.draw(x, first, last, finder.add, stop=stop, needs_rows=needs_rows)
         return Mined(drawn.product, drawn.tickets, tuple(finder.wins), drawn.product is not None)
 
-    def draw(self, x: Operand, first: int, last: int, on_win: OnWin, *, stop: threading.Event | None = None) -> Drawn:
+    def draw(
+        self,
+        x: Operand,
+        first: int,
+        last: int,
+        on_win: OnWin,
+        *,
+        stop: threading.Event | None = None,
+        needs_rows: bool = True,
+    ) -> Drawn:
         """Do the same without seals and witnesses: any thread calls `on_win` with (i, j, p, digest)."""
         check_depths(x, self._w)
         if not 0 <= first < last <= x.strips:
@@ -76,7 +87,7 @@ class Lottery:
                 "index-outside-matrix", f"strips {first} to {last} are not among the {x.strips} strips of X"
             )
         seed_x = compute_seed_x(self.seed_w, x.ref.id)
-        piece = Slice(x, self._w, seed_x, self.seed_w, self._target, first, last, self._threads)
+        piece = Slice(x, self._w, seed_x, self.seed_w, self._target, first, last, self._threads, needs_rows)
         try:
             return self._backend.multiply(piece, self._prepare(stop), on_win, stop)
         except Stopped:
@@ -190,6 +201,12 @@ def mine_strips(
     backend: str = AUTO,
     threads: int | None = None,
     stop: threading.Event | None = None,
+    needs_rows: bool = True,
 ) -> Mined:
-    """Multiply strips [first, last) of X only. For several slices under one anchor keep a `Lottery`."""
-    return Lottery(w, anchor, target, backend=backend, threads=threads).mine_strips(x, first, last, stop=stop)
+    """Multiply strips [first, last) of X only. For several slices under one anchor keep a `Lottery`.
+
+    Args:
+        needs_rows: without it only the tickets count, and a graphics card does not send the rows back.
+    """
+    lottery = Lottery(w, anchor, target, backend=backend, threads=threads)
+    return lottery.mine_strips(x, first, last, stop=stop, needs_rows=needs_rows)

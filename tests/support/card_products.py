@@ -27,7 +27,7 @@ def compare(
 
     Args:
         fill: the value of all entries; by default they are random.
-        in_parts: compare the strips from the second one on too.
+        in_parts: compare the strips from the second one on too, and the tickets drawn without rows.
     """
     rng = np.random.default_rng(m)
     arrays = [
@@ -43,14 +43,20 @@ def compare(
         part, some = draw(backend, x, w, target, 1)
         assert np.array_equal(part.product, expected.product[16:])
         assert some == [win for win in right if win[0] >= 1]
+    if in_parts:
+        bare, same = draw(backend, x, w, target, 0, needs_rows=False)
+        assert bare.product.shape == (0, n)
+        assert (bare.tickets, same) == (expected.tickets, right)
     return len(wins)
 
 
-def draw(backend: Backend, x: Operand, w: Operand, target: int, first: int) -> tuple[Any, list[Any]]:
+def draw(
+    backend: Backend, x: Operand, w: Operand, target: int, first: int, *, needs_rows: bool = True
+) -> tuple[Any, list[Any]]:
     """Multiply the strips of X from `first` on, and return the outcome and the wins in order."""
     wins: list[Any] = []
     seed_w = compute_seed_w(ANCHOR, w.ref.id)
-    piece = Slice(x, w, compute_seed_x(seed_w, x.ref.id), seed_w, target, first, x.strips, 1)
+    piece = Slice(x, w, compute_seed_x(seed_w, x.ref.id), seed_w, target, first, x.strips, 1, needs_rows)
     prepared = backend.prepare(w, seed_w, threads=1, stop=None)
     drawn = backend.multiply(piece, prepared, lambda *win: wins.append(win), None)
     return drawn, sorted(wins)

@@ -26,11 +26,11 @@ class NumpyCard:
         return rows
 
     def multiply(
-        self, x: NDArray[np.int8], w: NDArray[np.int8], seed_x: bytes, target: int
-    ) -> tuple[NDArray[np.int32], Sequence[tuple[int, int, int]]]:
+        self, x: NDArray[np.int8], w: NDArray[np.int8], seed_x: bytes, target: int, *, needs_rows: bool
+    ) -> tuple[NDArray[np.int32] | None, Sequence[tuple[int, int, int]]]:
         self.calls += 1
         product = (x.astype(np.int64) @ w.T.astype(np.int64)).astype(np.int32)
-        return product, list(np.ndindex(len(x) // 16, len(w) // 16, x.shape[1] // 1024))
+        return product if needs_rows else None, list(np.ndindex(len(x) // 16, len(w) // 16, x.shape[1] // 1024))
 
 
 def make_backend() -> tuple[CardBackend, NumpyCard]:

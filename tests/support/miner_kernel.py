@@ -36,6 +36,8 @@ class Kernel:
 
     def __init__(self) -> None:
         self.calls: list[tuple[bytes, int, int, Anchor]] = []
+        self.with_rows: set[bytes] = set()
+        """X of the products whose rows were asked for."""
         self.hold_at: tuple[bytes, int] | None = None
         self.entered = threading.Event()
         self.interrupted = 0
@@ -53,8 +55,11 @@ class Kernel:
         backend: str,
         threads: int | None,
         stop: threading.Event | None,
+        needs_rows: bool,
     ) -> Mined:
         self.calls.append((x.ref.id, first, last, anchor))
+        if needs_rows:
+            self.with_rows.add(x.ref.id)
         if self.hold_at == (x.ref.id, first) and stop is not None:
             self.hold_at = None
             self.entered.set()

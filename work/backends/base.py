@@ -26,13 +26,16 @@ class Slice(Struct, frozen=True, eq=False):
     first: int
     last: int
     threads: int
+    needs_rows: bool = True
+    """Without it a backend that makes the rows elsewhere leaves them there."""
 
 
 class Drawn(Struct, frozen=True, eq=False):
     """The outcome of one call of a backend."""
 
     product: NDArray[np.int32] | None
-    """Exact rows 16 * first .. min(16 * last, m) of X * W^T, or None if it was stopped."""
+    """Exact rows 16 * first .. min(16 * last, m) of X * W^T, or None if it was stopped. It may be empty if no rows are
+    needed."""
     tickets: int
     """The number of tickets drawn."""
 

@@ -63,9 +63,9 @@ class Card(Protocol):
         """Copy rows of an operand to the card, and add their noise there."""
 
     def multiply(
-        self, x: Any, w: Any, seed_x: bytes, target: int
-    ) -> tuple[NDArray[np.int32], Sequence[tuple[int, int, int]]]:
-        """Return the exact product of two blocks, and (i, j, p) of the tickets that may have won.
+        self, x: Any, w: Any, seed_x: bytes, target: int, *, needs_rows: bool
+    ) -> tuple[NDArray[np.int32] | None, Sequence[tuple[int, int, int]]]:
+        """Return the exact product of two blocks if it is needed, and (i, j, p) of the tickets that may have won.
 
         All winners are among them; i and j count from the blocks' first strips.
         """
@@ -122,7 +122,7 @@ class CardBackend:
     def _multiply(self, piece: Slice, prepared: "PreparedW", on_win: OnWin, stop: threading.Event | None) -> Drawn:
         top = piece.first * STRIP_ROWS
         rows = min(piece.last * STRIP_ROWS, piece.x.ref.rows) - top
-        product, tickets = np.empty((rows, piece.w.ref.rows), np.int32), 0
+        product, tickets = np.empty((rows if piece.needs_rows else 0, piece.w.ref.rows), np.int32), 0
         columns, inverse = make_permutations(piece.seed_x, piece.x.panels)
         first = piece.first
         try:
@@ -133,9 +133,10 @@ class CardBackend:
                 for left, right, w in prepared.load_blocks():
                     check_stop(stop)
                     began = time.monotonic()
-                    part, found = self.card.multiply(x, w, piece.seed_x, piece.target)
+                    part, found = self.card.multiply(x, w, piece.seed_x, piece.target, needs_rows=piece.needs_rows)
                     self._note_speed((last - first) * (right - left) * piece.x.panels, time.monotonic() - began)
-                    _copy(part, product, first * STRIP_ROWS - top, left * STRIP_ROWS)
+                    if part is not None:
+                        _copy(part, product, first * STRIP_ROWS - top, left * STRIP_ROWS)
                     for i, j, p in found:
                         _check_win(piece, (first + i, left + j, p), on_win)
                     tickets += (last - first) * (right - left) * piece.x.panels

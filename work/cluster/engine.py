@@ -97,8 +97,9 @@ class ClusterEngine:
         backend: str = AUTO,
         threads: int | None = None,
         stop: threading.Event | None = None,
+        needs_rows: bool = True,
     ) -> Mined:
-        """Multiply strips [first, last) of X, as `inos.work.mine_strips` does, with these differences.
+        """Multiply strips [first, last) of X, as `inos.work.mine_strips` does. Rows that are not needed stay there.
 
         Args:
             backend: a name that every worker knows, or "auto", the best of each worker's own.
@@ -113,7 +114,7 @@ class ClusterEngine:
         if not 0 <= first < last <= x.strips:
             raise InvalidMatrix("index-outside-matrix", f"X has {x.strips} strips, not {first} to {last}")
         try:
-            running = self._start(x, w, anchor, target, first, last, backend, threads)
+            running = self._start(x, w, (anchor, target, backend, needs_rows), first, last, threads)
             return self._finish(running, stop)
         except ClusterError:
             self.close()
@@ -136,7 +137,7 @@ class ClusterEngine:
         number = 0
         for x, w in pairs:
             left, right = Operand.commit(x, copy=False), Operand.commit(w, copy=False)
-            waiting.append(self._start(left, right, NO_ANCHOR, 0, 0, left.strips, AUTO, None))
+            waiting.append(self._start(left, right, (NO_ANCHOR, 0, AUTO, True), 0, left.strips, None))
             if len(waiting) >= AHEAD:
                 yield self._hand_over(waiting.popleft(), number, use)
                 number += 1
@@ -152,20 +153,14 @@ class ClusterEngine:
         return product
 
     def _start(
-        self,
-        x: Operand,
-        w: Operand,
-        anchor: bytes,
-        target: int,
-        first: int,
-        last: int,
-        backend: str,
-        threads: int | None,
+        self, x: Operand, w: Operand, terms: tuple[bytes, int, str, bool], first: int, last: int, threads: int | None
     ) -> _Running:
+        """Send out the parts of a slice; `terms` are anchor, target, backend, and whether rows are needed."""
         connection = self.connect()
         census = connection.count(threads)
         stored = self._store(x), self._store(w)
-        order = Order(x.ref, w.ref, anchor, target, backend, census.threads)
+        anchor, target, backend, needs_rows = terms
+        order = Order(x.ref, w.ref, anchor, target, backend, census.threads, needs_rows)
         work = STRIP_ROWS * (last - first) * w.ref.rows * w.ref.cols
         count = max(1, min(last - first, PARTS_PER_SLOT * census.slots, work // LEAST_PART))
         bounds = [first + (last - first) * at // count for at in range(count + 1)]
@@ -188,7 +183,7 @@ class ClusterEngine:
         """Gather the parts, and check them."""
         connection, top = self.connect(), running.first * STRIP_ROWS
         rows = min(running.last * STRIP_ROWS, running.x.ref.rows) - top
-        product = np.empty((rows, running.w.ref.rows), np.int32)
+        product = np.empty((rows if running.order.needs_rows else 0, running.w.ref.rows), np.int32)
         futures = {connection.listen(reference): (first, last) for first, last, reference in running.parts}
         waiting, done = set(futures), list[Part]()
         while waiting:
@@ -197,7 +192,8 @@ class ClusterEngine:
             if stop is not None and stop.is_set() and waiting:
                 connection.cancel([reference for _, _, reference in running.parts])
                 return Mined(None, sum(part.tickets for part in done), (), False)
-        _check_rows(running, product)
+        if running.order.needs_rows:
+            _check_rows(running, product)
         return Mined(product, sum(part.tickets for part in done), tuple(_check_wins(running, done)), True)
 
     def _take(

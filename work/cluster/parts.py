@@ -27,6 +27,7 @@ class Order(Struct, frozen=True):
     target: int
     backend: str
     threads: int
+    needs_rows: bool
 
 
 class Part(Struct, frozen=True, eq=False):
@@ -67,10 +68,13 @@ def multiply_part(order: Order, x: NDArray[np.int8], w: NDArray[np.int8], first:
     try:
         lottery = _get_lottery(order, w)
         # With an event, which nobody sets, the kernels also notice when Ray interrupts this task.
-        drawn = lottery.draw(_make_operand(x, order.x), first, last, on_win, stop=threading.Event())
+        stop = threading.Event()
+        operand = _make_operand(x, order.x)
+        drawn = lottery.draw(operand, first, last, on_win, stop=stop, needs_rows=order.needs_rows)
     except InosError as error:
         return Part(None, 0, (), machine, (error.code, error.message))
-    return Part(drawn.product, drawn.tickets, tuple(wins), machine)
+    rows = drawn.product if drawn.product is None or order.needs_rows else drawn.product[:0]
+    return Part(rows, drawn.tickets, tuple(wins), machine)
 
 
 def _get_lottery(order: Order, w: NDArray[np.int8]) -> Lottery:

@@ -26,6 +26,7 @@ async def test_a_miner_that_stops_loses_one_slice(disk: Any) -> None:
         disk.make_block()
         assert await asyncio.to_thread(kernel.entered.wait, 10)
     assert kernel.get_slices(work.matrix_id(x)) == [(0, 1), (1, 2), (2, 3)]
+    assert kernel.with_rows == {work.matrix_id(x)}, "filler needs no rows"
     disk.matrices.disk = MatrixStore(disk.path)  # as another process finds it
     again = Kernel()
     async with mining(disk, again, JOBS_ONLY):

@@ -82,24 +82,33 @@ class GpuCard:
         return Block(plain, noisy, own, inverse, offsets, len(rows) // STRIP_ROWS)
 
     def multiply(
-        self, x: Block, w: Block, seed_x: bytes, target: int
-    ) -> tuple[NDArray[np.int32], Sequence[tuple[int, int, int]]]:
-        """Return the exact product of two blocks, and (i, j, p) of the tickets whose first 32 bits win."""
+        self, x: Block, w: Block, seed_x: bytes, target: int, *, needs_rows: bool
+    ) -> tuple[NDArray[np.int32] | None, Sequence[tuple[int, int, int]]]:
+        """Return the exact product of two blocks if it is needed, and (i, j, p) of tickets whose first words win."""
         torch, kernels, side = self._torch, self._kernels, self._side
         (height, depth), width = x.noisy.shape, w.noisy.shape[0]
-        product = self._make(height, width)
+        product = self._make(height, width) if needs_rows else self._make(1)
         states = self._make(depth // PANEL_BYTES, height // STRIP_ROWS, width).view(torch.uint32)
         grid, sides = (height // side, width // side), {"SIDE_X": side, "SIDE_W": side}
+        sizes = height, width, depth
         kernels.multiply[grid](
-            x.noisy, w.noisy, w.offsets, states, product, height, width, depth, **sides, num_warps=WARPS
+            x.noisy, w.noisy, w.offsets, states, product, *sizes, **sides, NEEDS_ROWS=needs_rows, num_warps=WARPS
         )
-        heads = self._hash(states, seed_x)
+        heads = self._hash(states, seed_x).reshape(depth // PANEL_BYTES, -1, width // STRIP_ROWS)
+        rows = self._peel(x, w, product) if needs_rows else None
+        return rows, self._find_wins(heads, x, w, target)
+
+    def _peel(self, x: Block, w: Block, product: Any) -> NDArray[np.int32]:
+        """Remove the noise from a product, and read it back."""
+        kernels, side, sides = self._kernels, self._side, {"SIDE_X": self._side, "SIDE_W": self._side}
+        (height, depth), width = x.noisy.shape, w.noisy.shape[0]
         sums_x, sums_w = self._make(height, 64), self._make(width, 64)
         kernels.sum_columns[(height // side,)](x.plain, w.inverse, sums_x, depth, SIDE=side)
         kernels.sum_columns[(width // side,)](w.noisy, x.inverse, sums_w, depth, SIDE=side)
+        grid = height // side, width // side
         kernels.peel[grid](sums_x, sums_w, x.rows, w.rows, product, width, **sides, num_warps=WARPS)
-        rows = product[: x.strips * STRIP_ROWS, : w.strips * STRIP_ROWS].cpu().numpy()
-        return rows, self._find_wins(heads.reshape(depth // PANEL_BYTES, -1, width // STRIP_ROWS), x, w, target)
+        rows: NDArray[np.int32] = product[: x.strips * STRIP_ROWS, : w.strips * STRIP_ROWS].cpu().numpy()
+        return rows
 
     def _hash(self, states: Any, seed_x: bytes) -> Any:
         torch = self._torch

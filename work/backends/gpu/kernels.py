@@ -61,8 +61,9 @@ def multiply(
     depth,
     SIDE_X: tl.constexpr,
     SIDE_W: tl.constexpr,
+    NEEDS_ROWS: tl.constexpr,
 ):
-    """Multiply SIDE_X rows of X' by SIDE_W rows of W': the product, and the state of each ticket after each panel."""
+    """Multiply SIDE_X rows of X' by SIDE_W rows of W': the state of each ticket after each panel, and the product."""
     row = tl.program_id(0) * SIDE_X + tl.arange(0, SIDE_X)
     column = tl.program_id(1) * SIDE_W + tl.arange(0, SIDE_W)
     strip = tl.program_id(0) * (SIDE_X // 16) + tl.arange(0, SIDE_X // 16)
@@ -82,9 +83,10 @@ def multiply(
             bits = tl.reshape(whole.to(tl.uint32, bitcast=True), (SIDE_X // 16, 16, SIDE_W))
             state = ((state << 13) | (state >> 19)) ^ tl.reduce(bits, 1, _xor)
         tl.store(states + (panel * (height // 16) + strip[:, None]) * width + column[None, :], state)
-        if panel > 0:
-            whole += tl.load(product + place)
-        tl.store(product + place, whole)
+        if NEEDS_ROWS:
+            if panel > 0:
+                whole += tl.load(product + place)
+            tl.store(product + place, whole)
 
 
 @triton.jit

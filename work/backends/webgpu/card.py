@@ -73,28 +73,30 @@ class WebGpuCard:
         return block
 
     def multiply(
-        self, x: Block, w: Block, seed_x: bytes, target: int
-    ) -> tuple[NDArray[np.int32], Sequence[tuple[int, int, int]]]:
-        """Return the exact product of two blocks, and (i, j, p) of the tickets that won according to the card."""
+        self, x: Block, w: Block, seed_x: bytes, target: int, *, needs_rows: bool
+    ) -> tuple[NDArray[np.int32] | None, Sequence[tuple[int, int, int]]]:
+        """Return the exact product of two blocks if it is needed, and (i, j, p) of the tickets that won on the card."""
         rows, cols = STRIP_ROWS * x.strips, STRIP_ROWS * w.strips
-        product = self._make_buffer(4 * rows * cols)
+        product = self._make_buffer(4 * rows * cols if needs_rows else 4)
         found = self._make_buffer(4 + WIN_BYTES * x.strips * w.strips * x.panels)
-        sums_x, sums_w = (self._make_buffer(4 * 64 * count) for count in (rows, cols))
-        params = self._make_params(x.strips, w.strips, x.panels, seed_x, target)
+        params = self._make_params(x.strips, w.strips, x.panels, seed_x, target, needs_rows=needs_rows)
         groups = -(-w.strips // W_STRIPS), -(-x.strips // X_STRIPS)
-        self._run(
-            [
-                (self._multiply, {0: params, 1: x.noisy, 2: w.noisy, 3: found, 4: product}, groups),
-                (self._sum_columns, {0: params, 1: x.plain, 2: w.inverse, 3: sums_x}, (x.strips, 1)),
-                (self._sum_columns, {0: params, 1: w.noisy, 2: x.inverse, 3: sums_w}, (w.strips, 1)),
-                (
-                    self._peel,
-                    {0: params, 4: sums_x, 5: sums_w, 6: x.rows, 7: w.rows, 8: product},
-                    (w.strips, x.strips),
-                ),
-            ]
-        )
-        return self._read(product).view(np.int32).reshape(rows, cols), self._read_wins(found)
+        dispatches = [(self._multiply, {0: params, 1: x.noisy, 2: w.noisy, 3: found, 4: product}, groups)]
+        self._run([*dispatches, *(self._list_peeling(x, w, params, product) if needs_rows else ())])
+        made = self._read(product).view(np.int32).reshape(rows, cols) if needs_rows else None
+        return made, self._read_wins(found)
+
+    def _list_peeling(
+        self, x: Block, w: Block, params: Any, product: Any
+    ) -> list[tuple[Any, dict[int, Any], tuple[int, int]]]:
+        """Return what removes the noise from a product."""
+        sums_x, sums_w = (self._make_buffer(4 * 64 * STRIP_ROWS * each.strips) for each in (x, w))
+        buffers = {0: params, 4: sums_x, 5: sums_w, 6: x.rows, 7: w.rows, 8: product}
+        return [
+            (self._sum_columns, {0: params, 1: x.plain, 2: w.inverse, 3: sums_x}, (x.strips, 1)),
+            (self._sum_columns, {0: params, 1: w.noisy, 2: x.inverse, 3: sums_w}, (w.strips, 1)),
+            (self._peel, buffers, (w.strips, x.strips)),
+        ]
 
     def _read_wins(self, found: Any) -> list[tuple[int, int, int]]:
         count = int(self._read(found, 4).view("<u4")[0])
@@ -104,10 +106,17 @@ class WebGpuCard:
         return [(int(i), int(j), int(p)) for i, j, p in wins[:, :3]]
 
     def _make_params(
-        self, x_strips: int, w_strips: int, panels: int, seed: bytes = bytes(HASH_BYTES), target: int = 0
+        self,
+        x_strips: int,
+        w_strips: int,
+        panels: int,
+        seed: bytes = bytes(HASH_BYTES),
+        target: int = 0,
+        *,
+        needs_rows: bool = True,
     ) -> Any:
         """Return the struct Params of kernel.wgsl; peel.wgsl reads its first fields."""
-        head = np.array([x_strips, w_strips, panels, 0, panels, 1, 0, 0], "<u4")
+        head = np.array([x_strips, w_strips, panels, 0, panels, int(needs_rows), 0, 0], "<u4")
         limit = np.frombuffer(target.to_bytes(HASH_BYTES, "big"), ">u4").astype("<u4")
         data = np.concatenate([head, np.frombuffer(seed, "<u4"), limit])
         return self._device.create_buffer_with_data(data=data, usage=self._wgpu.BufferUsage.UNIFORM)

@@ -98,15 +98,16 @@ def test_the_fastest_that_is_right_is_chosen(monkeypatch: pytest.MonkeyPatch) ->
 
 
 class WrongCard(NumpyCard):
-    def multiply(self, x: Any, w: Any, seed_x: bytes, target: int) -> Any:
-        product, found = super().multiply(x, w, seed_x, target)
+    def multiply(self, x: Any, w: Any, seed_x: bytes, target: int, *, needs_rows: bool) -> Any:
+        product, found = super().multiply(x, w, seed_x, target, needs_rows=needs_rows)
+        assert product is not None
         product[3, 5] += 1
         return product, found
 
 
 class BlindCard(NumpyCard):
-    def multiply(self, x: Any, w: Any, seed_x: bytes, target: int) -> Any:
-        product, found = super().multiply(x, w, seed_x, target)
+    def multiply(self, x: Any, w: Any, seed_x: bytes, target: int, *, needs_rows: bool) -> Any:
+        product, found = super().multiply(x, w, seed_x, target, needs_rows=needs_rows)
         return product, found[:1]
 
 

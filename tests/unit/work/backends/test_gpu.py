@@ -20,7 +20,7 @@ KERNELS = {
     "multiply": (
         {"x": "*i8", "w": "*i8", "offsets": "*i32", "states": "*u32", "product": "*i32"}
         | dict.fromkeys(("height", "width", "depth"), "i32"),
-        ("SIDE_X", "SIDE_W"),
+        ("SIDE_X", "SIDE_W", "NEEDS_ROWS"),
     ),
     "hash_tickets": ({"states": "*u32", "key": "*u32", "heads": "*u32", "count": "i32"}, ("MANY",)),
     "peel": (
@@ -37,7 +37,7 @@ from inos.work.backends.gpu import kernels
 from inos.work.backends.gpu.card import MANY, SIDE, WARPS
 from unit.work.backends.test_gpu import KERNELS
 for name, (types, constants) in KERNELS.items():
-    values = {each: MANY if each == "MANY" else SIDE for each in constants}
+    values = {each: {"MANY": MANY, "NEEDS_ROWS": True}.get(each, SIDE) for each in constants}
     source = ASTSource(getattr(kernels, name), types | dict.fromkeys(constants, "constexpr"), values)
     made = triton.compile(source, GPUTarget("cuda", int(sys.argv[1]), 32), {"num_warps": WARPS})
     print(name, made.metadata.shared, made.asm["ptx"].count("mma"), len(made.asm["cubin"]) > 0)

@@ -82,6 +82,25 @@ def test_it_draws_what_this_machine_draws(operands: tuple[Operand, Operand]) -> 
     engine.close()
 
 
+def test_rows_that_nobody_needs_stay_there(operands: tuple[Operand, Operand]) -> None:
+    x, w = operands
+    returned: list[Part] = []
+
+    def look(part: Part) -> Part:
+        returned.append(part)
+        return part
+
+    engine = make_engine(Threads(look))
+    mined = engine.mine_strips(x, w, ANCHOR, LIKELY, 3, 60, needs_rows=False)
+    alone = mine_strips(x, w, ANCHOR, LIKELY, 3, 60)
+    assert mined.product is not None
+    assert mined.product.shape == (0, 2050)
+    assert all(part.product is not None and part.product.nbytes == 0 for part in returned)
+    assert (mined.tickets, mined.is_complete) == (alone.tickets, True)
+    assert {win.seal for win in mined.wins} == {win.seal for win in alone.wins}
+    engine.close()
+
+
 def test_an_engine_of_matmul_keeps_the_order(operands: tuple[Operand, Operand]) -> None:
     rng = np.random.default_rng(6)
     pairs = [tuple(rng.integers(-64, 64, (n, 70), np.int8) for n in (5 + at, 33)) for at in range(9)]
