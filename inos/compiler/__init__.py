@@ -1,8 +1,8 @@
-"""PyTorch models as integer programs.
+"""PyTorch and ONNX models as integer programs.
 
-Pipeline: a module -> `torch.export` (static shapes) -> ranges and samples from the calibration data (`observer`) ->
-a rule for each operation writes nodes of a program (`layers`, `elementwise`, `reductions`, `attention`, `views`) ->
-`CompiledProgram`: program, weights, the meaning of inputs and outputs, a report.
+Pipeline: a module, which `onnx_graph` makes of an ONNX model -> `torch.export` (static shapes) -> ranges and samples of
+calibration data (`observer`) -> a rule for each operation writes nodes of a program (`layers`, `elementwise`,
+`reductions`, `attention`, `views`) -> `CompiledProgram`: program, weights, the meaning of inputs and outputs, a report.
 
 `compile` needs torch; loading and running a compiled program does not. Nothing of the node imports this package.
 docs/compile.md describes what is supported.

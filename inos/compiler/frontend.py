@@ -205,6 +205,7 @@ def _get_kind(node: Any) -> str:
 
 def _to_tuple(example: Any) -> tuple[Any, ...]:
     given = example if isinstance(example, (tuple, list)) else (example,)
+    given = [torch.from_numpy(each) if isinstance(each, np.ndarray) else each for each in given]
     return tuple([each.float() if getattr(each, "dtype", None) in HALVES else each for each in given])
 
 
