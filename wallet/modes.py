@@ -87,7 +87,16 @@ def _find_obstacle_to_optimistic(
     if bond > most:
         text = f"its bond would be {format_credits(bond)} credits, and at most {format_credits(most)} are allowed"
         return WalletError("bond-too-large", text, hint="split X into blocks of rows, or offer less")
-    if jurors < MIN_JURORS:
-        text = f"a jury needs {MIN_JURORS} voters beside the poster, and the committee has {jurors}"
-        return WalletError("no-jury", text, hint="wait until more nodes vote")
-    return None
+    return find_missing_jury(jurors)
+
+
+def find_missing_jury(jurors: int) -> WalletError | None:
+    """Return the error "no-jury" if the committee without the poster, which has so many members, makes no jury."""
+    if jurors >= MIN_JURORS:
+        return None
+    return WalletError(
+        "no-jury",
+        f"a jury needs {MIN_JURORS} voters beside the poster, and the committee has {jurors}",
+        hint="wait until more nodes vote; a new chain has its first committee after some twenty blocks: "
+        "inos finality status",
+    )

@@ -348,6 +348,15 @@ class BlockingMethods:
         """
         return self._thread.run(self.async_client.deploy(program))
 
+    def get_program(self, program: str, *, wait_s: float = FETCH_WAIT_S) -> Program:
+        """Return a program by its id in hex; the node asks its peers for up to `wait_s` seconds, if one of them has it.
+
+        Raises:
+            ClientError: "program-unknown": after three seconds no node has sent a part of it. "not-bytes".
+            InvalidProgram: the file is no program.
+        """
+        return self._thread.run(self.async_client.get_program(program, wait_s=wait_s))
+
     def post_task(
         self,
         kind: TaskKind,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inos import functions, programs
 from inos.client import models
 from inos.client.costs import choose_max_burn, choose_reward, read_max_cost
-from inos.client.errors import ClientError, JobFailed
+from inos.client.errors import ClientError, JobFailed, RemoteError
 from inos.client.job_watcher import JobWatch, JobWatcher, OnState, ignore_state
 from inos.client.operands import read_credits
 from inos.client.sender import FETCH_WAIT_S, Sender
@@ -29,10 +29,12 @@ from inos.programs.limits import PROFILE_PEAK_BYTES, PROFILE_UNITS
 from inos.programs.types import Array
 from inos.programs.values import check_value
 from inos.wallet import build
-from inos.wallet.modes import MIN_JURORS
+from inos.wallet.modes import find_missing_jury
 from inos.work.files import compute_file_id
 
 DEFAULT_TASK_TIMEOUT_S: Final = 600.0
+FIND_WAIT_S: Final = 3.0
+"""If no part of a program has come after this long, no node has it: programs are small."""
 DEFAULT_PAGES: Final = 1024
 """64 MiB of memory for a function."""
 DEFAULT_STEPS: Final = 2**30
@@ -66,6 +68,27 @@ class TaskSender(Sender):
                 raise ClientError("wrong-matrix", f"the matrix named {id.hex()} is {ref.id.hex()}")
         return (await self.put_bytes(programs.encode_program(structure))).id.hex()
 
+    async def get_program(self, program: str, *, wait_s: float = FETCH_WAIT_S) -> Program:
+        """Return a program by its id in hex; the node asks its peers for up to `wait_s` seconds, if one of them has it.
+
+        Raises:
+            ClientError: "program-unknown": after three seconds no node has sent a part of it. "not-bytes".
+            InvalidProgram: the file is no program.
+        """
+        try:
+            data = await self.get_bytes(program, wait_s=min(wait_s, FIND_WAIT_S))
+        except RemoteError as error:
+            if error.code != "matrix-unknown":
+                raise
+            if not await self._is_arriving(program):
+                raise ClientError(
+                    "program-unknown",
+                    f"no node that could be asked has the program {program}",
+                    hint="compare the id with its author's; inos program deploy puts a program into the network",
+                ) from None
+            data = await self.get_bytes(program, wait_s=wait_s)
+        return programs.decode_program(data)
+
     async def post_task(
         self,
         kind: TaskKind,
@@ -84,13 +107,9 @@ class TaskSender(Sender):
         asked = None if terms.reward is None else read_credits("reward", terms.reward, None)
         params = (await self.get_network()).params
         quote = await self.quote_task(units, reward_nano=asked, poster=await self.get_address())
-        if quote.jurors < MIN_JURORS and not terms.may_wait_for_jury:
-            raise ClientError(
-                "no-jury",
-                f"a jury needs {MIN_JURORS} voters beside the poster, and the committee has {quote.jurors}",
-                hint="wait until more nodes vote; a new chain has its first committee after some twenty blocks: "
-                "inos finality status",
-            )
+        missing = find_missing_jury(quote.jurors)
+        if missing is not None and not terms.may_wait_for_jury:
+            raise missing
         fee, head = await self._get_fee(None), await self.head()
         reward = choose_reward(quote, asked, units)
         payload = build.make_post_task(
@@ -133,10 +152,13 @@ class TaskSender(Sender):
         checked = await self._check(program)
         if len(inputs) != len(checked.given):
             raise InvalidInput("input-count", f"{len(inputs)} inputs are given; the program takes {len(checked.given)}")
-        files = [
-            (await self.put_bytes(await asyncio.to_thread(_encode_input, array, type_, number))).matrix_id
+        given = [
+            await asyncio.to_thread(_encode_input, array, type_, number)
             for number, (array, type_) in enumerate(zip(inputs, checked.given, strict=True))
         ]
+        if not isinstance(program, str):
+            await self.deploy(program)
+        files = [(await self.put_bytes(data)).matrix_id for data in given]
         spec = programs.compute_program_id(checked.program)
         job = await self.post_task(
             TaskKind.PROGRAM, spec, files, tickets=checked.cost.tickets, units=checked.cost.units, terms=terms
@@ -213,12 +235,17 @@ class TaskSender(Sender):
         await self._watcher.wait(JobWatch(job, timeout_s, 1, is_delivery_enough=True, on_state=on_state))
         return await self.outputs(job)
 
+    async def _is_arriving(self, file: str) -> bool:
+        """Return True if the node has a part of the file."""
+        before = f"{max(0, int(file, 16) - 1):064x}"
+        page = await self._ask(models.MatrixPage, "mesh_list", after=before, limit=1)
+        return any(each.id == file for each in page.matrices)
+
     async def _check(self, program: Program | BuiltProgram | str) -> CheckedProgram:
-        """Check a program, fetched by its id or deployed, and that jurors can run it."""
+        """Check a program, which is fetched if its id is given, and that jurors can run it."""
         if isinstance(program, str):
-            structure = programs.decode_program(await self.get_bytes(program))
+            structure = await self.get_program(program)
         else:
-            await self.deploy(program)
             structure = program.program if isinstance(program, BuiltProgram) else program
         checked = await asyncio.to_thread(programs.check_program, structure)
         cost = checked.cost

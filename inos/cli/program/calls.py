@@ -29,7 +29,7 @@ from inos.client.blocking_client import BlockingClient
 from inos.client.job_watcher import ignore_state
 from inos.client.tasks import DEFAULT_TASK_TIMEOUT_S
 from inos.genesis import load_network
-from inos.programs import Stored, check_program, decode_program
+from inos.programs import Stored, check_program
 from inos.programs.builder import BuiltProgram
 
 
@@ -86,7 +86,7 @@ def call(
     id_ = find_id(rpc, program, "matrix")
     key = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file).unlock()
     with BlockingClient(rpc, wallet=key) as client:
-        checked = check_program(decode_program(client.get_bytes(id_)))
+        checked = check_program(client.get_program(id_))
         if paths and len(paths) != len(checked.results):
             fail(
                 "result-count", f"{len(paths)} files are named with -o; the program has {len(checked.results)} results"

@@ -1,11 +1,13 @@
 """Tasks through a node: what is refused before anything is posted, and which outcomes are not believed."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from inos.client import tasks
 from inos.client.blocking_client import BlockingClient
 from inos.client.errors import ClientError, JobFailed
 from inos.client.task_terms import TaskTerms
@@ -14,7 +16,8 @@ from inos.functions.limits import MAX_OUTPUT_BYTES
 from inos.primitives.errors import InosError
 from inos.programs import InvalidInput, InvalidProgram, ProgramBuilder
 from inos.testing import TestChain, mint
-from support.tasks import ECHO, W, X, make_network
+from inos.wallet.errors import WalletError
+from support.tasks import ECHO, RNG, W, X, make_network
 
 TERMS = TaskTerms(may_wait_for_jury=True)
 BUILT = make_network()
@@ -44,8 +47,8 @@ def refuse(client: BlockingClient, kind: type[InosError], act: Callable[[], Any]
 
 
 def test_no_task_is_posted_that_no_jury_could_judge(client: BlockingClient) -> None:
-    assert refuse(client, ClientError, lambda: client.run(BUILT, [X])) == "no-jury"
-    assert refuse(client, ClientError, lambda: client.call_function(ECHO, b"hello")) == "no-jury"
+    assert refuse(client, WalletError, lambda: client.run(BUILT, [X])) == "no-jury"
+    assert refuse(client, WalletError, lambda: client.call_function(ECHO, b"hello")) == "no-jury"
 
 
 @pytest.mark.parametrize(
@@ -66,8 +69,27 @@ def test_inputs_of_other_types_are_refused(client: BlockingClient, inputs: list[
 def test_a_program_beyond_the_jury_profile_is_refused(client: BlockingClient) -> None:
     builder = ProgramBuilder()
     x = builder.input(2**15, 2**14, 0, 2**40, name="x")
-    built = builder.finish([builder.add(x, x)])
+    weights = RNG.integers(-64, 64, (3, 50), np.int8)
+    built = builder.finish([builder.add(x, x), builder.matmul(builder.input(2, 50, -64, 63), builder.operand(weights))])
+    stored = client.store().matrices
     assert refuse(client, ClientError, lambda: client.run(built, [X], terms=TERMS)) == "task-too-large"
+    assert client.store().matrices == stored, "nothing was uploaded for a call that is refused"
+
+
+def test_nothing_is_uploaded_for_inputs_that_do_not_fit(client: BlockingClient) -> None:
+    built, stored = make_network(77), client.store().matrices
+    assert refuse(client, InvalidInput, lambda: client.run(built, [ABOVE], terms=TERMS)) == "input-range"
+    assert client.store().matrices == stored
+
+
+def test_a_program_that_no_node_has_is_unknown_after_a_moment(
+    client: BlockingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "FIND_WAIT_S", 0.1)
+    began = time.monotonic()
+    assert refuse(client, ClientError, lambda: client.run("ab" * 32, [X], terms=TERMS)) == "program-unknown"
+    assert time.monotonic() - began < 3
+    assert refuse(client, ClientError, lambda: client.get_program("00" * 32)) == "program-unknown"
 
 
 def test_what_costs_more_than_the_caller_allows_is_refused(client: BlockingClient) -> None:
