@@ -72,6 +72,24 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
     )
 
 
+def get_pool_key(settings: NodeSettings, miner: MinerSettings | None) -> bytes | None:
+    """Return the secret of the account that a pool's blocks pay and that pays its members; None without a pool.
+
+    Raises:
+        NodeError: "bad-setting" if the node does not mine, or mines for an account whose key it lacks.
+    """
+    if not settings.pool:
+        return None
+    key = None if miner is None else miner.key
+    if miner is None or key is None or compute_address(compute_public_key(key)) != miner.beneficiary:
+        raise NodeError(
+            "bad-setting",
+            "--pool needs the key of the account that blocks pay, since that account pays the workers",
+            hint="add --mine auto, --mine-key-file or --mine-wallet",
+        )
+    return key
+
+
 def _list_missing_kinds() -> frozenset[JobKind]:
     """Return the kinds of jobs that this machine cannot compute."""
     return frozenset() if is_engine_installed() else frozenset({JobKind.FUNCTION})

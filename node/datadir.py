@@ -8,6 +8,7 @@ anchors, bans pool           the mempool's transactions, kept over a restart nod
 (made once, 0600) voter.key      what the node's BLS key is made from, hex (made once, 0600) voter.journal  what that
 key has signed worker.key     the mining key the node made itself, hex (made once, 0600) rpc.token      bearer token
 of the protected RPC methods fleet.token    what the node's own workers show
+members/       what the members of this node's pool earned (LevelDB)
 fleet.sock     where workers on this machine open matrices node.json      pid and addresses while the node is ready
 config.toml    settings, if there are any
 """
@@ -64,6 +65,11 @@ class DataDir:
     @property
     def pool(self) -> Path:
         return self.path / "pool"
+
+    @property
+    def members(self) -> Path:
+        """The folder of the books of a pool that pays workers; `pool` is the mempool's file."""
+        return self.path / "members"
 
     @property
     def network(self) -> Path:

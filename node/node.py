@@ -19,7 +19,7 @@ from inos.network.endpoints import split_endpoint
 from inos.network.identity import load_identity
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
-from inos.node.accounts import check_payee, load_watch_key, make_miner_settings
+from inos.node.accounts import check_payee, get_pool_key, load_watch_key, make_miner_settings
 from inos.node.datadir import DataDir, write_atomically
 from inos.node.network_name import find_network, keep_network
 from inos.node.network_settings import DEVNET, make_network_settings
@@ -107,8 +107,10 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         core = await start.start_core(network, _compute_awaited_height(settings, net, network))
         p2p = await start.start_network(core, net, identity)
         work.set_mining_priority(work.MiningPriority(settings.miner_priority))
-        workers = start.start_workers(core, miner_settings)
+        pool = start.open_pool(core, get_pool_key(settings, miner_settings))
+        workers = start.start_workers(core, miner_settings, pool)
         miner = await start.start_miner(core, miner_settings, workers)
+        start.start_pool(pool, miner)
         account = None if miner_settings is None else miner_settings.key
         watcher = start.start_watcher(core, watch_key)
         voter = start.start_voter(core, account)
@@ -130,6 +132,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
             p2p,
             miner=miner,
             workers=workers,
+            pool=pool,
             watcher=watcher,
             voter=voter,
             monitor=monitor,

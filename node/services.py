@@ -22,6 +22,7 @@ from inos.network.service import NetworkService
 from inos.node.snapshots import SnapshotService
 from inos.primitives.units import BlockId, NodeId
 from inos.rpc import HealthChecks
+from inos.workers.pool.pool import Pool
 from inos.workers.server import WorkerService
 
 
@@ -44,6 +45,7 @@ class NodeServices:
     p2p: NetworkService
     miner: Miner | None
     workers: WorkerService | None
+    pool: Pool | None
     watcher: Watcher | None
     voter: Voter | None
     monitor: NodeMonitor
@@ -59,6 +61,7 @@ def make_services(
     *,
     miner: Miner | None,
     workers: WorkerService | None,
+    pool: Pool | None,
     watcher: Watcher | None,
     voter: Voter | None,
     monitor: NodeMonitor,
@@ -83,6 +86,7 @@ def make_services(
         p2p=p2p,
         miner=miner,
         workers=workers,
+        pool=pool,
         watcher=watcher,
         voter=voter,
         monitor=monitor,

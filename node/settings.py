@@ -14,6 +14,7 @@ from inos.miner.settings import DEFAULT_FETCH_AHEAD_BYTES, DEFAULT_MAX_JOB_BYTES
 from inos.network.endpoints import is_acceptable, split_endpoint
 from inos.node.variables import ENV_PREFIX, MIN_PRUNE
 from inos.rpc.server.http import DEFAULT_BODY_LIMIT
+from inos.workers.pool.pool import DEFAULT_FEE_PPM
 
 CONFIG_NAME: Final = "config.toml"
 DEFAULT_HOME: Final = Path("~/.inos")
@@ -122,6 +123,10 @@ class NodeSettings(BaseSettings):
     """Threads of the miner; 0 lets only workers multiply, and by default there is one for each processor."""
     engine: str | None = None
     """The miner multiplies on the Ray cluster at ray://HEAD:10001, and by default on this machine."""
+    pool: bool = False
+    """The node pays workers of others by what they multiply, from the account it mines with."""
+    pool_fee: Annotated[int, Field(ge=0, le=1_000_000)] = DEFAULT_FEE_PPM
+    """The pool keeps so many millionths of what its blocks and jobs bring."""
     miner_priority: Literal["idle", "low", "normal"] = "low"
     """The share of the processors that threads of the miner get when other threads of the machine want them."""
 

@@ -40,11 +40,15 @@ from inos.node.snapshots import SnapshotService
 from inos.node.voting import is_voting, load_voter_secret, open_journal, read_limits
 from inos.primitives.bls import get_bls
 from inos.primitives.clock import Clock
+from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.units import Address
 from inos.rpc import Metrics, MetricsServer, NodePort, RpcServer, RpcSettings
 from inos.rpc.server.token import load_or_create_token
 from inos.work.backends import AUTO, CARDS
 from inos.work.backends.choice import choose_backend, has_card_libraries
+from inos.workers.pool.books import Books
+from inos.workers.pool.node import CoreNode
+from inos.workers.pool.pool import Pool, PoolSettings
 from inos.workers.server import WorkerService, WorkerSettings
 
 log: Final = structlog.get_logger("node")
@@ -111,7 +115,28 @@ class Startup:
         self._stop_at_exit("network", network.stop)
         return network
 
-    def start_workers(self, core: NodeCore, settings: MinerSettings | None) -> WorkerService | None:
+    def open_pool(self, core: NodeCore, key: bytes | None) -> Pool | None:
+        """Open the books of the pool, if there is a key to pay its members with.
+
+        Raises:
+            ChainError, PoolError: the books cannot be used.
+        """
+        if key is None:
+            return None
+        address = compute_address(compute_public_key(key))
+        books = Books(self._data.members, core.genesis_id, address)
+        self._stack.callback(books.close)
+        log.info("pool opened", members=len(books.members), fee_ppm=self._settings.pool_fee)
+        return Pool(CoreNode(core, key), books, address, PoolSettings(self._settings.pool_fee), self._clock)
+
+    def start_pool(self, pool: Pool | None, miner: Miner | None) -> None:
+        """Let the pool follow the chain and pay."""
+        if pool is not None and miner is not None:
+            self._run("pool", pool.run(partial(count_own_tickets, miner)))
+
+    def start_workers(
+        self, core: NodeCore, settings: MinerSettings | None, pool: Pool | None = None
+    ) -> WorkerService | None:
         """Let workers multiply for the miner, if the node mines."""
         if settings is None:
             return None
@@ -122,7 +147,7 @@ class Startup:
             has_fillers=settings.purpose is not Purpose.JOBS,
             socket_path=self._data.fleet_socket,
         )
-        workers = WorkerService(core, served, _make_random(), files=core.matrices.store)
+        workers = WorkerService(core, served, _make_random(), pool, core.matrices.store)
         self._run("workers", workers.run())
         return workers
 
@@ -240,6 +265,12 @@ class Startup:
 
     def _stop_at_exit(self, name: str, stop: Callable[[], Awaitable[None]]) -> None:
         self._stack.push_async_callback(_stop, name, stop)
+
+
+def count_own_tickets(miner: Miner) -> int:
+    """Return the tickets that the miner's own engine has drawn since it started."""
+    status = miner.get_status()
+    return status.job_tickets + status.filler_tickets - status.worker_tickets
 
 
 def _make_random() -> np.random.Generator:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from inos.primitives.units import Nano
     from inos.primitives.votes import Link
     from inos.rpc.health import Health
+    from inos.workers.pool.pool import Pool
     from inos.workers.server.status import WorkersStatus
 
 
@@ -336,6 +337,10 @@ class NodePort(Protocol):
     @property
     def workers(self) -> WorkersPort | None:
         """This is None if the node was started without a beneficiary."""
+
+    @property
+    def pool(self) -> Pool | None:
+        """This is None if the node was started without --pool."""
 
     @property
     def snapshots(self) -> SnapshotsPort: ...

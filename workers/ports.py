@@ -30,13 +30,13 @@ class WorkerInfo(Struct, frozen=True):
 
 
 class PoolPort(Protocol):
-    """Counts what strangers earn. Without one a node refuses strangers. It is called on the event loop, and returns
-    soon; what it was told is durable before the next payout, not before it returns."""
+    """Counts what workers earn, those of the node's own fleet for the node. Without one a node refuses strangers. It
+    is called on the event loop, and returns soon; what it was told outlives the process."""
 
     def get_share_target(self, worker: WorkerInfo) -> Target:
         """Return the target of the shares of a worker's next assignment."""
 
-    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs) -> None:
+    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs, *, of_piece: bool) -> None:
         """Count a share that was recomputed: `weight` is 2^256 / (its assignment's target + 1)."""
 
     def add_piece(self, worker: WorkerInfo, job: JobId | None, tickets: Tickets, at_ms: TimeMs) -> None:

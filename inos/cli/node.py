@@ -212,6 +212,19 @@ def command(
         int | None,
         _option("--threads", "N", "Threads of the miner; 0 leaves all to workers. Default: one per processor.", MINING),
     ] = None,
+    pool: Annotated[
+        bool | None,
+        _option(
+            "--pool",
+            "",
+            "Pay workers of others for what they multiply, from the account that the node mines with.",
+            MINING,
+        ),
+    ] = None,
+    pool_fee: Annotated[
+        int | None,
+        _option("--pool-fee", "PPM", "The pool keeps so many millionths. Default: 10000, a hundredth.", MINING),
+    ] = None,
     miner_priority: Annotated[
         str | None,
         _option(

@@ -74,7 +74,7 @@ class CountingPool:
     def get_share_target(self, worker: WorkerInfo) -> Target:
         return self.target
 
-    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs) -> None:
+    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs, *, of_piece: bool) -> None:
         self.shares.append((worker, weight))
 
     def add_piece(self, worker: WorkerInfo, job: JobId | None, tickets: Tickets, at_ms: TimeMs) -> None:

@@ -1,6 +1,7 @@
 """The pool of a node: what the worker service tells it, what it pays, and what it publishes."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -79,7 +80,7 @@ class Pool:
         connection.weight = compute_weight(target)
         return target
 
-    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs, *, of_piece: bool = False) -> None:
+    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs, *, of_piece: bool) -> None:
         """Count a share that was recomputed.
 
         Args:
@@ -150,11 +151,18 @@ class Pool:
 
     # What it does by itself
 
-    async def run(self) -> None:
-        """Follow the chain and pay, until cancelled."""
-        pay_at = self._clock.monotonic() + PAY_S
+    async def run(self, count_own: Callable[[], int]) -> None:
+        """Follow the chain and pay, until cancelled.
+
+        Args:
+            count_own: returns the tickets that the node's own engine has drawn since it started.
+        """
+        pay_at, counted = self._clock.monotonic() + PAY_S, 0
         self.books.drop_pieces(self._clock.now_ms() - PIECES_KEPT_MS)
         while True:
+            own = count_own()
+            self.add_own(own - counted, self._clock.now_ms())
+            counted = own
             self.follow()
             if self._clock.monotonic() >= pay_at:
                 pay_at = self._clock.monotonic() + PAY_S

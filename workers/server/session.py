@@ -185,7 +185,7 @@ class Session:
             first, last, seconds = found
             piece = PieceInProgress(product, first, last, self._clock.monotonic(), seconds)
             self._shared.rows_room -= piece.row_bytes
-            drawing = Drawing(source.x, source.w, first, last, self._compute_share_target())
+            drawing = Drawing(source.x, source.w, first, last, self._compute_share_target(), is_piece=True)
             work = Piece(source.x.ref, source.w.ref, first, last, True)
             self._piece = self._assign(drawing, work), piece
             self._runs_left = {
@@ -318,21 +318,21 @@ class Session:
         else:
             wins = await asyncio.to_thread(recompute, shares, drawing, issued)
         counted = sum(int.from_bytes(share.digest, "big") <= drawing.share_target for share in shares)
-        self._add_shares(counted, int(compute_difficulty(drawing.share_target)))
+        self._add_shares(counted, int(compute_difficulty(drawing.share_target)), of_piece=drawing.is_piece)
         for share, win in zip(shares, wins, strict=True):
             if int.from_bytes(share.digest, "big") <= win_target:
                 shared.submit(shared.templates.submit(issued, share.nonce, win))
         return counted
 
-    def _add_shares(self, count: int, weight: int) -> None:
+    def _add_shares(self, count: int, weight: int, *, of_piece: bool) -> None:
         if not count:
             return
         self._proven.add(self._clock.monotonic(), count * weight)
         old = self._totals
         self._totals = Totals(old.shares + count, old.tickets + count * weight, 0, 0)
-        if self._shared.pool is not None and not self.is_fleet:
+        if self._shared.pool is not None:
             for _ in range(count):
-                self._shared.pool.add_share(self.info, Tickets(weight), self._clock.now_ms())
+                self._shared.pool.add_share(self.info, Tickets(weight), self._clock.now_ms(), of_piece=of_piece)
 
     def _get_totals(self) -> Totals:
         pool = self._shared.pool

@@ -27,6 +27,8 @@ class Drawing(Struct, frozen=True, eq=False):
     last: int
     share_target: int
     """A ticket whose digest is at most this is a share."""
+    is_piece: bool = False
+    """They are of a piece whose rows are wanted or counted, and not of a filler."""
 
 
 def check_places(shares: Sequence[Share], drawing: Drawing, prefix: int, win_target: int) -> None:
