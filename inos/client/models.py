@@ -1325,6 +1325,37 @@ class NodeVersion(Struct, frozen=True, kw_only=True):
     """The human-readable part of the network's bech32m addresses, which is their prefix."""
 
 
+class Payout(Struct, frozen=True, kw_only=True):
+    """One transaction of the pool that pays members."""
+
+    number: int
+    """Payouts are counted from 0."""
+    tx: Hash
+    """The transaction's id."""
+    time_ms: UnixMs
+    """When it was made."""
+    state: str
+    """settled: its block stays; void: it will never be in one. One of: sent, settled, void."""
+    fee: NanoAmount
+    """Its fee, at most a hundredth, which the receivers pay."""
+    charged: NanoAmount
+    """What the receivers are charged, with the fee."""
+    receivers: int
+    """How many addresses it pays."""
+
+
+class Payouts(Struct, frozen=True, kw_only=True):
+    """Payouts, newest first.
+
+    Returned by `pool_payouts`.
+    """
+
+    payouts: tuple[Payout, ...]
+    """Payouts, newest first."""
+    next: int | None
+    """Give this as `before` for older ones; None if there are none."""
+
+
 class Peer(Struct, frozen=True, kw_only=True):
     """A connected peer."""
 
@@ -1395,6 +1426,104 @@ class Pool(Struct, frozen=True, kw_only=True):
     """The bytes of all transactions in the pool."""
     transactions: tuple[PooledTransaction, ...]
     """Transactions, at most `limit`."""
+
+
+class MemberRate(Struct, frozen=True, kw_only=True):
+    """How fast one address is."""
+
+    address: AccountAddress
+    """The address."""
+    tickets_per_second: float
+    """Over ten minutes, by its shares."""
+
+
+class PoolInfo(Struct, frozen=True, kw_only=True):
+    """A pool, as anybody may see it.
+
+    Returned by `pool_info`.
+    """
+
+    address: AccountAddress
+    """The account that blocks pay and that pays the members."""
+    fee_ppm: int
+    """The pool keeps so many millionths of what comes in."""
+    least_payout: NanoAmount
+    """An address is paid when it is owed this much."""
+    window_tickets: BigInteger
+    """Income is divided by the last so many tickets: twice D."""
+    members: int
+    """Addresses that ever had a share."""
+    connections: int
+    """Workers that are connected now."""
+    shares: int
+    """The shares of all members."""
+    tickets: BigInteger
+    """The tickets that these shares stand for, and the node's own."""
+    tickets_per_second: float
+    """Over ten minutes, by the same shares that are paid."""
+    own_tickets_per_second: float
+    """The part of it that the node's own engine draws."""
+    earned: NanoChange
+    """Nano that all members have earned; undone income is left out."""
+    kept: NanoChange
+    """Nano that the pool kept: its fee, and what divisions left over."""
+    blocks: int
+    """Blocks among the last 10,000 incomes that are on the chain."""
+    luck: float | None
+    """Tickets that these blocks take on average, as a part of those drawn; above 1 is good luck."""
+    round_tickets: BigInteger
+    """Tickets since the pool's last block."""
+    rates: tuple[MemberRate, ...]
+    """The fastest members of the last ten minutes, at most 100."""
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """One connected worker of an address."""
+
+    name: str
+    """The worker's own name for itself."""
+    kind: str
+    """What multiplies. One of: page, card, machine."""
+    backend: str
+    """Its kernel."""
+    told: int
+    """Tickets per second, as the worker says."""
+    tickets_per_second: float
+    """Tickets per second since it connected, by its shares."""
+    share_tickets: BigInteger
+    """One share of its assignment stands for so many tickets."""
+
+
+class PoolWorker(Struct, frozen=True, kw_only=True):
+    """What one address has at the pool. earned = paid + pending + owed.
+
+    Returned by `pool_worker`.
+    """
+
+    address: AccountAddress
+    """The address."""
+    shares: int
+    """Its shares."""
+    tickets: BigInteger
+    """The tickets that they stand for."""
+    tickets_per_second: float
+    """Over ten minutes, by its shares."""
+    earned: NanoChange
+    """Nano earned; below zero if more was paid than stayed earned."""
+    young: NanoAmount
+    """Nano of blocks that may still be undone, not in `earned` yet."""
+    pending: NanoAmount
+    """Nano in a payout that may still be undone."""
+    paid: NanoAmount
+    """Nano in settled payouts, its parts of their fees included."""
+    owed: NanoChange
+    """Nano that the next payout can pay."""
+    first_ms: UnixMs | None
+    """The time of its first share; None if it has none."""
+    last_ms: UnixMs | None
+    """The time of its last share."""
+    connections: tuple[Connection, ...]
+    """Its workers that are connected now."""
 
 
 class Provider(Struct, frozen=True, kw_only=True):
@@ -1834,6 +1963,58 @@ class WatcherStatus(Struct, frozen=True, kw_only=True):
     """Results whose matrices could not be fetched before they were paid."""
     last_error: str
     """What last went wrong; empty if nothing did."""
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """What one address has in a window."""
+
+    address: AccountAddress
+    """The address."""
+    tickets: BigInteger
+    """Its tickets."""
+    credit: NanoAmount
+    """Nano that it gets: (amount - fee) x tickets / of, rounded down."""
+
+
+class Income(Struct, frozen=True, kw_only=True):
+    """A block that the pool found, or a job that it was paid for, with the window it is divided by."""
+
+    number: int
+    """Incomes are counted from 0."""
+    block: Hash
+    """The block that paid."""
+    height: int
+    """Its height."""
+    time_ms: UnixMs
+    """Its time."""
+    job: Hash | None
+    """The job; None for the income of a block."""
+    state: str
+    """young: the block may be undone; undone: it was. One of: young, earned, undone."""
+    amount: NanoAmount
+    """What came in."""
+    fee_ppm: int
+    """The pool's fee of it, in millionths."""
+    of: BigInteger
+    """The tickets that the amount is divided by."""
+    kept: NanoAmount
+    """What the pool keeps of it."""
+    luck: float | None
+    """D as a part of the tickets of this round; None for a job."""
+    parts: tuple[Part, ...]
+    """Tickets by address."""
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """Incomes, newest first.
+
+    Returned by `pool_window`.
+    """
+
+    incomes: tuple[Income, ...]
+    """Incomes, newest first."""
+    next: int | None
+    """Give this as `before` for older ones; None if there are none."""
 
 
 class Witnesses(Struct, frozen=True, kw_only=True):

@@ -501,6 +501,7 @@ class FakeNode:
         self.transactions = SimpleNamespace(send=self._add_transaction)
         self.past_states = SimpleNamespace(prove=self._prove_past)
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
+        self.pool: Any = None
         self.workers: Any = SimpleNamespace(get_status=lambda: self.workers_status)
         self.workers_status = WorkersStatus(workers=(), blocks_won=0, blocks_stale=0, errors={})
         self.watcher: Any = None

@@ -107,7 +107,7 @@ class Follower:
             state = self._judge(chain, income)
             if state is not income.state:
                 self._books.set_income_state(number, state)
-                log.info("pool income moved on", number=number, state=state.name.lower())
+                log.debug("pool income moved on", number=number, state=state.name.lower())
 
     def _judge(self, chain: ChainPort, income: Income) -> IncomeState:
         if chain.get_block_id(income.height) != income.block:

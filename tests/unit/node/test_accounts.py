@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from inos.core.errors import NodeError
-from inos.node.accounts import make_miner_settings
+from inos.node.accounts import get_pool_key, make_miner_settings
 from inos.node.datadir import DataDir
 from inos.node.settings import load_settings
 from inos.primitives.errors import InosError
@@ -94,3 +94,17 @@ def test_two_keys_and_a_key_that_is_none_are_refused(lab: Any, tmp_path: Path) -
     with pytest.raises(NodeError) as zero:
         decide(lab, tmp_path / "d", mine_key_file=write_secret(tmp_path / "zero", "00" * 32))
     assert zero.value.code == "bad-key-file"
+
+
+def test_a_pool_needs_the_key_of_the_account_that_blocks_pay(lab: Any, tmp_path: Path) -> None:
+    elsewhere = encode_address("dinos", lab.alice.address)
+    for number, (flags, is_open) in enumerate((({}, False), ({"mine": "auto"}, True), ({"mine": elsewhere}, False))):
+        path = tmp_path / str(number)
+        miner, settings = decide(lab, path, pool=True, **flags), load_settings({"pool": True, **flags})
+        if is_open:
+            assert get_pool_key(settings, miner) == miner.key
+            assert get_pool_key(load_settings(flags), miner) is None
+            continue
+        with pytest.raises(NodeError, match="--pool needs the key") as caught:
+            get_pool_key(settings, miner)
+        assert caught.value.code == "bad-setting"

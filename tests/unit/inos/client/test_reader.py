@@ -34,6 +34,7 @@ BY_CALL = {
     "light_witnesses", "light_finalityProofs", "light_prove",  # inos job receipt, inos light
     "job_prove",  # inos job receipt
     "finality_register", "finality_unbond", "finality_withdraw",  # inos wallet vote
+    "miner_workers", "pool_info", "pool_worker", "pool_window", "pool_payouts",  # the explorer
     "unsubscribe",
 }  # fmt: skip
 """Methods that only commands call so far; `Client.call` reaches them."""

@@ -32,6 +32,7 @@ EXPECTED = {
     "chain_getRawHeaders", "mesh_put", "mesh_get", "mesh_putRows", "mesh_getRows", "watch_status",
     "mesh_status", "mesh_list", "mesh_pin", "mesh_unpin", "mesh_drop", "mesh_setQuota",
     "chain_getCertificate", "state_getReputationHistory", "subscribe", "unsubscribe", "chain_listBlocks",
+    "pool_info", "pool_worker", "pool_window", "pool_payouts",
     "miner_status", "miner_template", "miner_submit", "miner_start", "miner_stop", "miner_workers",
 }  # fmt: skip
 document = make_document(ALL_METHODS)
