@@ -15,6 +15,7 @@ import { showMatrix } from "./pages/matrix.js";
 import { showPeers } from "./pages/peers.js";
 import { showTransaction } from "./pages/transaction.js";
 import { flipTheme, startTheme } from "./theme.js";
+import { findPool } from "./work/pool.js";
 
 const PAGES = {
   "": [showBlocks, "Blocks"],
@@ -105,6 +106,11 @@ async function showNetwork() {
   document.getElementById("network").textContent = version.network;
 }
 
+// A node that is a pool has a page that works for it.
+async function showWork() {
+  document.getElementById("work").hidden = !(await findPool());
+}
+
 startTheme();
 addEventListener("hashchange", route);
 addEventListener("keydown", onKey);
@@ -120,5 +126,6 @@ onLiveState((text) => {
   state.className = text === "live" ? "good" : "bad";
 });
 showNetwork().catch(() => {});
+showWork();
 connect();
 route();

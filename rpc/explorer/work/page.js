@@ -1,8 +1,7 @@
 // The page: who is paid, one button, and what was drawn and earned.
 
 import { call } from "../api.js";
-import { toHex } from "../bytes.js";
-import { accountLink, blockLink, count, el, roughCredits, show } from "../dom.js";
+import { count, roughCredits, show } from "../dom.js";
 import { flipTheme, startTheme } from "../theme.js";
 import { decodeAddress, encodeAddress } from "./address.js";
 import { findCard } from "./card.js";
@@ -10,16 +9,17 @@ import { Connection } from "./connection.js";
 import { Crew, loadModule } from "./crew.js";
 import { findStored } from "./key.js";
 import { showKey } from "./keyform.js";
+import { describeWork, findPool, showIncomes } from "./pool.js";
 import { Power } from "./power.js";
 
-const SHOW_MS = 500, SPEED_MS = 5000;
+const SHOW_MS = 500, SPEED_MS = 5000, INCOMES_MS = 10_000;
 const BACKGROUND_PACE = 0.5;
 const ADDRESS = "work-address", THREADS = "work-threads";
 const $ = (id) => document.getElementById(id);
 
 let hrp = "", module = null, card = null, source = null;
 let crew = null, connection = null, counted = 0n;
-let template = null, welcome = null;
+let template = null, welcome = null, pool = null;
 const identity = crypto.getRandomValues(new Uint8Array(16));
 const power = new Power(onPower);
 
@@ -177,23 +177,14 @@ function showNumbers() {
 }
 
 function showFacts() {
-  if (!welcome) return;
-  const beneficiary = encodeAddress(hrp, welcome.beneficiary);
-  const rows = [
-    ["Network", welcome.network],
-    ["Blocks pay to", withBase(accountLink(beneficiary))],
-    ["Now working on", template ? `block ${count(template.height)}` : "–"],
-    ["On top of", template ? withBase(blockLink(toHex(template.parent))) : "–"],
-    ["Whose jobs", "none: pages draw lottery tickets on fillers, since a piece of somebody's product would take longer to " +
-      "send than to multiply"],
-  ];
-  show($("facts"), rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  if (welcome) show($("facts"), describeWork({ hrp, welcome, template, pool }));
 }
 
-// Links of the explorer's pages lead one folder up from here.
-function withBase(anchor) {
-  anchor.setAttribute("href", `../${anchor.getAttribute("href")}`);
-  return anchor;
+async function showDivision() {
+  const address = $("address").value.trim();
+  if (!pool || !readAddress()) return;
+  await showIncomes($("incomes"), address);
+  $("division").hidden = false;
 }
 
 async function showCard() {
@@ -225,6 +216,8 @@ async function load() {
   setState("ready");
   onAddress();
   await showCard();
+  pool = await findPool();
+  await showDivision();
 }
 
 $("theme").addEventListener("click", flipTheme);
@@ -237,5 +230,6 @@ $("start").addEventListener("click", onButton);
 document.addEventListener("visibilitychange", onVisibility);
 addEventListener("pagehide", () => stop());
 setInterval(showNumbers, SHOW_MS);
+setInterval(() => { if (crew) showDivision().catch(() => {}); }, INCOMES_MS);
 setInterval(() => { if (connection && crew) connection.speed = Math.round(crew.getRate()); }, SPEED_MS);
 load().catch((error) => setState(`the page could not be prepared: ${error.message}`, true));
