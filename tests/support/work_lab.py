@@ -221,9 +221,9 @@ class RawWorker:
                 return found
             self.heard.append(found)
 
-    async def hear_piece(self) -> Assignment:
+    async def hear_piece(self, limit_s: float = 10.0) -> Assignment:
         while True:
-            found = await self.hear(Assignment)
+            found = await self.hear(Assignment, limit_s)
             if isinstance(found.work, Piece):
                 return found
 
