@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from inos.bench.cluster import read_pss_mb
 from inos.bench.errors import BenchError
+from inos.bench.machine import read_cpu_s
 from inos.chain.ledger import BlockOutcome
 from inos.chain.template import Template
 from inos.core.events import EventBus
@@ -57,6 +58,10 @@ class WorkersStats(Struct, frozen=True):
     """Median of one product over workers of one thread each, which map the operands."""
     ratio: float
     """The median of the ratios of both in each round: 1 if workers are as fast as the engine."""
+    cpu_ratio: float
+    """The same by processor time, the node's own included, which other programs disturb less."""
+    node_cpu_s: float
+    """Processor time of the node for one product over workers: it checks rows and shares, and keeps the rows."""
     pieces: int
     operand_mb: float
     pss_mb: float
@@ -104,7 +109,8 @@ def describe_workers(stats: WorkersStats) -> list[str]:
         f"{stats.side} x {stats.side} x {stats.side}, exact in every round",
         show(f"engine, {stats.workers} threads", stats.engine_s),
         show(f"{stats.workers} workers, one thread each", stats.workers_s),
-        f"  workers / engine {stats.ratio:.2f}, with {stats.pieces} pieces a product",
+        f"  workers / engine {stats.ratio:.2f} by the clock, {stats.cpu_ratio:.2f} by processor time;"
+        f" {stats.pieces} pieces a product, {1e3 * stats.node_cpu_s:.0f} ms of the node",
     ]
     if stats.pss_mb:
         lines.append(
@@ -118,25 +124,32 @@ async def _measure(
     side: int, workers: int, rounds: int, announce: Callable[[str], None], *, has_memory: bool
 ) -> WorkersStats:
     engine, over, pieces = list[float](), list[float](), 0
+    cpu = _ProcessorTimes()
     with tempfile.TemporaryDirectory(prefix="inos-bench-") as folder:
         async with _serve(Path(folder)) as bench:
             announce(f"starting {workers} workers ...")
             x, w = (bench.store_operand(side, side, seed) for seed in (1, 2))
-            async with bench.run_workers(workers):
+            async with bench.run_workers(workers) as pids:
                 announce("multiplying over workers and on the engine, in turn ...")
                 for turn in range(rounds + 1):
+                    if turn == 1:
+                        cpu = _ProcessorTimes(pids)
                     began = time.perf_counter()
                     product, pieces = await bench.multiply(x, w)
                     middle = time.perf_counter()
+                    cpu.end_workers()
                     anchor, stop = turn.to_bytes(32, "big"), threading.Event()  # Its threads give way, as theirs do.
                     mined = await asyncio.to_thread(
                         partial(mine_strips, x, w, anchor, 0, 0, x.strips, threads=workers, stop=stop)
                     )
+                    done = time.perf_counter()
+                    cpu.end_engine()
                     if mined.product is None or not np.array_equal(mined.product, product):
                         raise BenchError("wrong-result", "the workers' product differs")
                     if turn:  # In the first one the workers map the operands and start threads.
                         over.append(middle - began)
-                        engine.append(time.perf_counter() - middle)
+                        engine.append(done - middle)
+                    cpu.skip()
             pss = 0.0
             if has_memory:
                 announce(f"measuring the memory of {MEMORY_WORKERS} workers ...")
@@ -144,8 +157,43 @@ async def _measure(
     m, _, k = MEMORY_SHAPE
     ratio = statistics.median(one / other for one, other in zip(engine, over, strict=True))
     return WorkersStats(
-        side, workers, rounds, statistics.median(engine), statistics.median(over), ratio, pieces, m * k / 1e6, pss
+        side=side,
+        workers=workers,
+        rounds=rounds,
+        engine_s=statistics.median(engine),
+        workers_s=statistics.median(over),
+        ratio=ratio,
+        cpu_ratio=cpu.engine / max(cpu.workers + cpu.node, 1e-3),
+        node_cpu_s=cpu.node / rounds,
+        pieces=pieces,
+        operand_mb=m * k / 1e6,
+        pss_mb=pss,
     )
+
+
+class _ProcessorTimes:
+    """Sums the processor time of workers and of this process, which is the node and the engine in turn."""
+
+    def __init__(self, pids: Sequence[int] = ()) -> None:
+        self._pids = pids
+        self.engine = self.node = 0.0
+        self._began, self._workers_began = time.process_time(), sum(map(read_cpu_s, pids))
+        self.workers = 0.0
+
+    def end_workers(self) -> None:
+        """Count what a product over workers took."""
+        self.node += time.process_time() - self._began
+        self.workers = sum(map(read_cpu_s, self._pids)) - self._workers_began
+        self._began = time.process_time()
+
+    def skip(self) -> None:
+        """Count nothing of what was done since the last product."""
+        self._began = time.process_time()
+
+    def end_engine(self) -> None:
+        """Count what a product on the engine took."""
+        self.engine += time.process_time() - self._began
+        self._began = time.process_time()
 
 
 async def _measure_memory(bench: "_Bench") -> float:

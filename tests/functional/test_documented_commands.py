@@ -54,6 +54,8 @@ ELSEWHERE: Final = {
     "inos bench net": "tests/functional/test_bench_net.py",
     "inos bench cluster": "tests/unit/inos/bench/test_cluster.py",
     "inos bench cluster --rounds 5": "tests/unit/inos/bench/test_cluster.py",
+    "inos bench workers": "tests/unit/inos/bench/test_workers.py",
+    "inos worker": "tests/functional/test_workers.py",
     "inos bench blocks": "tests/functional/test_bench_blocks.py",
     "inos job cancel": "tests/unit/inos/cli/test_job.py",
     "inos job dispute ID": "tests/unit/inos/cli/test_job.py",
