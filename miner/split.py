@@ -25,9 +25,9 @@ LATE_FACTOR: Final = 2.0
 """A part that takes this many times its expected time is late."""
 LEAST_LATE_S: Final = 0.5
 """No part is late before it took this much longer than expected: a busy machine pauses for so long."""
-SHARE: Final = 0.75
+SHARE: Final = 0.85
 """A taker gets at most this part of what is left for it, by its speed, so that all end at about the same time."""
-LEAST_PART_S: Final = 0.04
+LEAST_PART_S: Final = 0.06
 """Parts are not smaller than this, because each costs a few milliseconds besides."""
 MAX_WAITING_BYTES: Final = 256 << 20
 """While so many bytes of rows wait for the rows above them, only the strips that they wait for are given out."""

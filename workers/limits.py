@@ -82,7 +82,7 @@ LINE_PART: Final = 4
 """A piece is given if its bytes take at most this part of its computing."""
 FILLER_S: Final = 86_400.0
 """A node draws new filler operands this often, and remembers those before for as long."""
-FLEET_PIECE_S: Final = 0.5
+FLEET_PIECE_S: Final = 1.0
 """A piece for the node's own fleet should take about so long."""
 STRANGER_PIECE_S: Final = 2.0
 MAX_ROWS_ROOM: Final = 512 << 20

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -41,6 +40,9 @@ MEMORY_WORKERS: Final = 4
 MEMORY_SHAPE: Final = (16_384, 1_024, 65_536)
 """X has 1 GiB."""
 SAMPLE_S: Final = 0.2
+SLICE_S: Final = 0.25
+FIRST_SLICE_TICKETS: Final = 16_384
+"""The engine's slices are those of a miner that knows its speed."""
 JOIN_S: Final = 120.0
 JOIN_POLL_S: Final = 0.1
 PRODUCT_S: Final = 600.0
@@ -53,7 +55,7 @@ class WorkersStats(Struct, frozen=True):
     workers: int
     rounds: int
     engine_s: float
-    """Median of one product on the node's engine, with as many threads as there are workers."""
+    """Median of one product on the node's engine as the miner runs it, with as many threads as there are workers."""
     workers_s: float
     """Median of one product over workers of one thread each, which map the operands."""
     ratio: float
@@ -138,13 +140,10 @@ async def _measure(
                     product, pieces = await bench.multiply(x, w)
                     middle = time.perf_counter()
                     cpu.end_workers()
-                    anchor, stop = turn.to_bytes(32, "big"), threading.Event()  # Its threads give way, as theirs do.
-                    mined = await asyncio.to_thread(
-                        partial(mine_strips, x, w, anchor, 0, 0, x.strips, threads=workers, stop=stop)
-                    )
+                    own = await asyncio.to_thread(_multiply_here, x, w, turn, workers)
                     done = time.perf_counter()
                     cpu.end_engine()
-                    if mined.product is None or not np.array_equal(mined.product, product):
+                    if not np.array_equal(own.result(), product):
                         raise BenchError("wrong-result", "the workers' product differs")
                     if turn:  # In the first one the workers map the operands and start threads.
                         over.append(middle - began)
@@ -169,6 +168,23 @@ async def _measure(
         operand_mb=m * k / 1e6,
         pss_mb=pss,
     )
+
+
+def _multiply_here(x: Operand, w: Operand, turn: int, threads: int) -> Product:
+    """Multiply as the miner does alone: slice by slice, each kept in the product."""
+    product, seconds, tickets = Product(x, w), 0.0, FIRST_SLICE_TICKETS
+    while not product.is_complete:
+        first, last = product.plan(tickets)
+        anchor = bytes(24) + turn.to_bytes(4, "big") + first.to_bytes(4, "big")
+        began = time.perf_counter()
+        # With a stop event its threads give way to others, as those of workers do.
+        mined = mine_strips(x, w, anchor, 0, first, last, threads=threads, stop=threading.Event())
+        if mined.product is None:
+            raise BenchError("wrong-result", "the engine stopped")
+        product.keep(first, last, mined.product)
+        seconds = time.perf_counter() - began
+        tickets = max(FIRST_SLICE_TICKETS, int(mined.tickets / seconds * SLICE_S))
+    return product
 
 
 class _ProcessorTimes:

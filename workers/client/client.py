@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from inos.primitives.units import Address
 from inos.workers.client.link import Link, RefusedError
+from inos.workers.client.memory import keep_freed_memory
 from inos.workers.client.multiplier import measure_speed
 from inos.workers.errors import WorkerError
 from inos.workers.limits import MAX_MESSAGE_BYTES, OFFENCES
@@ -67,6 +68,7 @@ class Worker:
         Raises:
             WorkerError: the node takes this worker for good no more, or breaks the protocol.
         """
+        keep_freed_memory()
         options = self._options
         speed = await asyncio.to_thread(measure_speed, options.backend, options.threads)
         log.info("measured", tickets_per_second=speed, threads=options.threads)

@@ -88,8 +88,8 @@ async def test_a_late_part_goes_to_another_and_the_first_result_counts() -> None
 
 async def test_what_is_left_is_shared_by_speed() -> None:
     split, _, _ = make(rows=1600)  # 100 strips of 3 tickets
-    assert split.take(1, 10**6, 30.0, 40.0) == (0, 56)  # three quarters of three quarters
-    assert split.take(2, 10**6, 10.0, 40.0) == (56, 64)
+    assert split.take(1, 10**6, 30.0, 40.0) == (0, 63)  # 85 % of its three quarters
+    assert split.take(2, 10**6, 10.0, 40.0) == (63, 70)
 
 
 async def test_waiting_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
