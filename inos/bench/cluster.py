@@ -25,22 +25,29 @@ SAMPLE_S: Final = 0.2
 _TOKEN: Final = secrets.token_hex(32)
 
 
+class Timing(Struct, frozen=True):
+    """The times of one product by one way to the cluster, and on the node's engine with as many threads, in turn."""
+
+    way: str
+    seconds: float
+    """The median there."""
+    own_s: float
+    """The median here."""
+    ratio: float
+    """The median of the ratio of speeds within one round, there over here."""
+
+
 class ClusterStats(Struct, frozen=True):
     """What was measured."""
 
     side: int
     workers: int
-    rounds: int
-    own_s: float
-    """Medians of one product with as many threads on the node's engine, ..."""
-    client_s: float
-    """... by ray://HEAD:PORT, over loopback, ..."""
-    auto_s: float
-    """... and by ray://auto, where products are read from shared memory."""
+    timings: tuple[Timing, ...]
     operand_mb: float
     workers_pss_mb: float
-    """The largest sum of the proportional memory of four workers that multiply that operand."""
+    """The largest sum of the proportional memory of the workers that multiply that operand."""
     processes: int
+    """The number of those workers."""
 
     def get_speed(self, seconds: float) -> float:
         """Return Gop/s; a multiplication and an addition are two operations."""
@@ -54,30 +61,31 @@ def measure_cluster(side: int, workers: int, rounds: int, announce: Callable[[st
         ClusterError: Ray is not installed. BenchError: a product is wrong, or the head does not start.
     """
     x, w = (_make(side, side, seed) for seed in (1, 2))
-    own: list[float] = []
     announce(f"starting a cluster with {workers} processors ...")
+    timings = []
     with _run_cluster(workers, 1 << 30) as cluster:
-        announce("multiplying by ray://HEAD:PORT and here, in turn ...")
-        client = _measure(cluster.address, x, w, workers, rounds, own)
-        announce("multiplying by ray://auto and here, in turn ...")
-        auto = _measure("ray://auto", x, w, workers, rounds, own)
+        for way, address, needs_rows in (
+            ("ray://HEAD:PORT", cluster.address, True),
+            ("... tickets only", cluster.address, False),
+            ("ray://auto", "ray://auto", True),
+        ):
+            announce(f"multiplying by {way} and here, in turn ...")
+            timings.append(_measure(way, open_engine(address), (x, w), workers, rounds, needs_rows=needs_rows))
     announce(f"measuring the memory of {MEMORY_WORKERS} workers ...")
     memory, processes = _measure_memory()
     m, _, k = MEMORY_SHAPE
-    return ClusterStats(side, workers, rounds, statistics.median(own), client, auto, m * k / 1e6, memory, processes)
+    return ClusterStats(side, workers, tuple(timings), m * k / 1e6, memory, processes)
 
 
 def describe_cluster(stats: ClusterStats) -> list[str]:
     """Return the figures as lines of text."""
-
-    def show(name: str, seconds: float) -> str:
-        return f"  {name:<16} {stats.get_speed(seconds):5.0f} Gop/s  {stats.own_s / seconds:.2f} of the own engine"
-
     return [
         f"{stats.side} x {stats.side} x {stats.side}, {stats.workers} processors",
-        show("own engine", stats.own_s),
-        show("ray://HEAD:PORT", stats.client_s),
-        show("ray://auto", stats.auto_s),
+        *(
+            f"  {each.way:<16} {stats.get_speed(each.seconds):5.0f} Gop/s, own engine"
+            f" {stats.get_speed(each.own_s):5.0f} Gop/s, ratio {each.ratio:.2f}"
+            for each in stats.timings
+        ),
         f"  memory of {stats.processes} workers with an operand of {stats.operand_mb:.0f} MB:"
         f" {stats.workers_pss_mb:.0f} MB in all (PSS)",
     ]
@@ -99,27 +107,32 @@ def _make(rows: int, cols: int, seed: int) -> Operand:
     return Operand.commit(np.random.default_rng(seed).integers(-64, 64, (rows, cols), np.int8), copy=False)
 
 
-def _measure(address: str, x: Operand, w: Operand, threads: int, rounds: int, own: list[float]) -> float:
-    """Return the median time on the cluster, and add the times of this machine's engine to `own`."""
-    engine, taken = open_engine(address), []
+def _measure(
+    way: str, engine: ClusterEngine, pair: tuple[Operand, Operand], threads: int, rounds: int, *, needs_rows: bool
+) -> Timing:
+    """Time a product on the cluster and here, in turn, and close the engine."""
+    (x, w), taken, own = pair, [], []
     try:
         for turn in range(rounds + 1):
             anchor = turn.to_bytes(32, "big")
             began = time.perf_counter()
-            there = engine.mine_strips(x, w, anchor, 0, 0, x.strips, threads=1)
+            there = engine.mine_strips(x, w, anchor, 0, 0, x.strips, threads=1, needs_rows=needs_rows)
             middle = time.perf_counter()
             here = mine_strips(x, w, anchor, 0, 0, x.strips, threads=threads)
             if turn:  # The first turn stores the operands and starts the workers.
-                taken.append(middle - began)
                 own.append(time.perf_counter() - middle)
-            _check(there, here)
+                taken.append(middle - began)
+            _check(there, here, needs_rows=needs_rows)
     finally:
         engine.close()
-    return statistics.median(taken)
+    ratio = statistics.median(here_s / there_s for here_s, there_s in zip(own, taken, strict=True))
+    return Timing(way, statistics.median(taken), statistics.median(own), ratio)
 
 
-def _check(there: Mined, here: Mined) -> None:
-    if there.product is None or here.product is None or not np.array_equal(there.product, here.product):
+def _check(there: Mined, here: Mined, *, needs_rows: bool) -> None:
+    if there.product is None or here.product is None or there.tickets != here.tickets:
+        raise BenchError("wrong-result", "the cluster drew other tickets")
+    if needs_rows and not np.array_equal(there.product, here.product):
         raise BenchError("wrong-result", "the cluster's product differs")
 
 

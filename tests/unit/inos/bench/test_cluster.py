@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from inos.bench.cluster import ClusterStats, describe_cluster, read_pss_mb
+from inos.bench.cluster import ClusterStats, Timing, describe_cluster, read_pss_mb
 from inos.bench.local_ray import LocalRay, find_free_port
 
 
 def test_the_figures_as_text() -> None:
-    stats = ClusterStats(1000, 2, 5, 0.01, 0.04, 0.0125, operand_mb=1074, workers_pss_mb=1170, processes=4)
-    lines = describe_cluster(stats)
-    assert lines[1:4] == [
-        "  own engine         200 Gop/s  1.00 of the own engine",
-        "  ray://HEAD:PORT     50 Gop/s  0.25 of the own engine",
-        "  ray://auto         160 Gop/s  0.80 of the own engine",
+    timings = Timing("ray://HEAD:PORT", 0.04, 0.01, 0.24), Timing("ray://auto", 0.0125, 0.01, 0.81)
+    stats = ClusterStats(1000, 2, timings, operand_mb=1074, workers_pss_mb=1170, processes=4)
+    assert describe_cluster(stats) == [
+        "1000 x 1000 x 1000, 2 processors",
+        "  ray://HEAD:PORT     50 Gop/s, own engine   200 Gop/s, ratio 0.24",
+        "  ray://auto         160 Gop/s, own engine   200 Gop/s, ratio 0.81",
+        "  memory of 4 workers with an operand of 1074 MB: 1170 MB in all (PSS)",
     ]
-    assert lines[4] == "  memory of 4 workers with an operand of 1074 MB: 1170 MB in all (PSS)"
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux says what is shared")
