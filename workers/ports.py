@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from inos.mesh.files import MatrixInfo
 from inos.primitives.units import Address, JobId, MatrixId, Target, Tickets, TimeMs
 from inos.work import Operand
-from inos.workers.messages import Totals, WorkerKind
+from inos.workers.messages import Hello, Totals, WorkerKind
 
 
 class WorkerInfo(Struct, frozen=True):
@@ -27,6 +27,14 @@ class WorkerInfo(Struct, frozen=True):
     threads: int
     speed: int
     """Tickets per second, as the worker says; 0 if it says nothing."""
+
+
+def make_worker_info(hello: Hello, prefix: int) -> WorkerInfo:
+    """Return a worker's own words as the pool and the operator get them."""
+    address = None if hello.address is None else Address(hello.address)
+    return WorkerInfo(
+        hello.identity, prefix, address, hello.name, hello.kind, hello.backend, hello.threads, int(hello.speed)
+    )
 
 
 class PoolPort(Protocol):

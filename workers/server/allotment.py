@@ -7,11 +7,16 @@ from msgspec import Struct
 from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS
 from inos.primitives.units import U64_MAX
 from inos.workers.limits import FLEET_PIECE_S, LINE_PART, STRANGER_PART, STRANGER_PIECE_S
+from inos.workers.messages import WorkerKind
 from inos.workers.ports import PieceSource
 from inos.workers.server.shared import Shared
 
 DEFAULT_LINE: Final = 12_500_000
 """Bytes per second of a fleet's line that was not measured: 100 Mbit/s. Strangers without a measure get no pieces."""
+
+
+DEFAULT_SPEEDS: Final = {WorkerKind.PAGE: 4_000, WorkerKind.CARD: 500_000, WorkerKind.MACHINE: 50_000}
+"""Tickets per second of a worker that does not say its own."""
 
 
 class Line:

@@ -10,16 +10,13 @@ import structlog
 from numpy.typing import NDArray
 
 from inos.core.bounded import TokenBucket
-from inos.primitives.blocks import compute_difficulty, encode_target
+from inos.primitives.blocks import encode_target
 from inos.primitives.errors import InosError
-from inos.primitives.units import U256_MAX, Address, Target, Tickets
+from inos.primitives.units import U256_MAX, Target, Tickets
 from inos.workers.errors import Offence, WorkerError
 from inos.workers.limits import (
     LIMITS,
-    SHARES_BURST,
-    SHARES_PER_S,
     SILENT_S,
-    STRANGER_WINDOW_S,
 )
 from inos.workers.messages import (
     VERSION,
@@ -37,35 +34,29 @@ from inos.workers.messages import (
     Result,
     Rows,
     RunData,
-    Share,
-    Totals,
     Welcome,
-    WorkerKind,
     decode_from_worker,
     encode_message,
     peek_kind,
 )
-from inos.workers.ports import WorkerInfo
-from inos.workers.server.allotment import Allotment, Line
+from inos.workers.ports import make_worker_info
+from inos.workers.server.allotment import DEFAULT_SPEEDS, Allotment, Line
 from inos.workers.server.pieces import PieceInProgress
 from inos.workers.server.rates import Window
 from inos.workers.server.runs import count_needed_runs, count_runs, read_run
+from inos.workers.server.share_counter import ShareCounter
 from inos.workers.server.shared import Shared
-from inos.workers.server.shares import Drawing, check_places, recompute
+from inos.workers.server.shares import Drawing
 from inos.workers.server.status import WorkerStatus
 from inos.workers.server.templates import IssuedTemplate
 
 log: Final = structlog.get_logger("workers")
 
-DEFAULT_SPEEDS: Final = {WorkerKind.PAGE: 4_000, WorkerKind.CARD: 500_000, WorkerKind.MACHINE: 50_000}
-"""Tickets per second of a worker that does not say its own."""
 FLEET_SHARE_S: Final = 5.0
 """A worker of the own fleet finds about one share in this time, which shows that it computes."""
 KEPT_WORKS: Final = 8
 """Late shares of so many assignments before are still counted."""
 RATE_S: Final = 60.0
-INLINE_SHARES: Final = 2
-"""So many shares are recomputed at once on the event loop; handing them to a thread takes as long."""
 RUN_REPEATS: Final = 2
 """A worker may fetch each run of a piece so often, because it may have lost what it had."""
 
@@ -85,24 +76,21 @@ class Session:
         self.began = now = self._clock.monotonic()
         self.host = host
         self.is_fleet = hello.token is not None
-        self.info = make_info(hello, prefix)
+        self.info = make_worker_info(hello, prefix)
         self.keys = (hello.identity, *([] if hello.address is None else [hello.address]))
         """What is banned if this worker breaks a rule."""
         self.line = Line(hello.down, hello.up)
         self.speed = float(hello.speed or DEFAULT_SPEEDS[hello.kind])
         self._room = hello.room
         self._buckets: dict[type[Message], TokenBucket] = {}
-        self._shares = TokenBucket(SHARES_PER_S, SHARES_BURST, now)
         self._works: OrderedDict[int, Drawing] = OrderedDict()
-        self._seen: dict[int, set[tuple[int, int, int, int]]] = {}
         self._number = 0
         self._filler: tuple[int, Target] | None = None
         self._piece: tuple[int, PieceInProgress] | None = None
         self._runs_left: dict[bytes, int] = {}
         self._heard_at = now
-        self._proven = Window(STRANGER_WINDOW_S)
+        self._counter = ShareCounter(shared, self.info)
         self._drawn = Window(RATE_S)
-        self._totals = Totals(0, 0, 0, 0)
         self._tickets = self._pieces = self._late = 0
         self._assigning = asyncio.Lock()
         self.is_started = False
@@ -145,8 +133,7 @@ class Session:
     def send_template(self, issued: IssuedTemplate) -> None:
         """Replace the worker's template."""
         self._send_bytes(issued.message)
-        oldest = issued.number - KEPT_WORKS
-        self._seen = {number: seen for number, seen in self._seen.items() if number > oldest}
+        self._counter.forget(issued.number)
 
     async def process(self, data: bytes) -> None:
         """Process one message.
@@ -239,7 +226,7 @@ class Session:
 
     def get_status(self) -> WorkerStatus:
         now, info = self._clock.monotonic(), self.info
-        window = self._drawn if self.is_fleet else self._proven
+        window = self._drawn if self.is_fleet else self._counter.proven
         return WorkerStatus(
             connection=info.connection,
             name=info.name,
@@ -252,7 +239,7 @@ class Session:
             seconds=now - self.began,
             tickets_per_second=window.get_rate(now, self.began),
             tickets=Tickets(self._tickets),
-            shares=self._totals.shares,
+            shares=self._counter.shares,
             pieces=self._pieces,
             late=self._late,
             has_piece=self._piece is not None,
@@ -283,10 +270,10 @@ class Session:
         issued = self._shared.templates.find(result.template)
         counted = 0
         if drawing is not None and issued is not None:
-            counted = await self._count_shares(result.shares, drawing, issued)
+            counted = await self._counter.count(result.shares, drawing, issued)
         if drawing is not None:
             self._count_drawn(result)
-        self.send(Ack(result.assignment, counted, self._get_totals()))
+        self.send(Ack(result.assignment, counted, self._counter.get_totals()))
         if result.is_last and self._piece is not None and self._piece[0] == result.assignment:
             await self._finish_piece(self._piece[1])
 
@@ -295,48 +282,6 @@ class Session:
         self._tickets += result.drawn
         if self._piece is not None and self._piece[0] == result.assignment:
             self._piece[1].product.source.count_tickets(result.drawn)
-
-    async def _count_shares(self, shares: tuple[Share, ...], drawing: Drawing, issued: IssuedTemplate) -> int:
-        """Check shares of a template that counts, and return how many of them are shares and not only wins."""
-        if not shares:
-            return 0
-        now, shared = self._clock.monotonic(), self._shared
-        if not self._shares.take(now, len(shares)):
-            raise Offence("too-fast", f"more than {SHARES_PER_S:g} shares came per second")
-        win_target = issued.template.allowed_target
-        check_places(shares, drawing, self.info.connection, win_target)
-        seen = self._seen.setdefault(issued.number, set())
-        for share in shares:
-            place = share.nonce, share.i, share.j, share.p
-            if place in seen:
-                raise Offence("duplicate-share", f"ticket {place[1:]} of nonce {share.nonce} came before")
-            seen.add(place)
-        if not self.is_fleet:
-            await asyncio.sleep(shared.stranger_shares.spend(now, len(shares)))
-        if len(shares) <= INLINE_SHARES:
-            wins = recompute(shares, drawing, issued)
-        else:
-            wins = await asyncio.to_thread(recompute, shares, drawing, issued)
-        counted = sum(int.from_bytes(share.digest, "big") <= drawing.share_target for share in shares)
-        self._add_shares(counted, int(compute_difficulty(drawing.share_target)), of_piece=drawing.is_piece)
-        for share, win in zip(shares, wins, strict=True):
-            if int.from_bytes(share.digest, "big") <= win_target:
-                shared.submit(shared.templates.submit(issued, share.nonce, win))
-        return counted
-
-    def _add_shares(self, count: int, weight: int, *, of_piece: bool) -> None:
-        if not count:
-            return
-        self._proven.add(self._clock.monotonic(), count * weight)
-        old = self._totals
-        self._totals = Totals(old.shares + count, old.tickets + count * weight, 0, 0)
-        if self._shared.pool is not None:
-            for _ in range(count):
-                self._shared.pool.add_share(self.info, Tickets(weight), self._clock.now_ms(), of_piece=of_piece)
-
-    def _get_totals(self) -> Totals:
-        pool = self._shared.pool
-        return self._totals if pool is None or self.is_fleet else pool.get_totals(self.info)
 
     async def _finish_piece(self, piece: PieceInProgress) -> None:
         """Take the rows of a piece. The worker gets its next one before these are checked."""
@@ -443,12 +388,6 @@ class Session:
         if self.is_fleet:
             return Allotment(self.speed, self.line, self._room, None)
         is_allowed = pool is not None and pool.may_take_pieces(self.info)
-        return Allotment(self.speed, self.line, self._room, self._proven.get_sum(self._clock.monotonic()) * is_allowed)
-
-
-def make_info(hello: Hello, prefix: int) -> WorkerInfo:
-    """Return a worker's own words as the pool and the operator get them."""
-    address = None if hello.address is None else Address(hello.address)
-    return WorkerInfo(
-        hello.identity, prefix, address, hello.name, hello.kind, hello.backend, hello.threads, int(hello.speed)
-    )
+        return Allotment(
+            self.speed, self.line, self._room, self._counter.proven.get_sum(self._clock.monotonic()) * is_allowed
+        )

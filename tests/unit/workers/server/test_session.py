@@ -132,7 +132,7 @@ async def test_an_offence_ends_the_connection(lab: WorkLab, send: Send, code: st
 
 
 async def test_too_many_shares_end_the_connection(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "SHARES_BURST", 4)
+    monkeypatch.setattr("inos.workers.server.share_counter.SHARES_BURST", 4)
     async with lab.join(speed=1) as worker:
         start = await worker.start()
         await worker.send(make_result(start, start.draw(5)))

@@ -1,0 +1,90 @@
+"""Counts one worker's shares: each is recomputed, and none counts twice."""
+
+import asyncio
+from typing import Final
+
+from inos.core.bounded import TokenBucket
+from inos.primitives.blocks import compute_difficulty
+from inos.primitives.units import Tickets
+from inos.workers.errors import Offence
+from inos.workers.limits import SHARES_BURST, SHARES_PER_S, STRANGER_WINDOW_S
+from inos.workers.messages import Share, Totals
+from inos.workers.ports import WorkerInfo
+from inos.workers.server.rates import Window
+from inos.workers.server.shared import Shared
+from inos.workers.server.shares import Drawing, check_places, recompute
+from inos.workers.server.templates import IssuedTemplate
+
+INLINE_SHARES: Final = 2
+"""So many shares are recomputed at once on the event loop; handing them to a thread takes as long."""
+KEPT_TEMPLATES: Final = 8
+"""The shares of so many templates are remembered."""
+
+
+class ShareCounter:
+    """Keeps what a connection has shown so far.
+
+    Args:
+        info: the worker; an address in it is paid by the pool.
+    """
+
+    def __init__(self, shared: Shared, info: WorkerInfo) -> None:
+        self._shared = shared
+        self._info = info
+        self._clock = shared.node.clock
+        self._bucket = TokenBucket(SHARES_PER_S, SHARES_BURST, self._clock.monotonic())
+        self._seen: dict[int, set[tuple[int, int, int, int]]] = {}
+        self._totals = Totals(0, 0, 0, 0)
+        self.proven: Final = Window(STRANGER_WINDOW_S)
+        """The tickets that its shares stand for."""
+
+    @property
+    def shares(self) -> int:
+        return self._totals.shares
+
+    def forget(self, template: int) -> None:
+        """Forget the shares of templates long before this one."""
+        self._seen = {number: seen for number, seen in self._seen.items() if number > template - KEPT_TEMPLATES}
+
+    async def count(self, shares: tuple[Share, ...], drawing: Drawing, issued: IssuedTemplate) -> int:
+        """Check shares of a template that counts, and return how many of them are shares and not only wins."""
+        if not shares:
+            return 0
+        now, shared = self._clock.monotonic(), self._shared
+        if not self._bucket.take(now, len(shares)):
+            raise Offence("too-fast", f"more than {SHARES_PER_S:g} shares came per second")
+        win_target = issued.template.allowed_target
+        check_places(shares, drawing, self._info.connection, win_target)
+        seen = self._seen.setdefault(issued.number, set())
+        for share in shares:
+            place = share.nonce, share.i, share.j, share.p
+            if place in seen:
+                raise Offence("duplicate-share", f"ticket {place[1:]} of nonce {share.nonce} came before")
+            seen.add(place)
+        if self._info.address is not None:
+            await asyncio.sleep(shared.stranger_shares.spend(now, len(shares)))
+        if len(shares) <= INLINE_SHARES:
+            wins = recompute(shares, drawing, issued)
+        else:
+            wins = await asyncio.to_thread(recompute, shares, drawing, issued)
+        counted = sum(int.from_bytes(share.digest, "big") <= drawing.share_target for share in shares)
+        self._add_shares(counted, int(compute_difficulty(drawing.share_target)), of_piece=drawing.is_piece)
+        for share, win in zip(shares, wins, strict=True):
+            if int.from_bytes(share.digest, "big") <= win_target:
+                shared.submit(shared.templates.submit(issued, share.nonce, win))
+        return counted
+
+    def _add_shares(self, count: int, weight: int, *, of_piece: bool) -> None:
+        if not count:
+            return
+        self.proven.add(self._clock.monotonic(), count * weight)
+        old = self._totals
+        self._totals = Totals(old.shares + count, old.tickets + count * weight, 0, 0)
+        if self._shared.pool is not None:
+            for _ in range(count):
+                self._shared.pool.add_share(self._info, Tickets(weight), self._clock.now_ms(), of_piece=of_piece)
+
+    def get_totals(self) -> Totals:
+        """Return what the worker has here, for an acknowledgement."""
+        pool = self._shared.pool
+        return self._totals if pool is None or self._info.address is None else pool.get_totals(self._info)
