@@ -74,13 +74,14 @@ def command(
     configure_logs(log_level, "console")
     used = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     down, up = (0, 0) if line is None else parse_line(line)
+    backend = _choose_backend(backend, threads)
     options = WorkerOptions(
         url=join,
         token=None if token_file is None else _read_token(token_file),
         address=None if pay is None else parse_address(pay),
         name=socket.gethostname() if name is None else name,
         backend=backend,
-        shown_backend=_name_backend(backend),
+        shown_backend=backend,
         threads=threads or used,
         room=_get_room() if piece is None else parse_size(piece),
         down=down,
@@ -149,11 +150,16 @@ def _read_token(path: Path) -> bytes:
     return bytes.fromhex(read_token(path.expanduser()))
 
 
-def _name_backend(name: str) -> str:
-    """Return the name of the backend that is used. InvalidBackend: it cannot run here."""
-    from inos.work.backends import get_backend
+def _choose_backend(name: str, threads: int | None) -> str:
+    """Return the name of the backend that is used: for "auto" the fastest, which may be a graphics card.
 
-    return get_backend(name).name
+    Raises:
+        InvalidBackend: it cannot run here.
+    """
+    from inos.work.backends import AUTO, get_backend
+    from inos.work.backends.choice import choose_backend, has_card_libraries
+
+    return choose_backend(threads)[0] if name == AUTO and has_card_libraries() else get_backend(name).name
 
 
 def _get_room() -> int:

@@ -11,6 +11,8 @@ import structlog
 from msgspec import Struct
 
 from inos.primitives.units import Address
+from inos.work.backends import get_backend
+from inos.work.backends.card import CardBackend
 from inos.workers.client.link import Link, RefusedError
 from inos.workers.client.memory import keep_freed_memory
 from inos.workers.client.multiplier import measure_speed
@@ -78,7 +80,7 @@ class Worker:
             options.address,
             options.token,
             options.name[:MAX_NAME],
-            WorkerKind.MACHINE,
+            get_kind(options.backend),
             options.shown_backend[:MAX_NAME],
             options.threads,
             speed,
@@ -130,3 +132,8 @@ def make_url(given: str) -> str:
     if parts.scheme not in schemes or not parts.hostname:
         raise WorkerError("bad-url", f"{given!r} is no address of a node", hint="write http://HOST:PORT")
     return urlunsplit((schemes[parts.scheme], parts.netloc, PATH, "", ""))
+
+
+def get_kind(backend: str) -> WorkerKind:
+    """Return what kind of worker multiplies with this backend."""
+    return WorkerKind.CARD if isinstance(get_backend(backend), CardBackend) else WorkerKind.MACHINE

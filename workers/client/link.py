@@ -299,7 +299,7 @@ class Link:
         last = min(filler.x.strips, first + count)
         self._filler_next = last % filler.x.strips
         targets = filler.share_target, int.from_bytes(template.win_target, "big")
-        drawn = await multiplier.draw(filler.x, filler.w, template, max(targets), (first, last))
+        drawn = await multiplier.draw(filler.x, filler.w, template, max(targets), (first, last), needs_rows=False)
         self._reporter.add(filler.number, template.number, drawn.tickets, drawn.found, targets, time.monotonic())
 
     async def _multiply_piece(self, piece: ReadyPiece, multiplier: Multiplier) -> None:

@@ -59,7 +59,16 @@ class Multiplier:
         """Drop what is kept of a product, so that its operands can be unmapped."""
         self._lottery = self._key = None
 
-    async def draw(self, x: Operand, w: Operand, template: NewTemplate, target: int, strips: tuple[int, int]) -> Drawn:
+    async def draw(
+        self,
+        x: Operand,
+        w: Operand,
+        template: NewTemplate,
+        target: int,
+        strips: tuple[int, int],
+        *,
+        needs_rows: bool = True,
+    ) -> Drawn:
         """Multiply strips [first, last) of X by W, and find tickets at most at `target`."""
         lottery = self._open_lottery(x, w, template, target, strips)
         nonce, found, stop = self._nonce, list[Share](), threading.Event()
@@ -69,7 +78,7 @@ class Multiplier:
             found.append(Share(nonce, i, j, p, digest))
 
         began = time.monotonic()
-        run = partial(lottery.draw, x, *strips, add, stop=stop)
+        run = partial(lottery.draw, x, *strips, add, stop=stop, needs_rows=needs_rows)
         try:
             drawn = await asyncio.get_running_loop().run_in_executor(self._pool, run)
         finally:
