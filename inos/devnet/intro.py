@@ -30,6 +30,7 @@ def describe_start(
             "",
             f"data      {folder}  ({kept})",
             f"explorer  {first}/explorer/",
+            f"work      {first}/explorer/work/  (work in a browser)",
             *(f"{'' if number else 'rpc':<9} {node.rpc_url}  {node.name}" for number, node in enumerate(nodes)),
             f"account   {address}  {credits} credits",
             f"phrase    {DEV_PHRASE}",

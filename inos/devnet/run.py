@@ -98,7 +98,8 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
 
 
 def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
-    """Return the specs of the miners and one follower; only the first node has a known RPC port."""
+    """Return the specs of the miners and one follower. Only the first node has a known RPC port, and it pays pages and
+    other workers."""
     common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json", "--explorer")
     mining = (
         "--mine",
@@ -110,11 +111,11 @@ def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
     )
     names = [f"miner-{number}" for number in range(1, settings.nodes)]
     first = find_rpc_port(DEFAULT_RPC_PORT) if settings.rpc_port is None else settings.rpc_port
-    ports = [str(first), *("0" for _ in names[1:])]
+    own = [("--rpc-port", str(first), "--pool"), *(("--rpc-port", "0") for _ in names[1:])]
     return (
         *(
-            NodeSpec(name, folder / name, (*common, "--rpc-port", port, *mining))
-            for name, port in zip(names, ports, strict=True)
+            NodeSpec(name, folder / name, (*common, *options, *mining))
+            for name, options in zip(names, own, strict=True)
         ),
         NodeSpec("follower", folder / "follower", (*common, "--rpc-port", "0")),
     )

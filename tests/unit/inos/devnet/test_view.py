@@ -59,6 +59,7 @@ def test_the_start_names_what_a_newcomer_needs() -> None:
         "dinos1abc  1000000 credits",
         "junk",
         "/explorer/",
+        "/explorer/work/",
         "--rpc http://127.0.0.1:40001",
     ):
         assert part in text
