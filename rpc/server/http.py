@@ -66,7 +66,11 @@ NO_WORKERS: Final = "This node has no work for workers, because it does not mine
 class WorkersServer(Protocol):
     """Talks with workers; inos.workers.server.WorkerService satisfies it."""
 
-    async def serve(self, request: web.Request) -> web.StreamResponse: ...
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Talk with one worker until it disconnects."""
+
+    async def close(self) -> None:
+        """Disconnect all workers, and take no more."""
 
 
 class RpcSettings(Struct, frozen=True, kw_only=True):
@@ -178,6 +182,8 @@ class RpcServer:
     async def stop(self) -> None:
         """Refuse new requests, give running ones SHUTDOWN_S seconds to end, and close."""
         if self._connections is not None:
+            if self._workers is not None:
+                await self._workers.close()
             await self._sockets.close()
             await self._connections.close()
             self._connections = None
@@ -237,6 +243,7 @@ class RpcServer:
         try:
             self._check_host(request)
             self._check_origin(request)
+            _check_upgrade(request)
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
         if self._workers is None:

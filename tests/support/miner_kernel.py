@@ -79,8 +79,10 @@ class Kernel:
 
 
 @asynccontextmanager
-async def mining(node: Any, kernel: Kernel, settings: MinerSettings = SETTINGS) -> AsyncIterator[Miner]:
-    miner = Miner(node, settings, np.random.default_rng(1), kernel)
+async def mining(
+    node: Any, kernel: Kernel, settings: MinerSettings = SETTINGS, workers: Any = None
+) -> AsyncIterator[Miner]:
+    miner = Miner(node, settings, np.random.default_rng(1), kernel, workers)
     miner.start()
     task = asyncio.ensure_future(miner.run())
     try:

@@ -26,8 +26,15 @@ PATH: Final = "/work"
 CONNECT_S: Final = 15.0
 HEARTBEAT_S: Final = 20.0
 MAX_PAUSE_S: Final = 60.0
-FINAL: Final = frozenset({"other-version", "bad-hello", "wrong-token", "no-pool", *OFFENCES} - {"silent", "too-fast"})
-"""After these refusals the worker ends: connecting again changes nothing."""
+FINAL: Final = {
+    "other-version": "install the version of inos that the node has",
+    "bad-hello": "install the version of inos that the node has",
+    "wrong-token": "give --token-file with a copy of fleet.token from that node's data directory",
+    "no-pool": "give --token-file if the node is your own, or join another node, which runs a pool",
+    **dict.fromkeys(OFFENCES, "test this machine's memory, and the backend by inos work backends"),
+}
+"""After these refusals the worker ends, since connecting again changes nothing; each has what to do about it."""
+PASSING: Final = frozenset({"silent", "too-fast"})
 
 
 class WorkerOptions(Struct, frozen=True, kw_only=True):
@@ -95,8 +102,8 @@ class Worker:
                 await self._connect(hello)
                 log.info("disconnected")
             except RefusedError as refused:
-                if refused.code in FINAL:
-                    raise
+                if refused.code in FINAL and refused.code not in PASSING:
+                    raise WorkerError(refused.code, refused.message, hint=FINAL[refused.code]) from refused
                 log.warning("refused", code=refused.code, why=refused.message)
                 pause = max(pause, float(refused.retry_s))
             except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -84,7 +84,7 @@ class WorkerService:
         self._waiting = 0
         """Connections that have not said hello yet."""
         self._prefix = LEAST_PREFIX
-        self._is_active = True
+        self._is_closed = False
         self._local: LocalSocket | None = None
         if files is not None and settings.socket_path is not None:
             self._local = LocalSocket(settings.socket_path, files)
@@ -107,19 +107,23 @@ class WorkerService:
         finally:
             if self._local is not None:
                 self._local.close()
-            await asyncio.gather(*(connection.close() for _, connection in [*self._sessions.values()]))
+            await self.close()
+
+    async def close(self) -> None:
+        """Disconnect all workers, and take no more."""
+        self._is_closed = True
+        await asyncio.gather(*(connection.close() for _, connection in [*self._sessions.values()]))
 
     def offer(self, source: PieceSource | None) -> None:
         """Give pieces of this product from now on, and of no other; None takes back what was given."""
         product = self._shared.product
-        if product is not None and product.source is source:
+        if (None if product is None else product.source) is source:
             return
         self._shared.product = None if source is None else OfferedProduct(source)
         self._shared.submit(self._look_at_pieces())
 
     def set_active(self, is_active: bool) -> None:
         """Let workers be idle, or work again."""
-        self._is_active = is_active
         self._shared.has_fillers = is_active and self._settings.has_fillers
         if not is_active:
             self.offer(None)
@@ -137,7 +141,7 @@ class WorkerService:
         """Talk with one worker over a WebSocket until it disconnects or breaks a rule."""
         connection = Connection(request)
         await connection.open()
-        if self._waiting + len(self._sessions) >= MAX_WORKERS + FLEET_PLACES:
+        if self._is_closed or self._waiting + len(self._sessions) >= MAX_WORKERS + FLEET_PLACES:
             await connection.refuse("busy", "this node has as many workers as it takes", BUSY_S)
             return connection.ws
         self._waiting += 1

@@ -21,11 +21,23 @@ async def test_two_workers_multiply_a_product_exactly(lab: WorkLab) -> None:
         split = lab.offer(x, w)
         await lab.until(lambda: split.product.is_complete)
         assert np.array_equal(split.product.result(), multiply(x, w))
-        await lab.until(lambda: sum(worker.pieces for worker in lab.service.get_status().workers) >= 2)
+        await lab.until(lambda: sum(worker.pieces for worker in lab.service.get_status().workers))
         status = lab.service.get_status()
     assert {worker.name for worker in status.workers} == {"a", "b"}
     assert lab.stats.job_tickets >= 75 * 32 * 2
     assert status.errors == {}
+
+
+async def test_workers_get_different_pieces_by_their_speed(lab: WorkLab) -> None:
+    async with lab.join(speed=90) as fast, lab.join(speed=30) as slow:
+        await fast.start()
+        await slow.start()
+        lab.offer(*make_matrices(rows=1600))  # 100 strips of 6 tickets, a second for 15 or 5 of them
+        pieces = [(await worker.hear_piece()).work for worker in (fast, slow)]
+    (one, other) = (piece for piece in pieces if isinstance(piece, Piece))
+    assert one.last - one.first == 15
+    assert other.last - other.first == 5
+    assert {one.first, other.first} in ({0, 15}, {0, 5})
 
 
 async def test_fillers_are_drawn_and_a_win_becomes_a_block(lab: WorkLab) -> None:
