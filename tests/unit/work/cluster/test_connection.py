@@ -4,13 +4,16 @@ import socket
 import subprocess
 import sys
 import types
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inos.work.cluster import ClusterError, open_engine
 from inos.work.cluster.address import parse_address, read_token
-from inos.work.cluster.parts import describe_worker
+from inos.work.cluster.connection import Census, Connection
+from inos.work.cluster.parts import Description, describe_worker
 
 
 @pytest.mark.parametrize(
@@ -83,3 +86,94 @@ def test_a_worker_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "TOKEN")
     assert describe_worker().auth_mode == "token"
     assert describe_worker().version
+
+
+class RayError(Exception):
+    """Stands in for the base of Ray's errors."""
+
+
+class FakeRay(types.ModuleType):
+    """Ray in this process: tasks run when their result is read."""
+
+    __version__ = "2.60.0"
+
+    def __init__(self, answer: Callable[[], Any], nodes: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__("ray")
+        self.exceptions = types.SimpleNamespace(RayError=RayError)
+        self._raylet = types.SimpleNamespace(Config=types.SimpleNamespace(initialize=lambda text: None))
+        self._answer, self._nodes = answer, nodes
+        self.given: dict[str, Any] = {}
+        self.is_shut = False
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, address: str, **options: Any) -> None:
+        self.given = {"address": address, **options}
+
+    def remote(self, **options: Any) -> Callable[[Any], Any]:
+        return lambda function: types.SimpleNamespace(remote=lambda *arguments: arguments)
+
+    def get(self, reference: Any) -> Any:
+        return self._answer()
+
+    def nodes(self) -> Sequence[dict[str, Any]]:
+        return self._nodes
+
+    def shutdown(self) -> None:
+        self.is_shut = True
+
+
+def use_ray(monkeypatch: pytest.MonkeyPatch, ray: FakeRay) -> FakeRay:
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "grpc", types.ModuleType("grpc"))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "token")
+    monkeypatch.setenv("RAY_AUTH_MODE", "")
+    return ray
+
+
+def fail(error: Exception) -> Callable[[], Any]:
+    def answer() -> Any:
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (fail(RayError("System error: No module named 'inos'")), "cluster-lacks-inos"),
+        (fail(ModuleNotFoundError("No module named 'inos.work.cluster'")), "cluster-lacks-inos"),
+        (lambda: Description("0.0.9", "token"), "cluster-version"),
+        (lambda: Description(describe_worker().version, ""), "cluster-open"),
+        (fail(RayError("the local raylet died")), "cluster-failed"),
+        (fail(ConnectionError("client disconnected")), "cluster-failed"),
+    ],
+)
+def test_workers_that_are_of_no_use(monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Any], code: str) -> None:
+    use_ray(monkeypatch, FakeRay(answer))
+    with pytest.raises(ClusterError) as caught:
+        open_engine("ray://auto")
+    assert caught.value.code == code
+    assert caught.value.hint
+
+
+def test_machines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 8.0}},
+        {"Alive": True, "Resources": {"CPU": 3.0}},
+        {"Alive": True, "Resources": {}},  # a head that multiplies nothing
+        {"Alive": False, "Resources": {"CPU": 64.0}},
+    ]
+    ray = use_ray(monkeypatch, FakeRay(lambda: Description(describe_worker().version, "token"), nodes))
+    connection = Connection("ray://auto")
+    assert ray.given["address"] == "auto"
+    assert connection.count(None) == Census(slots=2 + 1, threads=3)
+    connection.close()
+    assert ray.is_shut
+    assert Connection("ray://auto").count(2) == Census(slots=4 + 1, threads=2)
+    assert Connection("ray://auto").count(16) == Census(slots=2 + 1, threads=3)
+    use_ray(monkeypatch, FakeRay(ray._answer, nodes[2:]))
+    with pytest.raises(ClusterError, match="no machine of the cluster has processors") as caught:
+        Connection("ray://auto").count(None)
+    assert caught.value.code == "cluster-empty"
