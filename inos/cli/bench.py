@@ -295,6 +295,33 @@ def challenge(rounds: RoundsOption = 50, json_: JsonOption = False) -> None:
 
 
 @app.command()
+def pool(
+    members: Annotated[
+        int, typer.Option("--members", min=1, max=100_000, metavar="N", help="How many addresses multiply.")
+    ] = 1000,
+    shares: Annotated[
+        int, typer.Option("--shares", min=1000, max=10_000_000, metavar="N", help="How many shares they send.")
+    ] = 100_000,
+    json_: JsonOption = False,
+) -> None:
+    """Measure what a share costs a pool: counting it and writing it to the disk, without the check of its tile."""
+    from inos.bench.pool import measure_pool
+
+    found = measure_pool(members, shares)
+    if json_:
+        _print_json(msgspec.to_builtins(found))
+        return
+    _print_lines(
+        [
+            f"{found.shares} shares of {found.members} members: {found.share_us:.1f} us each, "
+            f"the slowest {found.slowest_ms:.1f} ms",
+            f"a share target {found.target_us:.1f} us, a block's income {found.block_ms:.1f} ms, opening "
+            f"{found.opening_ms:.0f} ms, {found.disk_bytes / 1e6:.1f} MB on disk",
+        ]
+    )
+
+
+@app.command()
 def blocks(
     network: Annotated[
         str, typer.Option("--network", metavar="NAME", help="The preset whose limits count: devnet or testnet.")

@@ -13,6 +13,7 @@ import { showJob } from "./pages/job.js";
 import { showJobs } from "./pages/jobs.js";
 import { showMatrix } from "./pages/matrix.js";
 import { showPeers } from "./pages/peers.js";
+import { showPool } from "./pages/pool.js";
 import { showTransaction } from "./pages/transaction.js";
 import { flipTheme, startTheme } from "./theme.js";
 import { findPool } from "./work/pool.js";
@@ -29,6 +30,7 @@ const PAGES = {
   charts: [showCharts, "Charts"],
   finality: [showFinality, "Finality"],
   peers: [showPeers, "Peers"],
+  pool: [showPool, "Pool"],
   search: [showNotFound, "Nothing found"],
 };
 const main = document.getElementById("main");
@@ -106,9 +108,10 @@ async function showNetwork() {
   document.getElementById("network").textContent = version.network;
 }
 
-// A node that is a pool has a page that works for it.
-async function showWork() {
-  document.getElementById("work").hidden = !(await findPool());
+// A node that is a pool has a page about it, and one that works for it.
+async function showPoolLinks() {
+  const isPool = Boolean(await findPool());
+  for (const id of ["work", "pool-link"]) document.getElementById(id).hidden = !isPool;
 }
 
 startTheme();
@@ -126,6 +129,6 @@ onLiveState((text) => {
   state.className = text === "live" ? "good" : "bad";
 });
 showNetwork().catch(() => {});
-showWork();
+showPoolLinks();
 connect();
 route();

@@ -27,10 +27,8 @@ from inos.workers.ports import WorkerInfo
 log: Final = structlog.get_logger("pool")
 
 FOLLOW_S: Final = 1.0
-PAY_S: Final = 30.0
+PAY_S: Final = 15.0
 """Payouts are looked at this often; each pays up to 256 addresses."""
-SHARES_OF_D: Final = 8
-"""No share stands for more than this part of D."""
 PIECES_KEPT_MS: Final = 30 * 86_400_000
 DEFAULT_FEE_PPM: Final = 10_000
 MOST_FEE_PPM: Final = PPM
@@ -77,7 +75,7 @@ class Pool:
     def get_share_target(self, worker: WorkerInfo) -> Target:
         """Return the target of the shares of a worker's next assignment: about one share in ten seconds."""
         connection = self._get_connection(worker)
-        connection.weight = connection.pace.compute_weight(self._clock.monotonic(), self.heaviest_share)
+        connection.weight = connection.pace.compute_weight(self._clock.monotonic(), self._node.difficulty)
         target = make_share_target(connection.weight)
         connection.weight = compute_weight(target)
         return target
@@ -129,7 +127,7 @@ class Pool:
         if found is None:
             now = self._clock.monotonic()
             pace = Pace(worker.speed, now)
-            found = Connection(worker, pace, pace.compute_weight(now, self.heaviest_share), now)
+            found = Connection(worker, pace, pace.compute_weight(now, self._node.difficulty), now)
             self._connections[worker.connection] = found
         return found
 
@@ -139,11 +137,6 @@ class Pool:
     def span(self) -> int:
         """The tickets of the window: twice the D of the next block."""
         return SPAN_OF_D * self._node.difficulty
-
-    @property
-    def heaviest_share(self) -> int:
-        """The most tickets that a share stands for, so that a window is made of several shares."""
-        return max(1, self._node.difficulty // SHARES_OF_D)
 
     def list_connections(self) -> list[Connection]:
         return list(self._connections.values())

@@ -7,6 +7,10 @@ from inos.primitives.units import U256_MAX, Target, Tickets
 SHARE_S: Final = 10.0
 LEAST_WEIGHT: Final = 256
 """No share stands for fewer tickets, so that a worker that tells a low speed does not flood the pool with shares."""
+SHARES_OF_D: Final = 8
+"""A share stands for at most this part of D, if that makes no more shares than the next line allows."""
+MOST_PER_S: Final = 4.0
+"""At most about so many shares a second are asked of a worker, since one that sends many more is disconnected."""
 FIRST_SPEED: Final = 2_000
 """Tickets per second of a worker that tells no speed; a page on a telephone draws about so many."""
 MOST_TOLD: Final = 1 << 24
@@ -51,9 +55,14 @@ class Pace:
             return (1 - known) * self._told + known * shown
         return self._tickets / max(self._seconds, 1.0)
 
-    def compute_weight(self, now_s: float, most: int) -> int:
-        """Return the tickets that the next assignment's shares should stand for, `most` at most."""
-        return max(1, min(most, max(LEAST_WEIGHT, int(self.compute_speed(now_s) * SHARE_S))))
+    def compute_weight(self, now_s: float, difficulty: int) -> int:
+        """Return the tickets that the next assignment's shares should stand for.
+
+        Args:
+            difficulty: D. A window of 2·D should be made of many shares, so where D is small, shares come more often.
+        """
+        speed = self.compute_speed(now_s)
+        return max(int(min(speed * SHARE_S, difficulty / SHARES_OF_D)), int(speed / MOST_PER_S), LEAST_WEIGHT)
 
     def _pass_time(self, now_s: float) -> None:
         passed = max(0.0, now_s - self._at)

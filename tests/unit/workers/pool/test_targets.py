@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inos.workers.pool.targets import LEAST_WEIGHT, Pace, compute_weight, make_share_target
+from inos.workers.limits import SHARES_PER_S
+from inos.workers.pool.targets import LEAST_WEIGHT, MOST_PER_S, Pace, compute_weight, make_share_target
 
 
 @given(st.integers(1, 2**60))
@@ -31,6 +32,9 @@ def test_shares_come_about_every_ten_seconds(speed: int, told: int) -> None:
     assert 0.4 * expected <= len(late) <= 2.5 * expected
 
 
-def test_a_share_is_never_harder_than_a_block() -> None:
-    assert Pace(10**6, 0.0).compute_weight(0.0, 5000) == 5000
-    assert Pace(1, 0.0).compute_weight(0.0, 100) == 100
+def test_where_d_is_small_shares_come_more_often_and_never_too_often() -> None:
+    assert Pace(10_000, 0.0).compute_weight(0.0, 2**60) == 100_000  # one in ten seconds
+    assert Pace(10_000, 0.0).compute_weight(0.0, 80_000) == 10_000  # an eighth of D: one a second
+    assert Pace(10_000, 0.0).compute_weight(0.0, 800) == 2_500  # four a second, although that is more than D
+    assert Pace(10, 0.0).compute_weight(0.0, 8) == LEAST_WEIGHT
+    assert SHARES_PER_S >= 4 * MOST_PER_S
