@@ -31,6 +31,7 @@ CROSSING: Final = frozenset(
         "network/test_floods.py",
         "rpc/methods/test_real_ledger.py",
         "rpc/server/test_limits.py",
+        "workers/pool/test_simulations.py",
     }
 )
 """Tests of what holds across the modules of a package."""

@@ -7,6 +7,7 @@ Each method writes one batch and changes memory after it, so both always agree. 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,8 @@ from inos.workers.pool.store import PoolStore
 from inos.workers.pool.window import Window
 
 Changes = dict[bytes, Record | PieceRecord | None]
+OPEN_BLOCKS: Final = 1000
+"""No reorganisation is expected to reach deeper where nothing becomes final."""
 KEPT_RECORDS: Final = 10_000
 """So many incomes and payouts are kept at least; older ones that are done with are dropped."""
 NO_MEMBER: Final = Member()
@@ -55,16 +58,18 @@ class Books:
 
     def __init__(self, path: Path, genesis: BlockId, address: Address) -> None:
         self._store = PoolStore(path)
+        self.close: Final = self._store.close
         try:
             self._head = self._store.read_head(genesis, address)
             self._members = dict(self._store.iterate_members())
             self._store.check_sums(self._head, self._members)
             self.window = Window(self._store.read_buckets())
-            self._open_incomes = {
-                number: income
-                for number, income in self.iterate_incomes(self._head.incomes)
-                if income.state is not IncomeState.EARNED or income.height + KEPT_RECORDS > self._head.scanned_height
-            }
+            self._open_incomes = dict(
+                takewhile(
+                    lambda each: each[1].height + OPEN_BLOCKS > self._head.scanned_height,
+                    self.iterate_incomes(self._head.incomes),
+                )
+            )
             self._sent = {
                 number: payout
                 for number, payout in self.iterate_payouts(self._head.payouts)
@@ -74,9 +79,6 @@ class Books:
             self._store.close()
             raise
         self._noise: dict[tuple[Address, bytes], PieceRecord] = {}
-
-    def close(self) -> None:
-        self._store.close()
 
     @property
     def head(self) -> Head:
@@ -203,15 +205,19 @@ class Books:
         self._members |= members
         self._head = head
 
-    def set_scanned(self, height: int, block: BlockId) -> None:
-        """Note the newest block that was searched for income; forget incomes that lie too deep to be undone."""
+    def set_scanned(self, height: int, block: BlockId, final_height: int) -> None:
+        """Note the newest block that was searched for income; forget incomes that lie too deep to be undone.
+
+        Args:
+            final_height: what is there or below stays.
+        """
         head = replace(self._head, scanned_height=height, scanned=block)
         self._store.write({records.HEAD: head})
         self._head = head
         done = [
             number
             for number, income in self._open_incomes.items()
-            if income.state is not IncomeState.YOUNG and income.height + KEPT_RECORDS <= height
+            if income.state is not IncomeState.YOUNG and income.height <= max(final_height, height - OPEN_BLOCKS)
         ]
         for number in done:
             del self._open_incomes[number]

@@ -33,13 +33,18 @@ class Follower:
         self._address = address
         self._fee_ppm = fee_ppm
         self._ripe_blocks = ripe_blocks
+        self._judged: tuple[BlockId | None, int] = None, 0
+        """The tip and the final height at which incomes were judged last."""
         self._gone_since: dict[int, int] = {}
         """For payouts whose nonce another transaction took: the height at which that was seen."""
 
     def follow(self, chain: ChainPort) -> bool:
         """Bring the books up to the chain; return False if more blocks are left to search."""
         is_done = self._scan(chain)
-        self._update_incomes(chain)
+        place = chain.get_block_id(chain.height), chain.final_height
+        if place != self._judged:
+            self._update_incomes(chain)
+            self._judged = place
         self._update_payouts(chain)
         return is_done
 
@@ -66,7 +71,7 @@ class Follower:
     def _note(self, chain: ChainPort, height: int) -> None:
         block = chain.get_block_id(height)
         if block is not None:
-            self._books.set_scanned(height, block)
+            self._books.set_scanned(height, block, chain.final_height)
 
     def _search(self, chain: ChainPort, height: int) -> None:
         """Record what a block paid the pool, unless that is recorded already: a block may come back to the chain."""

@@ -27,13 +27,11 @@ class CoreChain:
         self._ledger = ledger
         self._reader = ledger.reader
         self.final_height = Height(ledger.final.header.height)
+        self.get_block_id = self._reader.get_block_id
 
     @property
     def height(self) -> Height:
         return Height(self._reader.tip.header.height)
-
-    def get_block_id(self, height: int) -> BlockId | None:
-        return self._reader.get_block_id(height)
 
     def get_parent(self, block: BlockId) -> BlockId | None:
         header = self._ledger.get_header(block)

@@ -28,9 +28,7 @@ class PoolStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._database = Database(path, is_durable=True)
-
-    def close(self) -> None:
-        self._database.close()
+        self.close: Final = self._database.close
 
     def write(self, changes: Mapping[bytes, Record | PieceRecord | None], *, is_synced: bool = False) -> None:
         """Write all changes or none. Without `is_synced` they outlive the process, and the machine after the next

@@ -32,7 +32,7 @@ from inos.workers.messages import WorkerKind
 from inos.workers.pool.books import divide_income
 from inos.workers.pool.pool import Pool
 from inos.workers.pool.records import Income, IncomeState, Payout, PayoutState
-from inos.workers.pool.split import compute_credit, iterate_parts
+from inos.workers.pool.split import PART_BYTES, compute_credit, iterate_parts
 
 KINDS: Final[dict[WorkerKind, Literal["page", "card", "machine"]]] = {
     WorkerKind.PAGE: "page",
@@ -49,8 +49,10 @@ PAYOUTS: Final[dict[PayoutState, PayoutStateName]] = {
     PayoutState.SETTLED: "settled",
     PayoutState.VOID: "void",
 }
-LUCK_INCOMES: Final = 1000
+LUCK_INCOMES: Final = 100
 """Luck is that of the blocks among the newest incomes; more blocks say no more about it."""
+MAX_PARTS: Final = 20_000
+"""A page of incomes ends early when they have so many parts."""
 T = TypeVar("T")
 
 
@@ -132,7 +134,9 @@ async def pool_window(node: NodePort, params: WindowParams) -> WindowModel:
     pool, renderer = get_pool(node), make_renderer(node)
     address = None if params.address is None else read_address(node, params.address)
     before = pool.books.head.incomes if params.before is None else params.before
-    found, following = _page(pool.books.iterate_incomes(before), params.limit)
+    found, following = _page(_bound_parts(pool.books.iterate_incomes(before)), params.limit)
+    if found and following is None and found[-1][0] > 0 and _count_parts(found) >= MAX_PARTS:
+        following = found[-1][0]
     return WindowModel(
         incomes=[_render_income(renderer, number, income, address) for number, income in found], next=following
     )
@@ -158,6 +162,20 @@ def get_pool(node: NodePort) -> Pool:
             errors.UNAVAILABLE, "no-pool", "this node is no pool", hint="ask another node, or start it with --pool"
         )
     return node.pool
+
+
+def _bound_parts(incomes: Iterator[tuple[int, Income]]) -> Iterator[tuple[int, Income]]:
+    """Yield incomes until they have `MAX_PARTS` parts together."""
+    parts = 0
+    for number, income in incomes:
+        yield number, income
+        parts += len(income.parts) // PART_BYTES
+        if parts >= MAX_PARTS:
+            return
+
+
+def _count_parts(incomes: list[tuple[int, Income]]) -> int:
+    return sum(len(income.parts) // PART_BYTES for _, income in incomes)
 
 
 def _page(found: Iterator[tuple[int, T]], limit: int) -> tuple[list[tuple[int, T]], int | None]:

@@ -117,3 +117,20 @@ async def test_rates_of_node_and_workers_come_from_the_same_shares(ask: Ask, lab
     assert (info["shares"], info["tickets"], info["members"]) == (60, "1800000", 2)
     lab.pool.remove_worker(make_worker(A, 1))
     assert (await ask("pool_info"))["connections"] == 0
+
+
+async def test_a_page_ends_early_when_its_windows_are_long(
+    ask: Ask, lab: PoolLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inos.rpc.methods.pool.methods.MAX_PARTS", 5)
+    for _ in range(7):
+        for member in MEMBERS[:3]:
+            lab.share(member, 10)
+        lab.chain.mine(CREDIT)
+        lab.pool.follow()
+    pages, before = [], None
+    while not pages or before is not None:
+        page = await ask("pool_window", limit=100, before=before)
+        pages.append([income["number"] for income in page["incomes"]])
+        before = page["next"]
+    assert pages == [[6, 5], [4, 3], [2, 1], [0]]
