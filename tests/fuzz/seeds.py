@@ -93,6 +93,8 @@ def list_seeds() -> Iterator[tuple[str, bytes]]:
     yield "pool", encode((TX, TX))
     yield from list_programs()
     yield from list_functions()
+    vectors = json.loads((ROOT / "tests" / "vectors" / "workers.json").read_text(encoding="utf-8"))
+    yield from (("worker", bytes.fromhex(each["encoded"])) for each in vectors["messages"])
 
 
 def list_functions() -> Iterator[tuple[str, bytes]]:

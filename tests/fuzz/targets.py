@@ -54,6 +54,10 @@ from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.build import decode_transaction
 from inos.wallet.errors import WalletError
 from inos.work import verify
+from inos.workers.errors import WorkerError
+from inos.workers.limits import LIMITS as WORKER_LIMITS
+from inos.workers.messages import WORKER_KINDS, decode_from_node, decode_from_worker, peek_kind
+from inos.workers.messages import encode_message as encode_worker_message
 from support.fake_node import FakeNode
 
 Target = Callable[[bytes], None]
@@ -292,6 +296,16 @@ class StrictMemory:
     def write(self, start: int, data: bytes) -> None:
         assert 0 <= start <= start + len(data) <= len(self._bytes)
         self._bytes[start : start + len(data)] = data
+
+
+def fuzz_worker(data: bytes) -> None:
+    """Read a message between a node and a worker, from either side."""
+    with suppress(WorkerError):
+        kind = peek_kind(data)
+        read = decode_from_worker if kind in WORKER_KINDS else decode_from_node
+        message = read(data, limit=WORKER_LIMITS[kind].max_bytes)
+        assert type(message) is kind
+        assert encode_worker_message(message) == data
 
 
 def fuzz_pool(data: bytes) -> None:
