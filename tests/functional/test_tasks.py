@@ -12,12 +12,14 @@ import pytest
 
 from inos import programs
 from inos.client.client import Client
+from inos.devnet.workload import BATCHES, DigitWorkload
 from inos.genesis.loading import derive_devnet
 from inos.node.process import NodeSpec, start_node, stop_process
 from inos.primitives.units import Nano, TimeMs
 from inos.programs.builder import BuiltProgram, ProgramBuilder
 from inos.wallet.keys import make_key
 from support.cluster import ask, await_committee, await_that
+from support.digit_tasks import make_digit_task
 from support.functions import build
 
 POSTER = make_key(bytes(31) + b"\x42")
@@ -95,6 +97,10 @@ async def test_tasks_are_computed_by_strangers_and_lies_are_redone(tmp_path: Pat
             assert kinds[-1] == "settled"
         status = await ask(honest.rpc_url, "miner_status", token=honest.read_token())
         assert int(status["job_tickets"]) >= 64, "the products of the program drew tickets"
+
+        workload = DigitWorkload(client, make_digit_task(32), job_timeout_s=240)
+        await workload.run(lambda progress: progress.passes == 1)
+        assert workload.progress.programs_answered == workload.progress.jobs_posted == BATCHES
 
 
 async def is_opened_again(url: str, task: str) -> bool:

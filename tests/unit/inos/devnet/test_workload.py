@@ -7,23 +7,14 @@ import numpy as np
 import pytest
 
 from inos.client.errors import ClientError
-from inos.devnet.digits import DigitTask, quantise
 from inos.devnet.errors import DevnetError
 from inos.devnet.workload import BATCHES, MAX_UNPAID, DigitWorkload, WorkloadProgress
 from inos.programs import check_program, run_program
 from inos.programs.builder import BuiltProgram
 from inos.programs.products import multiply
+from support.digit_tasks import make_digit_task
 
 COUNT = 30
-HIDDEN = 20
-
-
-def make_task() -> DigitTask:
-    rng = np.random.default_rng(1)
-    images = rng.integers(0, 17, (COUNT, 64))
-    weights = [rng.normal(0, 1, (64, HIDDEN)), rng.normal(0, 1, (HIDDEN, 10))]
-    layers = quantise(weights, [rng.normal(0, 5, HIDDEN), rng.normal(0, 5, 10)], images.astype(np.float64))
-    return DigitTask(layers, images.astype(np.int8), rng.integers(0, 10, COUNT))
 
 
 class Market:
@@ -62,11 +53,11 @@ class Market:
 
 
 def make(market: Market) -> DigitWorkload:
-    return DigitWorkload(market, make_task(), job_timeout_s=1)
+    return DigitWorkload(market, make_digit_task(COUNT), job_timeout_s=1)
 
 
 def test_a_program_is_the_same_network() -> None:
-    task = make_task()
+    task = make_digit_task(COUNT)
     built = task.build_program(COUNT)
     (digits,) = run_program(check_program(built.program), [task.images], built.load)
     assert np.array_equal(digits[:, 0], task.predict_locally(task.images))
