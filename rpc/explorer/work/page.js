@@ -156,6 +156,7 @@ function onPower() {
   if (crew && !mayRun) {
     stop(power.why);
     isWaiting = true;
+    $("start").textContent = "Stop"; // it begins again by itself when the machine is plugged in
   } else if (!crew && mayRun && isWaiting) {
     isWaiting = false;
     start();
