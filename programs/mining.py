@@ -69,15 +69,18 @@ class MiningProduct:
         if product is not None:
             return product
         pairs = zip(self._commit(x, blocks), self._commit(w, blocks), strict=True)
-        parts = []
-        for left, right in pairs:
+        products = np.empty((blocks, len(x) // blocks, len(w) // blocks), np.int32) if blocks > 1 else None
+        for at, (left, right) in enumerate(pairs):
             mined = self._mine(left, right, is_kept=id(w) in self._inputs)
             self.tickets += mined.tickets
             self.wins += mined.wins
             if mined.product is None:
                 raise Stopped
-            parts.append(mined.product)
-        return parts[0] if blocks == 1 else np.concatenate(parts)
+            if products is None:
+                return mined.product
+            products[at] = mined.product
+        assert products is not None, "a product has at least one block"
+        return products.reshape(len(x), -1)
 
     def _make_small(self, x: NDArray[np.int8], w: NDArray[np.int8], blocks: int) -> NDArray[np.int32] | None:
         """Return the products if they are small, and None otherwise."""

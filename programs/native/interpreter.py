@@ -1,5 +1,6 @@
 """Runs compiled programs. Products and random numbers are computed in Python, by the functions that are given."""
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -8,6 +9,7 @@ from typing import Any, Final, TypeAlias, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from inos.primitives.matrices import STRIP_ROWS
 from inos.programs.checker import CheckedProgram
 from inos.programs.kernels import draw_random
 from inos.programs.native.compiler import MAX_SMALL_MACS, Call, compile_program
@@ -21,6 +23,10 @@ from inos.work.stopping import check_stop
 ENDED, NO_MEMORY, OUT_OF_RANGE = 1, 2, 3
 GOES_ON: Final = -1
 """The number of a call that only asks if the run goes on. Handlers of signals run in it, and may raise."""
+
+TILE_BYTES: Final = 16 << 20
+TILE_COLS: Final = 1 << 16
+"""A large product is made in tiles of so many bytes, since a tile is memory that the program does not declare."""
 
 _Compute: TypeAlias = Callable[[Sequence[Array]], Array]
 
@@ -139,11 +145,17 @@ def _multiply_large(x: NDArray[np.int8], w: NDArray[np.int8], blocks: int) -> ND
     rows, cols = len(x) // blocks, len(w) // blocks
     if rows * cols * x.shape[1] <= MAX_SMALL_MACS or not (x.flags.c_contiguous and w.flags.c_contiguous):
         return multiply(x, w, blocks)
-    made = [multiply_bare(x[at * rows :][:rows], w[at * cols :][:cols]) for at in range(blocks)]
-    products = [each for each in made if each is not None]
-    if len(products) < blocks:
-        return multiply(x, w, blocks)
-    return products[0] if blocks == 1 else np.concatenate(products)
+    out = np.empty((len(x), cols), dtype=np.int32)
+    width = min(cols, TILE_COLS)
+    height = max(STRIP_ROWS, TILE_BYTES // (4 * width) // STRIP_ROWS * STRIP_ROWS)
+    for at in range(blocks):
+        for top, left in itertools.product(range(0, rows, height), range(0, cols, width)):
+            down, across = slice(top, min(top + height, rows)), slice(left, min(left + width, cols))
+            made = multiply_bare(x[at * rows :][down], w[at * cols :][across])
+            if made is None:
+                return multiply(x, w, blocks)
+            out[at * rows :][down, across] = made
+    return out
 
 
 def _register(ffi: Any) -> None:
