@@ -12,6 +12,7 @@ from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.keys import make_key
 from inos.workers.client import Worker, WorkerOptions
+from inos.workers.messages import Totals
 from inos.workers.pool.split import recompute_earned
 from support.browser import find_chromium, open_browser
 from support.cluster import await_height, await_that
@@ -23,11 +24,15 @@ COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--explor
 POOL = ("--mine", "auto", "--pool", "--pool-fee", "20000", "--threads", "1", "--filler-rate", "30000")
 
 
+async def start_pool(folder: Path) -> RunningNode:
+    return await start_node(NodeSpec("pool", folder / "pool", (*COMMON, *POOL)))
+
+
 @contextlib.asynccontextmanager
 async def run_pool(folder: Path) -> AsyncIterator[tuple[RunningNode, Client]]:
     """Start a pool with one stranger that multiplies for it."""
     async with contextlib.AsyncExitStack() as stack:
-        node = await start_node(NodeSpec("pool", folder / "pool", (*COMMON, *POOL)))
+        node = await start_pool(folder)
         stack.push_async_callback(stop_process, node.process)
         await await_height(node.rpc_url, 1)
         work = asyncio.ensure_future(Worker(WorkerOptions(url=node.rpc_url, address=STRANGER)).run())
@@ -78,3 +83,30 @@ async def test_a_stranger_is_paid_for_its_shares_and_checks_them(tmp_path: Path)
             await page.wait("document.querySelector('main .good')?.textContent === 'The same: '")
             await page.shoot(tmp_path / "member.png", whole=True)
             assert page.errors == []
+
+
+@pytest.mark.timeout(180)
+async def test_a_killed_pool_knows_every_share_that_it_acknowledged(tmp_path: Path) -> None:
+    node, acknowledged = await start_pool(tmp_path), list[Totals]()
+    try:
+        await await_height(node.rpc_url, 1)
+        for kill in range(2):
+            worker = Worker(WorkerOptions(url=node.rpc_url, address=STRANGER), acknowledged.append)
+            work = asyncio.ensure_future(worker.run())
+            seen = len(acknowledged) + 5
+
+            async def has_more(seen: int = seen) -> bool:
+                return len(acknowledged) >= seen
+
+            await await_that(f"shares came before kill {kill}", has_more, 60)
+            node.process.kill()
+            await node.process.wait()
+            work.cancel()
+            told = acknowledged[-1]
+            node = await start_pool(tmp_path)
+            async with Client(node.rpc_url) as client:
+                member = await client.call("pool_worker", address=TEXT)
+            assert (member["shares"], int(member["tickets"])) >= (told.shares, told.tickets)
+            assert int(member["earned"]) == sum(int(member[name]) for name in ("paid", "pending", "owed"))
+    finally:
+        await stop_process(node.process)

@@ -107,4 +107,4 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+TestPool.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
