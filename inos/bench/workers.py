@@ -272,7 +272,8 @@ class _Bench:
                     joined = sum(each.is_local for each in self._service.get_status().workers)
             yield [process.pid for process in processes]
         except TimeoutError as error:
-            raise BenchError("not-joined", f"the workers did not join within {JOIN_S:g} s") from error
+            late = f"the workers did not join within {JOIN_S:g} s"
+            raise BenchError("not-joined", late, hint="try again while the machine is idle") from error
         finally:
             for process in processes:
                 with suppress(ProcessLookupError):
