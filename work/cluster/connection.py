@@ -57,6 +57,7 @@ class Connection:
                 self._ray.init(place, logging_level="ERROR", log_to_driver=False)
             self._check_workers()
         self._counted: tuple[float, Census] | None = None
+        self._tasks: dict[int, Any] = {}
 
     def store(self, value: Any) -> Any:
         """Put an array into the object store, and return the reference that keeps it there."""
@@ -66,8 +67,9 @@ class Connection:
     def submit(self, threads: int, *arguments: Any) -> Any:
         """Start a part on some worker that has so many processors free, and return its reference."""
         with self._translated("submit"):
-            task = self._ray.remote(num_cpus=threads, max_retries=RETRIES)(multiply_part)
-            return task.remote(*arguments)
+            if threads not in self._tasks:  # Each one is sent to every worker, so it is made once.
+                self._tasks[threads] = self._ray.remote(num_cpus=threads, max_retries=RETRIES)(multiply_part)
+            return self._tasks[threads].remote(*arguments)
 
     def listen(self, reference: Any) -> "Future[Any]":
         """Return a future of what a part returns."""
