@@ -65,7 +65,7 @@ def compile(
         if error.name != "onnx":
             raise
         raise CannotCompile("onnx-missing", "onnx is not installed", hint="pip install onnx") from None
-    model = OnnxModule(module)
+    model = OnnxModule(module, example)
     compiled = compile_module(model, example, calibration, limbs, smooth, loop)
     inputs = tuple(replace(port, name=name) for port, name in zip(compiled.inputs, model.inputs, strict=True))
     if loop is not None:  # the outputs are then in another order

@@ -39,8 +39,8 @@ def compile_module(
     loop: Loop | None,
 ) -> CompiledProgram:
     """Compile a module; `inos.compile` describes the arguments."""
-    inputs = _to_tuple(example)
-    batches = [inputs] if calibration is None else [_to_tuple(each) for each in calibration]
+    inputs = to_tuple(example)
+    batches = [inputs] if calibration is None else [to_tuple(each) for each in calibration]
     _check_batches(inputs, batches)
     graph = _export(module, inputs)
     nodes = [node for node in graph.graph.nodes if not _is_guard(node)]
@@ -203,7 +203,7 @@ def _get_kind(node: Any) -> str:
     return "float" if dtype.is_floating_point else "int"
 
 
-def _to_tuple(example: Any) -> tuple[Any, ...]:
+def to_tuple(example: Any) -> tuple[Any, ...]:
     given = example if isinstance(example, (tuple, list)) else (example,)
     given = [torch.from_numpy(each) if isinstance(each, np.ndarray) else each for each in given]
     return tuple([each.float() if getattr(each, "dtype", None) in HALVES else each for each in given])

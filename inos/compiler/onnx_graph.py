@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from inos.compiler.errors import CannotCompile
+from inos.compiler.frontend import to_tuple
 from inos.compiler.onnx_operators import MAKERS, Attributes, Function
 
 DOMAINS: Final = ("", "ai.onnx")
@@ -38,11 +39,15 @@ class Step(torch.nn.Module):
 class OnnxModule(torch.nn.Module):
     """Computes the graph of a model, node by node.
 
+    Args:
+        source: a path, bytes or an onnx.ModelProto.
+        example: the inputs, whose sizes are those of all others: what the model computes of sizes is constant.
+
     Raises:
         CannotCompile: it is no valid model, or has an operator or attribute that the compiler does not know.
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, example: Any) -> None:
         super().__init__()
         graph = _load(source).graph
         self.constants: dict[str, Any] = {
@@ -50,19 +55,31 @@ class OnnxModule(torch.nn.Module):
         }
         self.inputs = tuple(each.name for each in graph.input if each.name not in self.constants)
         self.outputs = tuple(each.name for each in graph.output)
+        self._example = self._name_inputs(to_tuple(example))
         self._ranges: dict[str, tuple[Any, Any]] = {}
         """The scale and zero point of each tensor that QuantizeLinear made."""
         self.steps: list[Step] = []
         for number, node in enumerate(graph.node):
             self._add(node, number)
 
+        self._example.clear()
+
     def forward(self, *tensors: Any) -> Any:
-        values = self.constants | dict(zip(self.inputs, tensors, strict=True))
+        values = self.constants | self._name_inputs(tensors)
         for step in self.steps:
             found = step(*(values.get(name) for name in step.inputs))
             values |= zip(step.outputs, found if isinstance(found, tuple) else (found,), strict=False)
         found = tuple(values[name] for name in self.outputs)
         return found if len(found) > 1 else found[0]
+
+    def _name_inputs(self, tensors: Sequence[Any]) -> dict[str, Any]:
+        if len(tensors) != len(self.inputs):
+            raise CannotCompile(
+                "bad-calibration",
+                f"{len(tensors)} inputs are given; the model takes {len(self.inputs)}: {', '.join(self.inputs)}",
+                hint="give a tuple of all of them, in this order",
+            )
+        return dict(zip(self.inputs, tensors, strict=True))
 
     def _add(self, node: Any, number: int) -> None:
         name = node.name or f"{node.op_type}_{number}"
@@ -77,6 +94,11 @@ class OnnxModule(torch.nn.Module):
         if node.op_type == "Constant":
             self.constants[node.output[0]] = _read_constant(a, given)
             return
+        if node.op_type == "Shape":
+            first, last = a.get("start", 0), a.get("end", None)
+            x = self._example[inputs[0]] if known[0] is None else known[0]
+            self.constants[node.output[0]] = torch.tensor(list(x.shape)[first:last])
+            return
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             function = self._make_quantiser(a, node, known)
         else:
@@ -89,8 +111,20 @@ class OnnxModule(torch.nn.Module):
             self.constants |= zip(outputs, found if isinstance(found, tuple) else (found,), strict=False)
             return
         step = Step(function, inputs, outputs)
+        self._example |= self._compute(a, step)
         self.add_module(_make_path(name, self._modules), step)
         self.steps.append(step)
+
+    def _compute(self, a: Attributes, step: Step) -> dict[str, Any]:
+        """Return what a node computes of the example."""
+        values = self.constants | self._example
+        try:
+            with torch.no_grad():
+                found = step(*(values.get(name) for name in step.inputs))
+        except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            reason = f"it cannot be computed of the example: {str(error).strip().splitlines()[0]}"
+            return dict(a.refuse(reason, "compare the example with the model's inputs"))
+        return dict(zip(step.outputs, found if isinstance(found, tuple) else (found,), strict=False))
 
     def _make_quantiser(self, a: Attributes, node: Any, known: Sequence[Any]) -> Function:
         """Return what a quantisation means for numbers: a clamp for activations; exact numbers for what is stored."""

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import torch
 import torch.nn.functional as F
+from onnx import numpy_helper
 
 from inos.compiler.errors import CannotCompile
 
@@ -23,7 +24,9 @@ UNARY: Final[Mapping[str, Function]] = {
     "Softplus": F.softplus, "Sqrt": torch.sqrt, "Swish": F.silu, "Tanh": torch.tanh,
 }  # fmt: skip
 BINARY: Final[Mapping[str, Function]] = {
-    "Add": torch.add, "Div": torch.div, "Mul": torch.mul, "Pow": torch.pow, "Sub": torch.sub,
+    "Add": torch.add, "And": torch.logical_and, "Div": torch.div, "Equal": torch.eq, "Greater": torch.gt,
+    "GreaterOrEqual": torch.ge, "Less": torch.lt, "LessOrEqual": torch.le,
+    "Or": torch.logical_or, "Mul": torch.mul, "Pow": torch.pow, "Sub": torch.sub,
 }  # fmt: skip
 DTYPES: Final = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: torch.float32, 11: torch.float32}
 """The types of Cast by their number in ONNX; halves and doubles become float32."""
@@ -235,6 +238,27 @@ def _make_concat(a: Attributes, constants: Sequence[Any]) -> Function:
     return lambda *tensors: torch.cat(tensors, axis)
 
 
+def _make_filled(a: Attributes, constants: Sequence[Any]) -> Function:
+    value = a.get("value", None)
+    entry = torch.zeros(1) if value is None else torch.from_numpy(numpy_helper.to_array(value).copy())
+    return lambda sizes: entry.reshape(()).expand(_list(sizes)).clone()
+
+
+def _make_triangle(a: Attributes, constants: Sequence[Any]) -> Function:
+    function = torch.triu if a.get("upper", 1) else torch.tril
+    diagonal = int(a.need(constants[1], "diagonal")) if len(constants) > 1 else 0
+    return lambda x, *_: function(x, diagonal)
+
+
+def _make_split(a: Attributes, constants: Sequence[Any]) -> Function:
+    axis, count, sizes = a.get("axis", 0), a.get("num_outputs", None), a.get("split", None)
+    if len(constants) > 1:
+        sizes = _list(a.need(constants[1], "sizes"))
+    if count is None and sizes is None:
+        a.refuse("it says neither sizes nor their number", "export with opset 18 or with sizes")
+    return lambda x, *_: tuple(torch.split(x, sizes or -(-x.shape[axis] // count), axis))
+
+
 def _make_slice(a: Attributes, constants: Sequence[Any]) -> Function:
     starts, ends, *rest = [_list(a.need(each, "bounds")) for each in constants[1:]]
     axes = rest[0] if rest else list(range(len(starts)))
@@ -288,6 +312,7 @@ MAKERS: Final[Mapping[str, Maker]] = {
     "GlobalAveragePool": _make_global_pool, "LayerNormalization": _make_norm, "LeakyRelu": _make_leaky,
     "MatMul": _make_matmul, "MaxPool": _make_pool, "RMSNormalization": _make_norm, "ReduceMax": _make_reduction,
     "ReduceMean": _make_reduction, "ReduceSum": _make_reduction, "Reshape": _make_reshape, "Slice": _make_slice,
+    "Split": _make_split, "ConstantOfShape": _make_filled, "Range": lambda a, _: torch.arange, "Trilu": _make_triangle,
     "Softmax": _make_softmax, "Squeeze": _make_squeeze, "Transpose": _make_transpose, "Unsqueeze": _make_squeeze,
     "Where": lambda a, _: torch.where,
 }  # fmt: skip

@@ -99,10 +99,43 @@ def test_an_operator_means_what_onnx_says(
 
     node = make_node(op, ",".join(["x", *constants]), **attributes)
     model, x = make_model([node], {"x": sizes}, constants, "y"), draw(*sizes)
-    found = OnnxModule(model)(torch.from_numpy(x)).numpy()
+    found = OnnxModule(model, x)(torch.from_numpy(x)).numpy()
     (wanted,) = evaluate(model, x)
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_model_computes_of_sizes_is_constant() -> None:
+    """Exporters write the sizes of a reshape as nodes, and causal masks as triangles of sizes."""
+    constants = {"zero": np.array(0), "minus": np.array([-1]), "axes": np.array([0]), "two": np.array([2, 4])}
+    mask = onnx.helper.make_tensor("value", FLOAT, [1], [1.5])
+    nodes = [
+        make_node("Shape", "x", "sizes"),
+        make_node("Gather", "sizes,zero", "rows"),
+        make_node("Unsqueeze", "rows,axes", "row"),
+        make_node("Concat", "row,minus", "wanted", axis=0),
+        make_node("Reshape", "x,wanted", "flat"),
+        make_node("Shape", "x", "inner", start=1),
+        make_node("ConstantOfShape", "inner", "ones", value=mask),
+        make_node("Trilu", "ones", "triangle", upper=0),
+        make_node("Add", "x,triangle", "added"),
+        make_node("Split", "added,two", "left,right", axis=2),
+    ]
+    model = make_model(nodes, {"x": (3, 4, 6)}, constants, "flat", "left", "right")
+    x = draw(3, 4, 6)
+    compiled = inos.compile(model, x)
+    assert [port.name for port in compiled.outputs] == ["flat", "left", "right"]
+    for found, wanted in zip(compiled.run(x), evaluate(model, x), strict=True):
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_inputs_that_are_not_the_models_are_refused() -> None:
+    model, x = make_network()
+    for example, told in (((x, x), "2 inputs are given; the model takes 1: x"), (draw(64, 1, 8), "Conv-h1")):
+        with pytest.raises(CannotCompile) as error:
+            inos.compile(model, example)
+        assert told in error.value.message
 
 
 def make_network() -> tuple[Any, Any]:
@@ -179,7 +212,7 @@ def test_weights_that_a_model_quantises_itself_are_read_as_it_rounds_them() -> N
         make_node("Gemm", "x,d", "y", transB=1),
     ]  # fmt: skip
     model, x = make_model(nodes, {"x": (3, 5)}, constants, "y"), draw(3, 5)
-    found = OnnxModule(model)(torch.from_numpy(x)).numpy()
+    found = OnnxModule(model, x)(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, evaluate(model, x)[0], rtol=1e-4, atol=1e-5)
 
 
