@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos.client.client import Mode
-from inos.client.errors import ClientError
 from inos.client.job_watcher import OnState
 from inos.client.task_terms import TaskTerms
 from inos.devnet.digits import DigitTask
@@ -24,6 +23,7 @@ from inos.primitives.matrices import compute_tickets
 from inos.primitives.units import NANO_PER_CREDIT, Nano
 from inos.programs import BuiltProgram, check_program
 from inos.programs.types import Array
+from inos.wallet.errors import WalletError
 
 BATCHES: Final = 4
 """Batches per pass over the held-out images; as products of two layers each they make eight jobs."""
@@ -65,7 +65,7 @@ class Market(Protocol):
         """Return a program's outputs as soon as they are delivered.
 
         Raises:
-            ClientError: "no-jury"; nothing was posted.
+            WalletError: "no-jury"; nothing was posted.
         """
 
     async def wait_job(self, job: str, timeout_s: float) -> object:
@@ -167,7 +167,7 @@ class DigitWorkload:
             (digits,) = await self._client.run(
                 program, [images], terms=terms, timeout_s=self._job_timeout_s, on_posted=note
             )
-        except ClientError as error:
+        except WalletError as error:
             if error.code != NO_JURY:
                 raise
             self._room.release()

@@ -12,6 +12,7 @@ from inos.devnet.workload import BATCHES, MAX_UNPAID, DigitWorkload, WorkloadPro
 from inos.programs import check_program, run_program
 from inos.programs.builder import BuiltProgram
 from inos.programs.products import multiply
+from inos.wallet.errors import WalletError
 from support.digit_tasks import make_digit_task
 
 COUNT = 30
@@ -39,7 +40,7 @@ class Market:
     async def run(self, program: str, inputs: Any, *, terms: Any, timeout_s: float, on_posted: Any) -> Any:
         self._without_jury -= 1
         if self._without_jury >= 0:
-            raise ClientError("no-jury", "too few voters")
+            raise WalletError("no-jury", "too few voters")
         self.posted.append("program")
         self.rewards.append(terms.reward)
         on_posted(f"job {len(self.posted)}")
