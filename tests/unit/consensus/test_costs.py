@@ -216,7 +216,7 @@ def test_the_cost_table() -> None:
     row = StripRow(bytes(16_384), ())
     of: dict[type, tuple[Payload, int]] = {
         Transfer: (Transfer(BOB.address, 1), 250),
-        TransferMany: (TransferMany(bytes(3 * 28)), 250 + 3 * 40),
+        TransferMany: (TransferMany(bytes(3 * 28)), 250 + 3 * 80),
         PostJob: (make_post(2), 300 + 4 * (400 + 200)),
         ClaimJob: (ClaimJob(job_id), 600 + 4 * 400),
         SubmitResult: (SubmitResult(job_id, Y), 600 + 800 + 394),  # 12 strips
