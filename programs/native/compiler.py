@@ -16,6 +16,9 @@ from inos.programs.types import INT32, Type
 CHAIN, CALL, PRODUCT, GATHER, CONCAT, REPEAT = range(6)
 HEADER_WORDS: Final = 6
 MAX_SMALL_MACS: Final = 1 << 23
+"""C makes blocks of at most so many multiplications; the kernels that mine are faster for larger ones."""
+MAX_STEP_MACS: Final = 1 << 31
+"""All blocks of one step in C have at most so many, a tenth of a second, since nothing interrupts it."""
 
 
 class Call(Struct, frozen=True):
@@ -45,9 +48,10 @@ def compile_program(checked: CheckedProgram, is_injected: bool = True) -> Compil
     return Compiled(compiler.code, tuple(compiler.calls))
 
 
-def is_small(operands: Sequence[Type], product: Type) -> bool:
-    """Return True for a product that C computes faster than BLAS, whose operands become floats first."""
-    return product.storage == INT32 and operands[0].cols * product.size <= MAX_SMALL_MACS
+def is_small(operands: Sequence[Type], product: Type, blocks: int) -> bool:
+    """Return True for a product that is made in C, and not by a call."""
+    macs = operands[0].cols * product.size
+    return product.storage == INT32 and macs <= min(blocks * MAX_SMALL_MACS, MAX_STEP_MACS)
 
 
 class _Compiler:
@@ -91,7 +95,11 @@ class _Compiler:
         match op:
             case MatmulT() | Random():
                 operands = tuple([checked.types[number] for number in node.operands])
-                if isinstance(op, MatmulT) and not self._is_injected and is_small(operands, checked.types[step.result]):
+                if (
+                    isinstance(op, MatmulT)
+                    and not self._is_injected
+                    and is_small(operands, checked.types[step.result], op.blocks)
+                ):
                     return PRODUCT, [op.blocks]
                 self.calls.append(Call(op, operands, checked.types[step.result]))
                 return CALL, [len(self.calls) - 1]

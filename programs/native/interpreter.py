@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inos.primitives.matrices import STRIP_ROWS
 from inos.programs.checker import CheckedProgram
 from inos.programs.kernels import draw_random
-from inos.programs.native.compiler import MAX_SMALL_MACS, Call, compile_program
+from inos.programs.native.compiler import Call, compile_program
 from inos.programs.native.library import find_targets, load
 from inos.programs.ops import MatmulT, Random
 from inos.programs.products import Multiply, multiply
@@ -24,9 +24,12 @@ ENDED, NO_MEMORY, OUT_OF_RANGE = 1, 2, 3
 GOES_ON: Final = -1
 """The number of a call that only asks if the run goes on. Handlers of signals run in it, and may raise."""
 
-TILE_BYTES: Final = 16 << 20
+MIN_MACS: Final = 1 << 18
+"""A call of a kernel takes longer than BLAS for blocks of fewer multiplications."""
+TILE_BYTES: Final = 4 << 20
 TILE_COLS: Final = 1 << 16
-"""A large product is made in tiles of so many bytes, since a tile is memory that the program does not declare."""
+"""Large products of several blocks are made in tiles of about so many bytes, since a tile is memory that the program
+does not declare."""
 
 _Compute: TypeAlias = Callable[[Sequence[Array]], Array]
 
@@ -143,8 +146,10 @@ def _make_compute(call: Call, product: Multiply) -> _Compute:
 def _multiply_large(x: NDArray[np.int8], w: NDArray[np.int8], blocks: int) -> NDArray[np.int32]:
     """Return what `multiply` does, by the kernels that mine: BLAS would take a juror longer than its worker."""
     rows, cols = len(x) // blocks, len(w) // blocks
-    if rows * cols * x.shape[1] <= MAX_SMALL_MACS or not (x.flags.c_contiguous and w.flags.c_contiguous):
+    if rows * cols * x.shape[1] < MIN_MACS or not (x.flags.c_contiguous and w.flags.c_contiguous):
         return multiply(x, w, blocks)
+    if blocks == 1 and (product := multiply_bare(x, w)) is not None:
+        return product
     out = np.empty((len(x), cols), dtype=np.int32)
     width = min(cols, TILE_COLS)
     height = max(STRIP_ROWS, TILE_BYTES // (4 * width) // STRIP_ROWS * STRIP_ROWS)

@@ -57,7 +57,7 @@ def run_recorded(checked: CheckedProgram, inputs: list[Array], called: list[Arra
 
     def make_recording(op: SimpleOp, operands: Sequence[Type], result: Type, product: Multiply) -> Kernel:
         kernel = make_kernel(op, operands, result, product)
-        is_product = isinstance(op, MatmulT) and (is_injected or not is_small(operands, result))
+        is_product = isinstance(op, MatmulT) and (is_injected or not is_small(operands, result, op.blocks))
         if not (is_product or isinstance(op, RandomOp)):
             return kernel
 
