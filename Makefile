@@ -86,7 +86,7 @@ sbom: setup ## list all dependencies with versions and hashes in build/sbom.json
 		--output-file build/sbom.json $(LOCK)
 
 extras: setup ## install what the tests of the compiler, graphics cards and clusters need: torch for the processor, onnx, Triton, wgpu, Ray
-	$(PIP) install --extra-index-url https://download.pytorch.org/whl/cpu $(EXTRAS)
+	$(PIP) install --retries 0 --extra-index-url https://download.pytorch.org/whl/cpu $(EXTRAS)
 
 typescript: ## install what the test of a generated TypeScript client needs (npm)
 	npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund
