@@ -18,6 +18,7 @@ from support.browser import find_chromium, open_browser
 from support.cluster import await_height, await_that
 
 CHROMIUM = find_chromium()
+# `inos worker --join URL --pay ADDRESS` runs the same Worker as here.
 STRANGER = make_key(bytes(31) + b"\x0c").address
 TEXT = encode_address("dinos", STRANGER)
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--explorer", "--no-discovery")

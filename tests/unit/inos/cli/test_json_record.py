@@ -103,6 +103,8 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("wallet balance")
     other = inos_devnet.accounts[1].address
     sent = run("wallet send", other, "1", "-y", "--wait", *password)
+    Path("payments.csv").write_text(f"{other},1\n")
+    run("wallet send-many", "payments.csv", "-y", "--wait", *password)
     run("wallet transaction", sent["id"])
     run("wallet history")
     nonce = str(run("wallet balance")["nonce"])
