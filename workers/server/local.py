@@ -35,7 +35,7 @@ class LocalSocket:
     def __init__(self, path: Path, files: FilesPort) -> None:
         self._path = path
         self._files = files
-        self._sessions: dict[bytes, Session] = {}
+        self.sessions: dict[bytes, Session] = {}
         self._listening: socket.socket | None = None
         self._open: set[socket.socket] = set()
 
@@ -66,11 +66,8 @@ class LocalSocket:
     def add(self, session: Session) -> bytes:
         """Return a key by which a worker names its session here."""
         key = secrets.token_bytes(KEY_BYTES)
-        self._sessions[key] = session
+        self.sessions[key] = session
         return key
-
-    def remove(self, key: bytes) -> None:
-        self._sessions.pop(key, None)
 
     def _accept(self, listening: socket.socket) -> None:
         try:
@@ -89,7 +86,7 @@ class LocalSocket:
         descriptors: list[int] = []
         try:
             data, descriptors, _, _ = socket.recv_fds(connected, MAX_PACKET, 1)
-            session = self._sessions.get(data[:KEY_BYTES])
+            session = self.sessions.get(data[:KEY_BYTES])
             if session is None or not session.is_fleet or len(data) <= KEY_BYTES:
                 self._drop(connected)
                 return

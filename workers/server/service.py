@@ -174,7 +174,7 @@ class WorkerService:
             await connection.refuse(error.code, error.message, RETRY_S)
         finally:
             if self._local is not None:
-                self._local.remove(key)
+                self._local.sessions.pop(key, None)
             del self._sessions[session.info.connection]
             self._sum_speeds()
             session.end()

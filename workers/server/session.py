@@ -239,7 +239,7 @@ class Session:
             seconds=now - self.began,
             tickets_per_second=window.get_rate(now, self.began),
             tickets=Tickets(self._tickets),
-            shares=self._counter.shares,
+            shares=self._counter.totals.shares,
             pieces=self._pieces,
             late=self._late,
             has_piece=self._piece is not None,

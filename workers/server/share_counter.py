@@ -34,13 +34,9 @@ class ShareCounter:
         self._clock = shared.node.clock
         self._bucket = TokenBucket(SHARES_PER_S, SHARES_BURST, self._clock.monotonic())
         self._seen: dict[int, set[tuple[int, int, int, int]]] = {}
-        self._totals = Totals(0, 0, 0, 0)
+        self.totals = Totals(0, 0, 0, 0)
         self.proven: Final = Window(STRANGER_WINDOW_S)
         """The tickets that its shares stand for."""
-
-    @property
-    def shares(self) -> int:
-        return self._totals.shares
 
     def forget(self, template: int) -> None:
         """Forget the shares of templates long before this one."""
@@ -78,8 +74,8 @@ class ShareCounter:
         if not count:
             return
         self.proven.add(self._clock.monotonic(), count * weight)
-        old = self._totals
-        self._totals = Totals(old.shares + count, old.tickets + count * weight, 0, 0)
+        old = self.totals
+        self.totals = Totals(old.shares + count, old.tickets + count * weight, 0, 0)
         if self._shared.pool is not None:
             for _ in range(count):
                 self._shared.pool.add_share(self._info, Tickets(weight), self._clock.now_ms(), of_piece=of_piece)
@@ -87,4 +83,4 @@ class ShareCounter:
     def get_totals(self) -> Totals:
         """Return what the worker has here, for an acknowledgement."""
         pool = self._shared.pool
-        return self._totals if pool is None or self._info.address is None else pool.get_totals(self._info)
+        return self.totals if pool is None or self._info.address is None else pool.get_totals(self._info)
