@@ -121,6 +121,7 @@ HINTS: Final[dict[str, str]] = {
     "duplicate-name": "give every input a name of its own",
     "duplicate-transaction": _BLOCK,
     "empty-secret": "write the secret into the file, on one line",
+    "engine-failed": "run it again; if Node.js ends again, try a newer one",
     "entry-out-of-range": "use inos.matmul or inos matmul, which take all numbers; or scale the entries",
     "executed-everything": _AGAIN,
     "file-unreadable": _READ,

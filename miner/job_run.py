@@ -5,7 +5,7 @@ from inos.miner.lifecycle import Step
 from inos.miner.policy import Offer
 from inos.miner.product import Product
 from inos.primitives.transactions import SubmitOutcome, SubmitResult
-from inos.primitives.units import Height, JobId
+from inos.primitives.units import Height
 
 
 class JobRun:
@@ -15,6 +15,7 @@ class JobRun:
         self, offer: Offer, work: Product | Computation, height: Height | None, *, claims_sent: int = 0
     ) -> None:
         self.offer = offer
+        self.id = offer.id
         self.work = work
         self.result: SubmitResult | SubmitOutcome | None = None
         """What delivers the job, once everything it names is in the store."""
@@ -22,10 +23,6 @@ class JobRun:
         self.last_seen = height
         self.step = Step.WAIT
         self.is_settled = False
-
-    @property
-    def id(self) -> JobId:
-        return self.offer.id
 
     @property
     def is_posting_pending(self) -> bool:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from inos import work
 from inos.bench.errors import BenchError
+from inos.node.process import make_child_environment
 from inos.work.backends import list_backends
 
 SIDE: Final = 1024
@@ -119,6 +120,7 @@ def _run_engine() -> Iterator[tuple[str, Contender]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env=make_child_environment(),
         ) as process,
     ):
         try:
