@@ -296,7 +296,8 @@ class Miner:
             return 0
         draw = self._draw = await self._lottery.draw()
         self._is_slice_large = split.product.file is not None
-        part = split.take(OWN, tickets, self._stats.speed, self._stats.total_speed)
+        split.own_speed = self._stats.speed
+        part = split.take(OWN, tickets, split.own_speed, self._stats.total_speed)
         if part is None:
             return 0
         try:

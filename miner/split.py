@@ -53,6 +53,7 @@ class SplitProduct:
     def __init__(self, product: Product, job: JobId | None, stats: MinerStats, clock: Clock) -> None:
         self.product: Final = product
         self.job: Final = job
+        self.own_speed = stats.speed
         self._stats = stats
         self._clock = clock
         self._next = product.strips_done
@@ -76,10 +77,6 @@ class SplitProduct:
     @property
     def tickets_per_strip(self) -> Tickets:
         return self.product.tickets_per_strip
-
-    @property
-    def own_speed(self) -> float:
-        return self._stats.speed
 
     @property
     def is_taken(self) -> bool:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from inos.bench.errors import BenchError
+from inos.node.process import make_child_environment
 from inos.work.cluster.address import ClusterError
 from inos.work.cluster.probe import check_head
 
@@ -117,7 +118,6 @@ class LocalRay:
         limits = (f"--num-cpus={self._cpus}", f"--object-store-memory={self._store}", "--node-ip-address=127.0.0.1")
         command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
         variables = {
-            **os.environ,
             **self.variables,
             "RAY_USAGE_STATS_ENABLED": "0",
             "GRPC_ENABLE_FORK_SUPPORT": "0",  # docs/cluster.md says why
@@ -129,7 +129,7 @@ class LocalRay:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=variables,
+                    env=make_child_environment() | variables,
                 )
             )
 

@@ -262,8 +262,11 @@ class _Bench:
         """Run workers of one thread each, and yield their process ids once all have joined."""
         command = (sys.executable, "-P", "-m", "inos", "worker", "--join", self.url, "--threads", "1")
         options = ("--token-file", str(self._folder / "fleet.token"), "--piece", "4GiB", "--log-level", "warning")
-        environment = make_child_environment() | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        processes = [await asyncio.create_subprocess_exec(*command, *options, env=environment) for _ in range(count)]
+        one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        processes = [
+            await asyncio.create_subprocess_exec(*command, *options, env=make_child_environment() | one_thread)
+            for _ in range(count)
+        ]
         try:
             async with asyncio.timeout(JOIN_S):
                 joined = 0

@@ -17,7 +17,7 @@ from inos.consensus.params import Params
 from inos.primitives.blocks import Header, compute_anchor
 from inos.primitives.matrices import DType, MatrixRef, Seal, Witness, make_matrix_ref
 from inos.primitives.units import U256_MAX, Hash
-from inos.work import certificate
+from inos.work import tickets
 from inos.work.certificate import Win, check_certificate, compute_digest
 from inos.work.noise import STEP, compute_permutations, compute_seed_w, compute_seed_x
 
@@ -52,8 +52,8 @@ def test_a_miner_cannot_choose_the_rank_of_the_noise(
     win = mine_one(*operands)
     work.verify(win.seal, win.witness, ANCHOR, U256_MAX)
     with monkeypatch.context() as cheat:
-        cheat.setattr(certificate, "compute_noise_x", draw_low_rank(rank, 0))
-        cheat.setattr(certificate, "compute_noise_w", draw_low_rank(rank, -64))
+        cheat.setattr(tickets, "compute_noise_x", draw_low_rank(rank, 0))
+        cheat.setattr(tickets, "compute_noise_w", draw_low_rank(rank, -64))
         cheap = compute_digest(win.seal, win.witness, ANCHOR)
     assert cheap != win.seal.digest
     forged = msgspec.structs.replace(win.seal, digest=cheap)
@@ -71,7 +71,7 @@ def test_a_miner_cannot_choose_the_permutations(
         return np.tile(np.arange(STEP), (last - first, 1))
 
     with monkeypatch.context() as cheat:
-        cheat.setattr(certificate, "compute_permutations", keep_order)
+        cheat.setattr(tickets, "compute_permutations", keep_order)
         cheap = compute_digest(win.seal, win.witness, ANCHOR)
     forged = msgspec.structs.replace(win.seal, digest=cheap)
     with pytest.raises(work.InvalidCertificate):

@@ -109,7 +109,14 @@ def _run_engine() -> Iterator[tuple[str, Contender]]:
     node = shutil.which("node")
     if node is None:
         raise BenchError("no-node", "Node.js is missing, which runs the browser's kernel", hint="install nodejs")
-    version = subprocess.run((node, "--version"), capture_output=True, text=True, check=True, timeout=ANSWER_S)
+    version = subprocess.run(
+        (node, "--version"),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=ANSWER_S,
+        env=make_child_environment(),
+    )
     with (
         as_file(files("inos.bench.browser") / "engine.mjs") as engine,
         as_file(files("inos.rpc") / "explorer" / "work" / "kernel.js") as script,
