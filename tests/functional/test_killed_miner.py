@@ -22,6 +22,8 @@ BLOCKS = ("--mine", "auto", "--purpose", "filler", "--filler-rate", "20000")
 SHAPE = (4096, 4096, 4096)
 SLOW = ("--purpose", "jobs", "--backend", "numpy")
 """The product takes some seconds, so that the miner can be killed in the middle."""
+CLAIM_WINDOW = 600
+"""A machine that does something else too makes the product within these blocks."""
 SLICE_ROWS = 1024
 """This is far more than one slice of a quarter of a second has on this machine."""
 
@@ -52,7 +54,7 @@ async def test_a_killed_miner_loses_at_most_one_slice(tmp_path: Path) -> None:
         client = await stack.enter_async_context(Client(steady.rpc_url, wallet=POSTER))
         await await_committee(steady.rpc_url, 1)
         mapped = [np.load(path, mmap_mode="r") for path in paths]
-        job = await client.post_job(mapped[0], mapped[1], reward="1", mode="optimistic")
+        job = await client.post_job(mapped[0], mapped[1], reward="1", mode="optimistic", claim_window=CLAIM_WINDOW)
 
         async def get_rows(url: str) -> int:
             return (await ask(url, "job_get", {"id": job}))["rows_done"] or 0
