@@ -101,21 +101,14 @@ def test_a_set_event_stops_before_anything_is_read() -> None:
     assert (mined.product, mined.tickets, mined.wins, mined.is_complete) == (None, 0, (), False)
 
 
-def _stop_and_time(x: Operand | NDArray[np.int8], w: Operand | NDArray[np.int8], pause: float) -> work.Mined:
-    """Set the event from another thread while mining; bound the processor time until the end, on a busy machine too."""
-    stop, set_at = threading.Event(), [0.0]
-
-    def end() -> None:
-        set_at[0] = time.process_time()
-        stop.set()
-
-    timer = threading.Timer(pause, end)
+def _stop_while_mining(x: Operand | NDArray[np.int8], w: Operand | NDArray[np.int8], pause: float) -> work.Mined:
+    """Set the event from another thread while mining; backends/native/test_running.py counts what is drawn after it."""
+    stop = threading.Event()
+    timer = threading.Timer(pause, stop.set)
     timer.start()
     mined = work.mine(x, w, ANCHOR, ANY, threads=2, stop=stop)
-    took = time.process_time() - set_at[0]
     timer.join()
     assert stop.is_set(), "the product was done before it could be stopped"
-    assert took < 0.5
     assert mined.product is None
     assert not mined.is_complete
     return mined
@@ -123,14 +116,14 @@ def _stop_and_time(x: Operand | NDArray[np.int8], w: Operand | NDArray[np.int8],
 
 def test_stop_while_committing() -> None:
     endless = np.broadcast_to(np.zeros((1, 1), dtype=np.int8), (2**20, 65536))
-    assert _stop_and_time(endless, endless, 0.1).tickets == 0
+    assert _stop_while_mining(endless, endless, 0.1).tickets == 0
 
 
 def test_stop_while_preparing_and_drawing() -> None:
     strip = np.ascontiguousarray(np.broadcast_to(make(1, 8192), (4096, 8192)))
     x = Operand.commit(strip)
-    assert _stop_and_time(x, x, 0.02).tickets >= 0
-    mined = _stop_and_time(x, x, 0.7)
+    assert _stop_while_mining(x, x, 0.02).tickets >= 0
+    mined = _stop_while_mining(x, x, 0.7)
     assert len(mined.wins) == mined.tickets
     for win in mined.wins[:3]:
         work.verify(win.seal, win.witness, ANCHOR, ANY)
@@ -139,8 +132,8 @@ def test_stop_while_preparing_and_drawing() -> None:
 @pytest.mark.parametrize(("m", "n", "k", "pause"), [(2**20, 1024, 64, 0.15), (1024, 2048, 65536, 0.02)])
 def test_stop_in_the_tallest_and_the_deepest(m: int, n: int, k: int, pause: float) -> None:
     x, w = (Operand.commit(np.ascontiguousarray(np.broadcast_to(make(1, k), (rows, k)))) for rows in (m, n))
-    _stop_and_time(x, w, pause)
-    _stop_and_time(x.array, w.array, 0.01)
+    _stop_while_mining(x, w, pause)
+    _stop_while_mining(x.array, w.array, 0.01)
 
 
 @pytest.mark.parametrize(
