@@ -205,19 +205,23 @@ class Books:
         self._members |= members
         self._head = head
 
-    def set_scanned(self, height: int, block: BlockId, final_height: int) -> None:
-        """Note the newest block that was searched for income; forget incomes that lie too deep to be undone.
+    def set_scanned(self, height: int, block: BlockId) -> None:
+        """Note the newest block that was searched for income."""
+        head = replace(self._head, scanned_height=height, scanned=block)
+        self._store.write({records.HEAD: head})
+        self._head = head
+
+    def forget_done(self, final_height: int) -> None:
+        """Forget incomes that lie too deep to be undone, once they are judged by the chain that has this final height.
 
         Args:
             final_height: what is there or below stays.
         """
-        head = replace(self._head, scanned_height=height, scanned=block)
-        self._store.write({records.HEAD: head})
-        self._head = head
+        deep = max(final_height, self._head.scanned_height - OPEN_BLOCKS)
         done = [
             number
             for number, income in self._open_incomes.items()
-            if income.state is not IncomeState.YOUNG and income.height <= max(final_height, height - OPEN_BLOCKS)
+            if income.state is not IncomeState.YOUNG and income.height <= deep
         ]
         for number in done:
             del self._open_incomes[number]

@@ -44,6 +44,7 @@ class Follower:
         place = chain.get_block_id(chain.height), chain.final_height
         if place != self._judged:
             self._update_incomes(chain)
+            self._books.forget_done(chain.final_height)
             self._judged = place
         self._update_payouts(chain)
         return is_done
@@ -71,7 +72,7 @@ class Follower:
     def _note(self, chain: ChainPort, height: int) -> None:
         block = chain.get_block_id(height)
         if block is not None:
-            self._books.set_scanned(height, block, chain.final_height)
+            self._books.set_scanned(height, block)
 
     def _search(self, chain: ChainPort, height: int) -> None:
         """Record what a block paid the pool, unless that is recorded already: a block may come back to the chain."""
