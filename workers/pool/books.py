@@ -63,6 +63,7 @@ class Books:
             self._head = self._store.read_head(genesis, address)
             self._members = dict(self._store.iterate_members())
             self._store.check_sums(self._head, self._members)
+            self._oldest_income = self._head.incomes - self._store.count_incomes()
             self.window = Window(self._store.read_buckets())
             self._open_incomes = dict(
                 takewhile(
@@ -176,8 +177,10 @@ class Books:
         number, head = self._head.incomes, replace(self._head, incomes=self._head.incomes + 1)
         if income.job is None:
             head = replace(head, round_tickets=0)
-        self._store.write({records.HEAD: head, income_key(number): income} | self._drop_old_income(number))
+        old = self._list_old_incomes()
+        self._store.write({records.HEAD: head, income_key(number): income} | {income_key(each): None for each in old})
         self._head = head
+        self._oldest_income += len(old)
         self._open_incomes[number] = income
         return number
 
@@ -238,9 +241,13 @@ class Books:
                 return
             yield number, income
 
-    def _drop_old_income(self, number: int) -> Changes:
-        old = number - KEPT_RECORDS
-        return {} if old < 0 or old in self._open_incomes else {income_key(old): None}
+    def _list_old_incomes(self) -> list[int]:
+        """Return the numbers of incomes to drop before the next one; they follow each other, as `check_sums` requires.
+
+        One that is still open keeps itself and those above it.
+        """
+        old = range(self._oldest_income, self._head.incomes - KEPT_RECORDS + 1)
+        return list(takewhile(lambda number: number not in self._open_incomes, old))
 
     # Payouts
 

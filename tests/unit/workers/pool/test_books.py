@@ -9,7 +9,7 @@ import pytest
 from inos.primitives.codec import decode
 from inos.primitives.errors import InosError
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import BlockId, JobId, Nano, TimeMs
+from inos.primitives.units import BlockId, Height, JobId, Nano, TimeMs
 from inos.workers.pool.books import Books, divide_income
 from inos.workers.pool.errors import PoolError
 from inos.workers.pool.records import IncomeState
@@ -234,3 +234,30 @@ def test_an_income_is_divided_as_it_was_recorded(tmp_path: Path) -> None:
     ((_, income),) = lab.pool.books.iterate_incomes(10)
     assert {part.address for part in iterate_parts(income.parts)} == set(MEMBERS)
     assert sum(part.amount for part in divide_income(income).parts) == lab.pool.books.head.earned
+
+
+def test_an_open_income_keeps_those_above_it_until_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inos.workers.pool.books.KEPT_RECORDS", 3)
+    lab = PoolLab(tmp_path / "pool")
+    lab.share(A, 10)
+    for _ in range(3):
+        lab.chain.mine(CREDIT)
+    lab.ripen()
+    lab.chain.mine(CREDIT)
+    lab.pool.follow()
+    lab.chain.final_height = Height(3)  # the incomes 0 to 2 are done with, number 3 is open
+    for blocks in (4, 5):
+        for _ in range(blocks):
+            lab.chain.mine(CREDIT)
+        lab.pool.follow()
+    numbers = [number for number, _ in lab.pool.books.iterate_incomes(lab.pool.books.head.incomes)]
+    assert numbers == list(range(12, 2, -1))
+    lab.move(tmp_path / "after")
+    lab.chain.final_height = Height(lab.chain.height - 2)
+    lab.ripen(1)
+    lab.chain.mine(CREDIT)
+    lab.pool.follow()
+    kept = [number for number, _ in lab.pool.books.iterate_incomes(lab.pool.books.head.incomes)]
+    assert len(kept) < len(numbers)
+    lab.move(tmp_path / "again")
+    lab.pool.books.close()
