@@ -53,34 +53,37 @@ class NamedMatrices:
         self._store = store
         self._limits = (max_reads, max_bytes)
         self._reads_left, self._bytes_left = self._limits
-        self._named: OrderedDict[bytes, tuple[Named, ...] | None] = OrderedDict()
+        self._named: OrderedDict[tuple[TaskKind, bytes], tuple[Named, ...] | None] = OrderedDict()
+        """A task of the other kind may name the same file, which then means something else."""
 
     def begin_look(self) -> None:
         """Begin to look at tasks, which may read some specifications."""
         self._reads_left, self._bytes_left = self._limits
 
     def list_named(self, task: TaskWork) -> tuple[Named, ...] | None:
-        """Return what the task's specification names, or None if it is not here, too long, or for a later look."""
-        if task.spec in self._named:
-            return self._named[task.spec]
+        """Return what the task's specification names, or None if it is not here yet, cannot be read, is too long, or
+        is for a later look."""
+        key = task.kind, task.spec
+        if key in self._named:
+            return self._named[key]
         info = self._store.find_info(MatrixId(task.spec))
         if info is None or not self._reads_left or info.size > self._bytes_left:
             return None
+        try:
+            data = self._store.get_bytes(MatrixId(task.spec))
+            if data is None:  # It is still arriving.
+                return None
+            named = tuple(_iterate_named(task.kind, data))
+        except (InvalidProgram, InvalidFunction):
+            named = ()
+        except InosError:
+            named = None
         self._reads_left -= 1
         self._bytes_left -= info.size
-        self._named[task.spec] = self._read(task)
+        self._named[key] = named
         while len(self._named) > MAX_KEPT:
             self._named.popitem(last=False)
-        return self._named[task.spec]
-
-    def _read(self, task: TaskWork) -> tuple[Named, ...] | None:
-        try:
-            data = self._store.get_bytes(MatrixId(task.spec)) or b""
-            return tuple(_iterate_named(task.kind, data))
-        except (InvalidProgram, InvalidFunction):
-            return ()
-        except InosError:
-            return None
+        return named
 
 
 def _iterate_named(kind: TaskKind, data: bytes) -> Iterator[Named]:

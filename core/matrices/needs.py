@@ -1,7 +1,6 @@
 """The chain needs some matrices now, and needed others recently."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Final, assert_never
 
 from msgspec import Struct
@@ -44,7 +43,14 @@ def list_needs(ledger: LedgerView, mempool: Mempool, store: MatrixStore, named: 
     for job in jobs:
         needed.update(list_matrices(job))
     named.begin_look()
-    needed.update(islice(_iterate_named((job.work for job in jobs), store, named), MAX_NAMED))
+    # Each specification is looked at once, so that many tasks of one leave room for those of others.
+    tasks = {(job.work.kind, job.work.spec): job.work for job in jobs if isinstance(job.work, TaskWork)}
+    by_tasks = set[MatrixId]()
+    for id in _iterate_named(tasks.values(), store, named):
+        by_tasks.add(id)
+        if len(by_tasks) == MAX_NAMED:
+            break
+    needed |= by_tasks
     since = ledger.tip.header.height - ledger.params.result_depth
     for _, job in ledger.reader.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
         if job.closed_at > since:
@@ -67,15 +73,13 @@ def list_matrices(job: Job) -> Iterator[MatrixId]:
             assert_never(job.work)
 
 
-def _iterate_named(
-    works: Iterable[ProductWork | TaskWork], store: MatrixStore, named: NamedMatrices
-) -> Iterator[MatrixId]:
+def _iterate_named(works: Iterable[TaskWork], store: MatrixStore, named: NamedMatrices) -> Iterator[MatrixId]:
     """Yield what the specifications of tasks name and is here, for without it no juror can judge the outcome.
 
     What is larger than any juror could take, or than the program says, is nothing that a run needs.
     """
     for work in works:
-        found = (named.list_named(work) if isinstance(work, TaskWork) else None) or ()
+        found = named.list_named(work) or ()
         if sum(each.most for each in found) > PROFILE_PEAK_BYTES:
             continue
         for each in found:

@@ -21,6 +21,8 @@ from inos.compiler.frontend import to_tuple
 from inos.compiler.onnx_operators import MAKERS, Attributes, Function
 
 DOMAINS: Final = ("", "ai.onnx")
+LEAST_OPSET: Final = 13
+"""Before it, Softmax took the maximum and the sum over all dimensions from its axis on."""
 LEVELS: Final = {torch.int8: (-128, 127), torch.uint8: (0, 255), torch.int16: (-32768, 32767)}
 """The least and the greatest number of each type that QuantizeLinear makes."""
 
@@ -168,6 +170,13 @@ def _load(source: Any) -> Any:
         ) from error
     except DecodeError as error:
         raise CannotCompile("bad-model", "this is no ONNX model") from error
+    opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), LEAST_OPSET)
+    if opset < LEAST_OPSET:
+        raise CannotCompile(
+            "old-opset",
+            f"the model uses opset {opset}, in which Softmax and others mean something else than today",
+            hint=f"export it with opset {LEAST_OPSET} or later",
+        )
     return model
 
 

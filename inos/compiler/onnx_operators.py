@@ -17,6 +17,13 @@ Function: TypeAlias = Callable[..., Any]
 Maker: TypeAlias = Callable[["Attributes", Sequence[Any]], Function]
 """Takes the attributes, and for each input its constant tensor, or None if it depends on the model's inputs."""
 
+
+def _divide(a: Any, b: Any) -> Any:
+    """Divide; integers, such as what a model computes of sizes, towards zero."""
+    is_whole = not (torch.is_floating_point(a) or torch.is_floating_point(b))
+    return torch.div(a, b, rounding_mode="trunc" if is_whole else None)
+
+
 UNARY: Final[Mapping[str, Function]] = {
     "Abs": torch.abs, "Cos": torch.cos, "Erf": torch.erf, "Exp": torch.exp, "HardSwish": F.hardswish,
     "Identity": lambda x: x, "Log": torch.log, "Mish": F.mish, "Neg": torch.neg, "Not": torch.logical_not,
@@ -24,7 +31,7 @@ UNARY: Final[Mapping[str, Function]] = {
     "Softplus": F.softplus, "Sqrt": torch.sqrt, "Swish": F.silu, "Tanh": torch.tanh,
 }  # fmt: skip
 BINARY: Final[Mapping[str, Function]] = {
-    "Add": torch.add, "And": torch.logical_and, "Div": torch.div, "Equal": torch.eq, "Greater": torch.gt,
+    "Add": torch.add, "And": torch.logical_and, "Div": _divide, "Equal": torch.eq, "Greater": torch.gt,
     "GreaterOrEqual": torch.ge, "Less": torch.lt, "LessOrEqual": torch.le,
     "Or": torch.logical_or, "Mul": torch.mul, "Pow": torch.pow, "Sub": torch.sub,
 }  # fmt: skip
@@ -176,7 +183,7 @@ def _make_softmax(a: Attributes, constants: Sequence[Any]) -> Function:
 
 
 def _make_clip(a: Attributes, constants: Sequence[Any]) -> Function:
-    lo, hi = a.get("min", None), a.get("max", None)  # before opset 11; then they are inputs, which may be left out
+    lo, hi = None, None
     for number, each in enumerate(constants[1:]):
         lo, hi = (each, hi) if number == 0 else (lo, each)
     lo, hi = (None if each is None else float(each) for each in (lo, hi))

@@ -62,6 +62,7 @@ export async function storePhrase(phrase, password, address) {
   const salt = crypto.getRandomValues(new Uint8Array(16)), iv = crypto.getRandomValues(new Uint8Array(12));
   const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, await deriveLock(password, salt), text.encode(phrase));
   const kept = { address, salt: toHex(salt), iv: toHex(iv), sealed: toHex(new Uint8Array(sealed)) };
+  if (findStored()) throw new Error("this browser has a key already, made in another tab; open this page again");
   localStorage.setItem(STORED, JSON.stringify(kept));
 }
 

@@ -9,7 +9,6 @@ import { computeAddress, findStored, forgetStored, makePhrase, MIN_PASSWORD, ope
 export function showKey(holder, { setAddress, stored, hrp }) {
   const draw = (kept) => (kept ? showStored(holder, kept, hrp, draw) : showOffer(holder, setAddress, draw));
   draw(stored);
-  if (stored) setAddress(fromHex(stored.address));
 }
 
 function showOffer(holder, setAddress, draw) {

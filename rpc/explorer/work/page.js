@@ -1,6 +1,7 @@
 // The page: who is paid, one button, and what was drawn and earned.
 
 import { call } from "../api.js";
+import { fromHex } from "../bytes.js";
 import { count, roughCredits, show } from "../dom.js";
 import { flipTheme, startTheme } from "../theme.js";
 import { decodeAddress, encodeAddress } from "./address.js";
@@ -159,6 +160,7 @@ function onPower() {
     $("start").textContent = "Stop"; // it begins again by itself when the machine is plugged in
   } else if (!crew && mayRun && isWaiting) {
     isWaiting = false;
+    $("start").textContent = "Start"; // if the address is not valid any more
     start();
   }
 }
@@ -203,8 +205,12 @@ async function load() {
   $("network").textContent = network;
   $("address").placeholder = `${hrp}1…`;
   $("address").value = recall(ADDRESS) ?? "";
-  if (isSecureContext) showKey($("key"), { setAddress, stored: findStored(), hrp });
-  else {
+  if (isSecureContext) {
+    const stored = findStored();
+    showKey($("key"), { setAddress, stored, hrp });
+    // An address that was typed later stays the one that is paid.
+    if (stored && !$("address").value) setAddress(fromHex(stored.address));
+  } else {
     $("insecure").hidden = false;
     $("insecure").textContent = "This page came over plain HTTP from another machine. So it can make no key and use no " +
       "graphics card; it works for an address that you type.";

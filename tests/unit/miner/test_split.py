@@ -1,4 +1,4 @@
-"""A product that several multiply: every strip is kept once, whoever is late, stops or comes twice."""
+"""Several workers multiply one product: every strip is kept once, although workers are late, stop or come twice."""
 
 import asyncio
 import random

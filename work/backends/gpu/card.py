@@ -52,6 +52,8 @@ class GpuCard:
             from triton.runtime.errors import TritonError
         except ImportError as error:
             raise CardFailed("no-card", 'it needs torch and triton: pip install "inos[gpu]"') from error
+        except OSError as error:  # a library of the driver that cannot be loaded
+            raise CardFailed("no-card", f"torch cannot be loaded: {error}") from error
         self._torch: Any = torch
         self.failures: tuple[type[Exception], ...] = (RuntimeError, TritonError)
         self._device, self.name = ("cpu", "interpreter") if self._is_interpreted else self._find_device()

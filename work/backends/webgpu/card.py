@@ -13,7 +13,6 @@ from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS
 from inos.primitives.units import HASH_BYTES
 from inos.work.backends.card import CardFailed, Noise
 
-NAME: Final = "webgpu"
 WIN_BYTES: Final = 44
 """A win is i, j, p and the digest, in 11 words."""
 DRIVERS: Final = ("Vulkan", "Metal", "DX12")
@@ -50,10 +49,13 @@ class WebGpuCard:
         adapter = _find_adapter(self._wgpu, accepts_software=accepts_software)
         self.name = f"{adapter.info['device']} ({adapter.info['backend_type']})"
         wanted = ("max-storage-buffer-binding-size", "max-buffer-size")
-        self._device = adapter.request_device_sync(required_limits={name: adapter.limits[name] for name in wanted})
-        kernel, peel = (self._compile(name) for name in ("kernel.wgsl", "peel.wgsl"))
-        self._add_noise, self._multiply = (self._make_pipeline(kernel, name) for name in ("add_noise", "multiply"))
-        self._sum_columns, self._peel = (self._make_pipeline(peel, name) for name in ("sum_columns", "peel"))
+        try:
+            self._device = adapter.request_device_sync(required_limits={name: adapter.limits[name] for name in wanted})
+            kernel, peel = (self._compile(name) for name in ("kernel.wgsl", "peel.wgsl"))
+            self._add_noise, self._multiply = (self._make_pipeline(kernel, name) for name in ("add_noise", "multiply"))
+            self._sum_columns, self._peel = (self._make_pipeline(peel, name) for name in ("sum_columns", "peel"))
+        except self.failures as error:
+            raise CardFailed("no-card", f"the driver of {self.name} refuses the kernels: {error}") from error
 
     def load(self, rows: NDArray[np.int8], noise: Noise) -> Block:
         """Copy rows of an operand to the card, and add their noise there."""

@@ -85,7 +85,7 @@ def test_kernels_do_nothing_once_the_flag_is_set(name: str, monkeypatch: pytest.
 @pytest.mark.parametrize("backend", NATIVE)
 def test_stopping_starts_no_thread_of_its_own(backend: str) -> None:
     x = Operand.commit(np.ones((2048, 1024), dtype=np.int8))
-    work.mine(x, x, bytes(32), 0, backend=backend)  # threads that wait for work are started once
+    work.mine(x, x, bytes(32), 0, backend=backend, stop=threading.Event())  # threads that wait for work start once
     before, stop = threading.active_count(), threading.Event()
     timer = threading.Timer(0.02, stop.set)
     timer.start()
@@ -147,7 +147,7 @@ def test_threads_that_mine_have_the_priority_that_was_chosen(priority: MiningPri
         run_all(look, 1, threading.Event(), Flag())
         assert seen == {expected[priority]}
         seen.clear()
-        run_all(look, 2, None, Flag())  # work that somebody waits for gives way to nothing
+        run_all(look, 2, None, Flag())  # work without a stop gives way to nothing
         assert seen == {(os.SCHED_OTHER, own)}
     finally:
         set_mining_priority(MiningPriority.LOW)
