@@ -1,4 +1,4 @@
-"""Exact products by the kernels, without noise and tickets, for those who compute again what somebody mined."""
+"""Exact products by the kernels, without noise and tickets, to check results that others mined."""
 
 from typing import Final
 
