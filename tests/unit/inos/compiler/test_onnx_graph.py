@@ -130,6 +130,28 @@ def test_what_a_model_computes_of_sizes_is_constant() -> None:
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
+def test_sizes_are_divided_towards_zero() -> None:
+    """A model of 7 rows makes 7 / 2 * 2 = 6 of them."""
+    constants = {"zero": np.array([0]), "two": np.array([2])}
+    nodes = [
+        make_node("Shape", "x", "sizes", end=1),
+        make_node("Div", "sizes,two", "half"),
+        make_node("Mul", "half,two", "even"),
+        make_node("Slice", "x,zero,even", "y"),
+    ]
+    model, x = make_model(nodes, {"x": (7, 3)}, constants, "y"), draw(7, 3)
+    (wanted,) = evaluate(model, x)
+    assert inos.compile(model, x).run(x)[0].shape == wanted.shape == (6, 3)
+
+
+def test_a_model_of_an_old_opset_is_refused() -> None:
+    model = make_model([make_node("Softmax", "x")], {"x": (2, 3, 4)}, {}, "y")
+    model.opset_import[0].version = 12
+    with pytest.raises(CannotCompile) as error:
+        inos.compile(model, draw(2, 3, 4))
+    assert (error.value.code, "13" in str(error.value.hint)) == ("old-opset", True)
+
+
 def test_inputs_that_are_not_the_models_are_refused() -> None:
     model, x = make_network()
     for example, told in (((x, x), "2 inputs are given; the model takes 1: x"), (draw(64, 1, 8), "Conv-h1")):
