@@ -76,8 +76,6 @@ ASKED_RUNS: Final = 8
 STRANGER_PART: Final = 4
 """A stranger's piece has at most this part of the tickets that its shares proved lately."""
 STRANGER_WINDOW_S: Final = 600.0
-LATE_FACTOR: Final = 2.0
-"""A piece that takes this many times its expected time goes to another worker too."""
 LINE_PART: Final = 4
 """A piece is given if its bytes take at most this part of its computing."""
 FILLER_S: Final = 86_400.0
