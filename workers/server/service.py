@@ -213,7 +213,7 @@ class WorkerService:
             raise Refusal("busy", "this node has as many workers as it takes, or as many of one address", BUSY_S)
 
     def _sum_speeds(self) -> None:
-        self._shared.total_speed = sum(session.speed for session, _ in self._sessions.values())
+        self._shared.total_speed = sum(session.get_shown_speed() for session, _ in self._sessions.values())
 
     def _iterate_started(self) -> Iterator[Session]:
         return (session for session, _ in [*self._sessions.values()] if session.is_started)
@@ -225,9 +225,9 @@ class WorkerService:
                     await self._renew_template()
 
     async def _renew_template(self) -> None:
-        """Send a template to all workers if the old one is not current any more."""
+        """Make a template if the old one is not current any more, and send it to all workers that do not have it."""
         templates = self._shared.templates
-        if not self._sessions or templates.is_current():
+        if not self._sessions:
             return
         try:
             issued = await templates.renew()
@@ -235,7 +235,9 @@ class WorkerService:
             log.warning("no template for workers", code=error.code, error=error.message)
             return
         for session in self._iterate_started():
-            session.send_template(issued)
+            if session.template < issued.number:
+                session.send_template(issued)
+                await session.refresh_filler()
 
     async def _repeat(self, look: Callable[[], Awaitable[None]], pause_s: float) -> None:
         while True:
@@ -244,7 +246,7 @@ class WorkerService:
 
     async def _look_at_pieces(self) -> None:
         for session in self._iterate_started():
-            await session.look_at_piece()
+            session.look_at_piece()
 
     async def _look(self) -> None:
         """Look at the clock for every worker."""

@@ -56,6 +56,8 @@ FLEET_SHARE_S: Final = 5.0
 """A worker of the own fleet finds about one share in this time, which shows that it computes."""
 KEPT_WORKS: Final = 8
 """Late shares of so many assignments before are still counted."""
+SUDDEN: Final = 8
+"""A filler gets a share target that is this many times harder at once, and others with the next template."""
 RATE_S: Final = 60.0
 RUN_REPEATS: Final = 2
 """A worker may fetch each run of a piece so often, because it may have lost what it had."""
@@ -86,13 +88,16 @@ class Session:
         self._works: OrderedDict[int, Drawing] = OrderedDict()
         self._number = 0
         self._filler: tuple[int, Target] | None = None
+        self.template = 0
+        """The number of the newest template that the worker was sent."""
+        self._target = Target(0)
+        """The share target of that template."""
         self._piece: tuple[int, PieceInProgress] | None = None
         self._runs_left: dict[bytes, int] = {}
         self._heard_at = now
         self._counter = ShareCounter(shared, self.info)
         self._drawn = Window(RATE_S)
         self._tickets = self._pieces = self._late = 0
-        self._assigning = asyncio.Lock()
         self.is_started = False
         """The worker has a template, and gets each one that follows."""
 
@@ -121,19 +126,26 @@ class Session:
                 local,
             )
         )
-        self._send_bytes(issued.message)
+        self.send_template(issued)
         self.is_started = True
-        await self._refresh_filler()
-        await self.assign_piece()
+        await self.refresh_filler()
+        self.assign_piece()
 
     def send(self, message: Message) -> None:
         """Queue a message for the worker."""
         self._send_bytes(encode_message(message))
 
     def send_template(self, issued: IssuedTemplate) -> None:
-        """Replace the worker's template."""
+        """Replace the worker's template, with which its share target may become twice as hard or easy.
+
+        The target of a piece in progress becomes no easier, so that all of its shares count in full.
+        """
+        old, target = self._target, self._compute_share_target()
+        if target < old // 2 or (target > 2 * old and self._piece is None):
+            self._target = target
+        self.template = issued.number
+        self._counter.begin(issued.number, self._target)
         self._send_bytes(issued.message)
-        self._counter.forget(issued.number)
 
     async def process(self, data: bytes) -> None:
         """Process one message.
@@ -159,28 +171,27 @@ class Session:
             case _:
                 assert_never(message)
 
-    async def assign_piece(self) -> None:
+    def assign_piece(self) -> None:
         """Give the worker a piece of the offered product, if there is one for it."""
-        async with self._assigning:
-            product = self._shared.product
-            if self._piece is not None or product is None or self._room == 0:
-                return
-            source, allotment = product.source, self._get_allotment()
-            found = allotment.take(source, self.info.connection, self._shared)
-            if found is None:
-                return
-            first, last, seconds = found
-            piece = PieceInProgress(product, first, last, self._clock.monotonic(), seconds)
-            self._shared.rows_room -= piece.row_bytes
-            drawing = Drawing(source.x, source.w, first, last, self._compute_share_target(), is_piece=True)
-            work = Piece(source.x.ref, source.w.ref, first, last, True)
-            self._piece = self._assign(drawing, work), piece
-            self._runs_left = {
-                source.x.ref.id: RUN_REPEATS * count_needed_runs(source.x, first, last),
-                source.w.ref.id: RUN_REPEATS * count_runs(source.w),
-            }
+        product = self._shared.product
+        if self._piece is not None or product is None or self._room == 0:
+            return
+        source, allotment = product.source, self._get_allotment()
+        found = allotment.take(source, self.info.connection, self._shared)
+        if found is None:
+            return
+        first, last, seconds = found
+        piece = PieceInProgress(product, first, last, self._clock.monotonic(), seconds)
+        self._shared.rows_room -= piece.row_bytes
+        drawing = Drawing(source.x, source.w, first, last, self._target, is_piece=True)
+        work = Piece(source.x.ref, source.w.ref, first, last, True)
+        self._piece = self._assign(drawing, work), piece
+        self._runs_left = {
+            source.x.ref.id: RUN_REPEATS * count_needed_runs(source.x, first, last),
+            source.w.ref.id: RUN_REPEATS * count_runs(source.w),
+        }
 
-    async def look_at_piece(self) -> None:
+    def look_at_piece(self) -> None:
         """Take a piece back that is not needed any more, and give one to a worker without."""
         if self._piece is not None:
             number, piece = self._piece
@@ -189,7 +200,7 @@ class Session:
                 self._late += is_offered
                 self._drop_piece()
                 self.send(Cancelled(number))
-        await self.assign_piece()
+        self.assign_piece()
 
     async def look(self) -> None:
         """Look at the clock, and give or take back a filler.
@@ -204,7 +215,7 @@ class Session:
                 raise Offence("silent", f"piece {number} was expected {now - piece.began - piece.seconds:.0f} s ago")
         if self._filler is not None and now - self._heard_at > SILENT_S:
             raise Offence("silent", f"no Result came for {SILENT_S:g} s")
-        await self._refresh_filler()
+        await self.refresh_filler()
 
     def hand_rows(self, assignment: int, rows: NDArray[np.uint8]) -> None:
         """Take a piece's rows as a file that the worker cannot change any more.
@@ -223,6 +234,10 @@ class Session:
         self._drop_piece()
         if self._shared.pool is not None:
             self._shared.pool.remove_worker(self.info)
+
+    def get_shown_speed(self) -> float:
+        """Return tickets per second: what a worker of the own fleet says, and what a stranger's shares proved."""
+        return self.speed if self.is_fleet else self._counter.proven.get_rate(self._clock.monotonic(), self.began)
 
     def get_status(self) -> WorkerStatus:
         now, info = self._clock.monotonic(), self.info
@@ -268,20 +283,22 @@ class Session:
         if drawing is None and not 1 <= result.assignment <= self._number:
             raise Offence("unknown-assignment", f"there was no assignment {result.assignment}")
         issued = self._shared.templates.find(result.template)
-        counted = 0
+        counted, before = 0, self._counter.totals.tickets
         if drawing is not None and issued is not None:
             counted = await self._counter.count(result.shares, drawing, issued)
         if drawing is not None:
-            self._count_drawn(result)
+            proven = self._counter.totals.tickets - before
+            self._count_drawn(result.assignment, result.drawn if self.is_fleet else proven)
         self.send(Ack(result.assignment, counted, self._counter.get_totals()))
         if result.is_last and self._piece is not None and self._piece[0] == result.assignment:
             await self._finish_piece(self._piece[1])
 
-    def _count_drawn(self, result: Result) -> None:
-        self._drawn.add(self._heard_at, result.drawn)
-        self._tickets += result.drawn
-        if self._piece is not None and self._piece[0] == result.assignment:
-            self._piece[1].product.source.count_tickets(result.drawn)
+    def _count_drawn(self, assignment: int, tickets: int) -> None:
+        """Count tickets: as the worker says for the own fleet, by its shares for a stranger."""
+        self._drawn.add(self._heard_at, tickets)
+        self._tickets += tickets
+        if self._piece is not None and self._piece[0] == assignment:
+            self._piece[1].product.source.count_tickets(Tickets(tickets))
 
     async def _finish_piece(self, piece: PieceInProgress) -> None:
         """Take the rows of a piece. The worker gets its next one before these are checked."""
@@ -289,7 +306,7 @@ class Session:
         rows = piece.get_rows()
         self._piece = None
         self._note_speed(piece, now - piece.began)
-        await self.assign_piece()
+        self.assign_piece()
         taker = self.info.connection
         try:
             if not await piece.product.check(piece.first, piece.last, rows):
@@ -359,17 +376,23 @@ class Session:
         self.send(Assignment(self._number, encode_target(drawing.share_target), work))
         return self._number
 
-    async def _refresh_filler(self) -> None:
-        """Give a filler if there was none, or its share target became twice as hard or easy; take it back if workers
-        are to be idle."""
+    async def refresh_filler(self) -> None:
+        """Give a filler if there was none, or its share target is not the template's; take it back if workers are to be
+        idle.
+
+        A worker that is far faster than its target says gets a harder one before the next template, so that it does
+        not send too many shares. Until then those that it sends weigh what they did before.
+        """
         shared, old = self._shared, self._filler
         if not shared.has_fillers:
             if old is not None:
                 self._filler = None
                 self.send(Cancelled(old[0]))
             return
-        target = self._compute_share_target()
-        if old is not None and old[1] // 2 <= target <= 2 * old[1]:
+        target, harder = self._target, self._compute_share_target()
+        if harder < target // SUDDEN:
+            target = harder if old is None or not old[1] // 2 <= harder <= 2 * old[1] else old[1]
+        if old is not None and old[1] == target:
             return
         pair = await shared.fillers.get(self.info.kind, self._clock.monotonic())
         if old is None:

@@ -3,9 +3,11 @@
 import asyncio
 from typing import Final
 
+from msgspec import Struct
+
 from inos.core.bounded import TokenBucket
 from inos.primitives.blocks import compute_difficulty
-from inos.primitives.units import Tickets
+from inos.primitives.units import Target, Tickets
 from inos.workers.errors import Offence
 from inos.workers.limits import SHARES_BURST, SHARES_PER_S, STRANGER_WINDOW_S
 from inos.workers.messages import Share, Totals
@@ -17,8 +19,15 @@ from inos.workers.server.templates import IssuedTemplate
 
 INLINE_SHARES: Final = 2
 """So many shares are recomputed at once on the event loop; handing them to a thread takes as long."""
-KEPT_TEMPLATES: Final = 8
-"""The shares of so many templates are remembered."""
+
+
+class SentTemplate(Struct, eq=False):
+    """A template as one worker has it."""
+
+    target: Target
+    """Shares of this template count under this target, whatever assignment they are of."""
+    seen: set[tuple[int, int, int, int]]
+    """The places of the tickets that were told."""
 
 
 class ShareCounter:
@@ -33,38 +42,44 @@ class ShareCounter:
         self._info = info
         self._clock = shared.node.clock
         self._bucket = TokenBucket(SHARES_PER_S, SHARES_BURST, self._clock.monotonic())
-        self._seen: dict[int, set[tuple[int, int, int, int]]] = {}
+        self._sent: dict[int, SentTemplate] = {}
         self.totals = Totals(0, 0, 0, 0)
         self.proven: Final = Window(STRANGER_WINDOW_S)
         """The tickets that its shares stand for."""
 
-    def forget(self, template: int) -> None:
-        """Forget the shares of templates long before this one."""
-        self._seen = {number: seen for number, seen in self._seen.items() if number > template - KEPT_TEMPLATES}
+    def begin(self, template: int, target: Target) -> None:
+        """Count shares of a template that the worker is sent now, and forget those that do not count any more.
+
+        The target is chosen before the worker can draw the first ticket of the template. So no worker chooses under
+        which of several targets a ticket that it has drawn already is counted.
+        """
+        oldest = self._shared.templates.get_oldest()
+        self._sent = {number: sent for number, sent in self._sent.items() if number >= oldest}
+        self._sent[template] = SentTemplate(target, set())
 
     async def count(self, shares: tuple[Share, ...], drawing: Drawing, issued: IssuedTemplate) -> int:
-        """Check shares of a template that counts, and return how many of them are shares and not only wins."""
-        if not shares:
+        """Check shares of a template that counts, and return how many of them meet the template's share target."""
+        sent = self._sent.get(issued.number)
+        if not shares or sent is None:
             return 0
         now, shared = self._clock.monotonic(), self._shared
         if not self._bucket.take(now, len(shares)):
             raise Offence("too-fast", f"more than {SHARES_PER_S:g} shares came per second")
         win_target = issued.template.allowed_target
         check_places(shares, drawing, self._info.connection, win_target)
-        seen = self._seen.setdefault(issued.number, set())
         for share in shares:
             place = share.nonce, share.i, share.j, share.p
-            if place in seen:
+            if place in sent.seen:
                 raise Offence("duplicate-share", f"ticket {place[1:]} of nonce {share.nonce} came before")
-            seen.add(place)
+            sent.seen.add(place)
         if self._info.address is not None:
             await asyncio.sleep(shared.stranger_shares.spend(now, len(shares)))
-        if len(shares) <= INLINE_SHARES:
+        if len(shares) <= INLINE_SHARES and not drawing.is_piece:  # A piece's operands may have to be read from disk.
             wins = recompute(shares, drawing, issued)
         else:
             wins = await asyncio.to_thread(recompute, shares, drawing, issued)
-        counted = sum(int.from_bytes(share.digest, "big") <= drawing.share_target for share in shares)
-        self._add_shares(counted, int(compute_difficulty(drawing.share_target)), of_piece=drawing.is_piece)
+        counted = sum(int.from_bytes(share.digest, "big") <= sent.target for share in shares)
+        self._add_shares(counted, int(compute_difficulty(sent.target)), of_piece=drawing.is_piece)
         for share, win in zip(shares, wins, strict=True):
             if int.from_bytes(share.digest, "big") <= win_target:
                 shared.submit(shared.templates.submit(issued, share.nonce, win))

@@ -26,7 +26,7 @@ class Drawing(Struct, frozen=True, eq=False):
     first: int
     last: int
     share_target: int
-    """A ticket whose digest is at most this is a share."""
+    """The worker tells tickets whose digest is at most this; which of them count, the template's target says."""
     is_piece: bool = False
     """They are of a piece whose rows are wanted or counted, and not of a filler."""
 

@@ -69,6 +69,7 @@ class Templates:
             now = self._node.clock.monotonic()
             if self.current is not None:
                 self._replaced.append((self.current, now))
+            self._prune()
             self._number += 1
             header = make_work_header(template.header)
             message = encode_message(NewTemplate(self._number, header, encode_target(template.allowed_target)))
@@ -83,12 +84,21 @@ class Templates:
         """
         if not 1 <= number <= self._number:
             raise Offence("unknown-template", f"this node has issued no template {number}")
-        oldest = self._node.clock.monotonic() - GRACE_S
-        while self._replaced and self._replaced[0][1] < oldest:
-            self._replaced.popleft()
+        self._prune()
         if self.current is not None and self.current.number == number:
             return self.current
         return next((issued for issued, _ in self._replaced if issued.number == number), None)
+
+    def get_oldest(self) -> int:
+        """Return the number of the oldest template that `find` still returns."""
+        self._prune()
+        return self._replaced[0][0].number if self._replaced else self._number
+
+    def _prune(self) -> None:
+        """Forget templates that were replaced too long ago."""
+        oldest = self._node.clock.monotonic() - GRACE_S
+        while self._replaced and self._replaced[0][1] < oldest:
+            self._replaced.popleft()
 
     async def submit(self, issued: IssuedTemplate, nonce: int, win: Win) -> None:
         """Build the block of a ticket that wins, and add it to the chain; nothing if its template has won already."""

@@ -208,3 +208,23 @@ async def test_a_node_that_stops_closes_all_connections() -> None:
         with pytest.raises(ConnectionError):
             await worker.hear(Ack)
     assert make_hello().token == TOKEN
+
+
+async def test_a_template_that_a_newcomer_needs_reaches_all_workers(lab: WorkLab, monkeypatch: Any) -> None:
+    async with lab.join() as first:
+        start = await first.start()
+        monkeypatch.setattr("inos.workers.server.templates.TEMPLATE_S", 0.0)
+        async with lab.join(identity=b"\x04" * 16) as second:
+            newer = (await second.start()).template
+            monkeypatch.setattr("inos.workers.server.templates.TEMPLATE_S", 100.0)
+            assert newer.number > start.template.number
+            assert (await first.hear(NewTemplate)).number == newer.number
+
+
+async def test_a_strangers_word_is_not_this_nodes_speed(pool_lab: WorkLab) -> None:
+    async with pool_lab.join(token=None, address=STRANGER, speed=2**40) as stranger:
+        await stranger.start()
+        assert pool_lab.service.speed == 0
+        async with pool_lab.join(speed=1000) as own:
+            await own.start()
+            assert pool_lab.service.speed == 1000

@@ -15,6 +15,7 @@ from inos.workers.messages import (
     Declined,
     GetRun,
     Measured,
+    NewTemplate,
     Piece,
     Refused,
     Result,
@@ -301,3 +302,49 @@ async def test_a_worker_that_falls_silent_is_ended(lab: WorkLab, monkeypatch: py
     async with lab.join() as worker:
         await worker.start()
         assert (await worker.hear(Refused)).code == "silent"
+
+
+async def test_no_worker_chooses_the_weight_of_a_ticket_that_it_has_drawn(pool_lab: WorkLab) -> None:
+    """A harder assignment under the same template makes no ticket of it weigh more."""
+    kind = type(pool_lab.pool.target)
+    pool_lab.pool.target = kind(U256_MAX // 8)
+    async with pool_lab.join(token=None, address=STRANGER) as worker:
+        start = await worker.start()
+        drawn = start.draw(400)
+        pool_lab.pool.target = kind(U256_MAX // 100)
+        harder = await worker.hear_filler()
+        limit = int.from_bytes(harder.share_target, "big")
+        rare = [share for share in drawn if int.from_bytes(share.digest, "big") <= limit]
+        common = [share for share in drawn if share not in rare]
+        assert len(rare) >= 10
+        await worker.send(make_result(start, rare[:5], assignment=harder.number))
+        await worker.send(make_result(start, common[:7]))
+        assert [(await worker.hear(Ack)).counted for _ in range(2)] == [5, 7]
+        assert {weight for _, weight in pool_lab.pool.shares} == {8}
+
+
+async def test_an_older_assignment_counts_under_a_newer_template_by_its_target(pool_lab: WorkLab) -> None:
+    kind = type(pool_lab.pool.target)
+    pool_lab.pool.target = kind(U256_MAX // 8)
+    async with pool_lab.join(token=None, address=STRANGER) as worker:
+        start = await worker.start()
+        pool_lab.pool.target = kind(U256_MAX // 32)
+        pool_lab.node.make_block()
+        newer = await worker.hear(NewTemplate)
+        harder = await worker.hear_filler()
+        limit = int.from_bytes(harder.share_target, "big")
+        late = Start(start.welcome, newer, start.assignment).draw(200)
+        honest = sum(int.from_bytes(share.digest, "big") <= limit for share in late)
+        assert 20 <= honest < 100
+        for at in range(0, 200, 50):
+            await worker.send(make_result(start, late[at : at + 50], template=newer.number))
+        assert sum([(await worker.hear(Ack)).counted for _ in range(4)]) == honest
+        assert {weight for _, weight in pool_lab.pool.shares} == {32}
+
+
+async def test_what_a_stranger_says_that_it_drew_is_not_counted(pool_lab: WorkLab) -> None:
+    async with pool_lab.join(token=None, address=STRANGER) as worker:
+        start = await worker.start()
+        await worker.send(make_result(start, start.draw(3), drawn=10**9))
+        assert (await worker.hear(Ack)).totals.tickets == 3 * 8
+        assert [each.tickets for each in pool_lab.service.get_status().workers] == [3 * 8]
