@@ -540,6 +540,15 @@ TABLE: Final = (
     ),
     Exposure(
         R,
+        "memory",
+        "addresses that a pool counts shares for",
+        "{} in its window",
+        ("workers.pool.window:MAX_ADDRESSES",),
+        "shares of new addresses are not counted",
+        "unit/workers/pool/test_books.py::test_addresses_without_end_are_not_counted_and_not_kept",
+    ),
+    Exposure(
+        R,
         "processor",
         "runs of operands",
         "those of its piece, {} times each",

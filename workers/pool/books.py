@@ -35,7 +35,7 @@ from inos.workers.pool.records import (
 )
 from inos.workers.pool.split import Division, Part, divide, iterate_parts, pack_parts
 from inos.workers.pool.store import PoolStore
-from inos.workers.pool.window import Window
+from inos.workers.pool.window import MAX_ADDRESSES, Window
 
 Changes = dict[bytes, Record | PieceRecord | None]
 OPEN_BLOCKS: Final = 1000
@@ -80,6 +80,8 @@ class Books:
             self._store.close()
             raise
         self._noise: dict[tuple[Address, bytes], PieceRecord] = {}
+        self._deliverers: dict[JobId, int] = {}
+        """How many addresses delivered pieces of a job."""
 
     @property
     def head(self) -> Head:
@@ -95,13 +97,15 @@ class Books:
 
     # Shares and pieces
 
-    def add_share(self, address: Address, tickets: int, at_ms: TimeMs, span: int, *, shares: int = 1) -> None:
-        """Count a share's tickets.
+    def add_share(self, address: Address, tickets: int, at_ms: TimeMs, span: int, *, shares: int = 1) -> bool:
+        """Count a share's tickets; return False for a new address that the window has no room for.
 
         Args:
             span: the tickets of the window now.
             shares: 0 for tickets of the node's own engine, which needs no shares.
         """
+        if not self.window.has_room(address) and address != self._head.address:
+            return False
         bucket = self.window.add(address, tickets, at_ms, span)
         member = self.get_member(address)
         changed = Member(
@@ -113,10 +117,12 @@ class Books:
             member.first_ms or at_ms,
             at_ms,
         )
+        dropped = self.window.drop_old(span)
+        left = self._find_empty_members(each for old in dropped for each in old.tickets)
         head = replace(
             self._head,
-            shares=self._head.shares + shares,
-            tickets=self._head.tickets + tickets,
+            shares=self._head.shares + shares - sum(self._members[each].shares for each in left),
+            tickets=self._head.tickets + tickets - sum(self._members[each].tickets for each in left),
             round_tickets=self._head.round_tickets + tickets,
         )
         changes: Changes = {
@@ -124,11 +130,27 @@ class Books:
             member_key(address): changed,
             bucket_key(bucket.number, address): BucketRecord(bucket.began_ms, bucket.tickets[address]),
         }
-        for old in self.window.drop_old(span):
+        for old in dropped:
             changes |= {bucket_key(old.number, each): None for each in old.tickets}
+        changes |= {member_key(each): None for each in left}
         self._store.write(changes)
         self._head = head
         self._members[address] = changed
+        for each in left:
+            del self._members[each]
+        return True
+
+    def _find_empty_members(self, addresses: Iterable[Address]) -> set[Address]:
+        """Return those that have left the window and never earned anything; none while there are few members."""
+        if len(self._members) <= MAX_ADDRESSES:
+            return set()
+        return {
+            address
+            for address in addresses
+            if not self.window.has(address)
+            and (member := self._members.get(address)) is not None
+            and not (member.earned or member.pending or member.paid)
+        }
 
     def add_piece_share(self, address: Address, identity: bytes, weight: int) -> None:
         """Count a share that came with a piece, for the check of its noise."""
@@ -142,8 +164,18 @@ class Books:
         changes: Changes = {}
         if job is not None and not record.is_refused:
             before = self._store.read_pieces(job, address)
-            changes[pieces_key(job, address)] = Pieces(tickets + (before.tickets if before else 0), at_ms)
+            if before is not None or self._count_deliverer(job):
+                changes[pieces_key(job, address)] = Pieces(tickets + (before.tickets if before else 0), at_ms)
         self._set_noise(address, identity, record, changes)
+
+    def _count_deliverer(self, job: JobId) -> bool:
+        """Count another address that delivers a job; return False if there are `MAX_ADDRESSES` already."""
+        if job not in self._deliverers:
+            self._deliverers[job] = len(self.list_pieces(job))
+        if self._deliverers[job] >= MAX_ADDRESSES:
+            return False
+        self._deliverers[job] += 1
+        return True
 
     def get_noise(self, address: Address, identity: bytes) -> PieceRecord:
         """Return what is known of the noise in a worker's pieces."""
@@ -167,6 +199,7 @@ class Books:
     def drop_pieces(self, before_ms: int) -> None:
         """Forget pieces that are older; their jobs were paid long ago, or never will be."""
         old = [(job, address) for job, address, pieces in self._store.iterate_pieces() if pieces.at_ms < before_ms]
+        self._deliverers.clear()
         if old:
             self._store.write({pieces_key(job, address): None for job, address in old})
 

@@ -21,7 +21,7 @@ from inos.workers.pool.rates import Rates
 from inos.workers.pool.records import Payout
 from inos.workers.pool.split import PPM, pack_parts
 from inos.workers.pool.targets import Pace, compute_weight, make_share_target
-from inos.workers.pool.window import SPAN_OF_D
+from inos.workers.pool.window import MAX_ADDRESSES, SPAN_OF_D
 from inos.workers.ports import WorkerInfo
 
 log: Final = structlog.get_logger("pool")
@@ -69,6 +69,8 @@ class Pool:
         self._follower = Follower(books, address, settings.fee_ppm)
         self._connections: dict[int, Connection] = {}
         self.rates = Rates[Address](clock.monotonic())
+        self.uncounted = 0
+        """Shares of new addresses since the start that the window had no room for."""
 
     # What the worker service calls
 
@@ -90,8 +92,12 @@ class Pool:
         connection.pace.add(weight, now)
         connection.tickets += weight
         address = worker.address or self.address
+        if not self.books.add_share(address, weight, at_ms, self.span):
+            if not self.uncounted:
+                log.warning("pool is full: shares of new addresses are not counted", addresses=MAX_ADDRESSES)
+            self.uncounted += 1
+            return
         self.rates.add(address, weight, now)
-        self.books.add_share(address, weight, at_ms, self.span)
         if of_piece:
             self.books.add_piece_share(address, worker.identity, weight)
 

@@ -4,7 +4,7 @@
 |---|---|
 | a | Head: version, network, counters and sums of all that follows |
 | b + bucket u64 + address | BucketRecord: tickets of an address in a bucket of the window |
-| c + address | Member: an address that is or was paid |
+| c + address | Member: an address with shares or income |
 | d + number u64 | Income: a block that the pool found, or a job that it was paid for |
 | e + number u64 | Payout: a TransferMany of the pool |
 | f + job + address | Pieces: tickets of a paid job that an address delivered |
@@ -50,7 +50,7 @@ class Head(Record, frozen=True):
     """How many incomes there were; also the next one's number."""
     payouts: U64 = 0
     shares: U64 = 0
-    """The shares of all members."""
+    """The shares of all members. Those of a member that is forgotten are taken off."""
     tickets: U64 = 0
     """The tickets of all members."""
     earned: Signed = 0

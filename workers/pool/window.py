@@ -4,7 +4,7 @@ Tickets are kept by address in buckets. A bucket lasts for an hour at most, and 
 that the window's end is exact to that part also on networks where 2·D tickets are drawn in seconds.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,6 +17,9 @@ BUCKET_MS: Final = 3_600_000
 BUCKETS_OF_WINDOW: Final = 64
 KEPT_WINDOWS: Final = 4
 """So many windows of tickets are kept, since D may grow before a block is found."""
+
+MAX_ADDRESSES: Final = 16_384
+"""At most so many addresses have tickets in all buckets: an income with all of them takes 448 KiB."""
 
 
 class Bucket:
@@ -42,11 +45,21 @@ class Window:
     def __init__(self, buckets: Iterable[Bucket] = ()) -> None:
         self._buckets = deque(buckets)
         self._total = sum(bucket.total for bucket in self._buckets)
+        self._places = Counter(address for bucket in self._buckets for address in bucket.tickets)
+        """In how many buckets each address has tickets."""
 
     @property
     def total(self) -> int:
         """The tickets of all buckets."""
         return self._total
+
+    def has(self, address: Address) -> bool:
+        """Return True if an address has tickets in any bucket."""
+        return address in self._places
+
+    def has_room(self, address: Address) -> bool:
+        """Return False for the tickets of a new address while there are `MAX_ADDRESSES`."""
+        return address in self._places or len(self._places) < MAX_ADDRESSES
 
     def list_buckets(self) -> list[Bucket]:
         return list(self._buckets)
@@ -61,6 +74,8 @@ class Window:
         if last is None or at_ms >= last.began_ms + BUCKET_MS or last.total * BUCKETS_OF_WINDOW >= span:
             last = Bucket(last.number + 1 if last else 0, at_ms)
             self._buckets.append(last)
+        if address not in last.tickets:
+            self._places[address] += 1
         last.add(address, tickets)
         self._total += tickets
         return last
@@ -86,5 +101,9 @@ class Window:
         while self._buckets and self._total - self._buckets[0].total >= KEPT_WINDOWS * span:
             oldest = self._buckets.popleft()
             self._total -= oldest.total
+            for address in oldest.tickets:
+                self._places[address] -= 1
+                if not self._places[address]:
+                    del self._places[address]
             dropped.append(oldest)
         return dropped

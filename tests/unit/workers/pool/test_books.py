@@ -9,11 +9,12 @@ import pytest
 from inos.primitives.codec import decode
 from inos.primitives.errors import InosError
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import BlockId, Height, JobId, Nano, TimeMs
+from inos.primitives.units import Address, BlockId, Height, JobId, Nano, TimeMs
 from inos.workers.pool.books import Books, divide_income
 from inos.workers.pool.errors import PoolError
 from inos.workers.pool.records import IncomeState
 from inos.workers.pool.split import iterate_parts
+from inos.workers.pool.window import MAX_ADDRESSES
 from support.pool_lab import CREDIT, GENESIS, MEMBERS, OWN, PoolLab, copy_as_killed, make_worker
 
 A, B, C = MEMBERS[:3]
@@ -260,4 +261,54 @@ def test_an_open_income_keeps_those_above_it_until_it_is_done(tmp_path: Path, mo
     kept = [number for number, _ in lab.pool.books.iterate_incomes(lab.pool.books.head.incomes)]
     assert len(kept) < len(numbers)
     lab.move(tmp_path / "again")
+    lab.pool.books.close()
+
+
+def test_addresses_without_end_are_not_counted_and_not_kept(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool", difficulty=MAX_ADDRESSES)
+    books = lab.pool.books
+    for number in range(MAX_ADDRESSES + 100):
+        lab.share(Address(number.to_bytes(20, "big")), 1, connection=1)
+    assert (len(books.members), books.head.shares, lab.pool.uncounted) == (MAX_ADDRESSES, MAX_ADDRESSES, 100)
+    lab.share(Address(bytes(20)), 1, connection=1)
+    lab.pool.add_own(1, TimeMs(5))
+    assert books.head.tickets == MAX_ADDRESSES + 2
+    lab.chain.mine(CREDIT)
+    lab.pool.follow()
+    lab.move(tmp_path / "after")
+    ((_, income),) = lab.pool.books.iterate_incomes(1)  # the largest income can be read again
+    assert len(list(iterate_parts(income.parts))) == MAX_ADDRESSES + 1
+    lab.pool.books.close()
+
+
+def test_a_member_that_left_the_window_without_having_earned_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inos.workers.pool.books.MAX_ADDRESSES", 2)
+    lab = PoolLab(tmp_path / "pool", difficulty=100)
+    lab.share(A, 10)
+    lab.chain.mine(CREDIT)
+    lab.ripen()
+    lab.share(B, 10)
+    lab.share(C, 10)
+    books = lab.pool.books
+    assert set(books.members) == {A, B, C}
+    for _ in range(100):
+        lab.share(C, 10)
+    assert set(books.members) == {A, C}
+    assert books.head.shares == 102
+    books.check_invariants()
+    lab.move(tmp_path / "after")
+    assert set(lab.pool.books.members) == {A, C}
+    lab.share(B, 10)
+    assert lab.pool.books.get_member(B).shares == 1
+    lab.pool.books.close()
+
+
+def test_a_job_is_paid_to_a_bounded_number_of_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inos.workers.pool.books.MAX_ADDRESSES", 2)
+    lab = PoolLab(tmp_path / "pool")
+    for at, member in enumerate((A, B, C, A)):
+        lab.pool.add_piece(make_worker(member, at), JOB, 10, TimeMs(5))
+    assert lab.pool.books.list_pieces(JOB) == [(A, 20), (B, 10)]
     lab.pool.books.close()
