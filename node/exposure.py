@@ -504,6 +504,15 @@ TABLE: Final = (
     ),
     Exposure(
         R,
+        "places",
+        "connections of workers before their hello",
+        "{}, {} of one address, until they are refused or taken",
+        ("workers.limits:MAX_WAITING", "workers.limits:MAX_WAITING_PER_HOST"),
+        "HTTP 503, and no WebSocket",
+        "unit/workers/server/test_service.py::test_connections_that_say_nothing_are_bounded_by_host",
+    ),
+    Exposure(
+        R,
         "time",
         "a worker that says nothing",
         "{} s before its hello, {} s after it",

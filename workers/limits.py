@@ -58,6 +58,10 @@ MAX_WORKERS: Final = 1024
 FLEET_PLACES: Final = 64
 MAX_PER_HOST: Final = 64
 """At most this many strangers connect from one IP address."""
+MAX_WAITING: Final = 128
+"""At most this many connections have not said hello yet, or are being refused for what they said."""
+MAX_WAITING_PER_HOST: Final = 16
+"""So many of them come from one IP address."""
 HELLO_S: Final = 10.0
 """A connection says hello within this time."""
 SILENT_S: Final = 60.0

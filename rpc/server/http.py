@@ -26,7 +26,7 @@ from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
 from inos.rpc.server.turns import Turns
 from inos.rpc.subscriptions.session import Session, SessionRequest
-from inos.workers.limits import FLEET_PLACES, MAX_WORKERS
+from inos.workers.limits import FLEET_PLACES, MAX_WAITING, MAX_WORKERS
 
 log: Final = structlog.get_logger("rpc")
 
@@ -170,7 +170,9 @@ class RpcServer:
             app.router.add_get("/explorer/{name:.*}", self._handle_page)
         runner = web.AppRunner(app, access_log=None, logger=HTTP_LOG, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
-        connections = Connections("rpc", runner, 0 if self._workers is None else MAX_WORKERS + FLEET_PLACES)
+        connections = Connections(
+            "rpc", runner, 0 if self._workers is None else MAX_WORKERS + FLEET_PLACES + MAX_WAITING
+        )
         try:
             self._port = await connections.start(self._settings.host, self._settings.port)
         except OSError as error:

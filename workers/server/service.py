@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from inos.chain.events import TipChanged
 from inos.primitives.errors import InosError
 from inos.primitives.units import Address
 from inos.workers.errors import Offence, WorkerError
-from inos.workers.limits import FLEET_PLACES, MAX_PER_HOST, MAX_WORKERS, OFFENCES
+from inos.workers.limits import FLEET_PLACES, MAX_PER_HOST, MAX_WAITING, MAX_WAITING_PER_HOST, MAX_WORKERS, OFFENCES
 from inos.workers.messages import LEAST_PREFIX, VERSION, Hello
 from inos.workers.ports import FilesPort, PieceSource, PoolPort
 from inos.workers.server.bans import Bans
@@ -33,6 +34,8 @@ PIECES_S: Final = 0.1
 """Pieces are looked at this often while a product is offered: a late one goes to another worker."""
 LOOK_S: Final = 1.0
 BUSY_S: Final = 60
+FULL_S: Final = 2
+"""A connection that was not opened may be tried again after this long."""
 RETRY_S: Final = 5
 """A worker connects again after this long if the node could make no template."""
 
@@ -81,8 +84,8 @@ class WorkerService:
         self._shared.has_fillers = settings.has_fillers
         self._bans = Bans()
         self._sessions: dict[int, tuple[Session, Connection]] = {}
-        self._waiting = 0
-        """Connections that have not said hello yet."""
+        self._waiting: Counter[str] = Counter()
+        """By host, the connections that have not said hello yet, or are being refused for what they said."""
         self._prefix = LEAST_PREFIX
         self._is_closed = False
         self._local: LocalSocket | None = None
@@ -137,27 +140,45 @@ class WorkerService:
             errors=dict(shared.errors),
         )
 
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Talk with one worker over a WebSocket until it disconnects or breaks a rule."""
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Talk with one worker over a WebSocket until it disconnects or breaks a rule. No WebSocket is opened while
+        there is no place: a refusal over it takes time, and so a place."""
         connection = Connection(request)
-        await connection.open()
-        if self._is_closed or self._waiting + len(self._sessions) >= MAX_WORKERS + FLEET_PLACES:
-            await connection.refuse("busy", "this node has as many workers as it takes", BUSY_S)
-            return connection.ws
-        self._waiting += 1
+        host = connection.host
+        if self._is_full(host):
+            text = "This node has as many workers as it takes, or as many that say nothing.\n"
+            return web.Response(status=503, text=text, headers={"Retry-After": str(FULL_S)})
+        self._waiting[host] += 1
         try:
-            hello = await connection.receive_hello()
+            hello = await self._welcome(connection)
         finally:
-            self._waiting -= 1
+            self._waiting[host] -= 1
+            self._waiting += Counter()  # This drops the hosts that have none.
+        if hello is not None:
+            await self._run_session(connection, hello)
+        return connection.ws
+
+    def _is_full(self, host: str) -> bool:
+        """Return True if this host may open no connection now."""
+        return (
+            self._is_closed
+            or len(self._sessions) >= MAX_WORKERS + FLEET_PLACES
+            or self._waiting.total() >= MAX_WAITING
+            or self._waiting[host] >= MAX_WAITING_PER_HOST
+        )
+
+    async def _welcome(self, connection: Connection) -> Hello | None:
+        """Open a connection, and return its hello; None if the worker is refused."""
+        await connection.open()
+        hello = await connection.receive_hello()
         if hello is None:
-            return connection.ws
+            return None
         try:
             self._check_hello(hello, connection.host)
         except Refusal as refusal:
             await connection.refuse(refusal.code, refusal.message, refusal.retry_s)
-            return connection.ws
-        await self._run_session(connection, hello)
-        return connection.ws
+            return None
+        return hello
 
     async def _run_session(self, connection: Connection, hello: Hello) -> None:
         self._prefix += 1

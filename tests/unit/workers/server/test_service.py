@@ -3,13 +3,24 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 
 from inos.primitives.units import U256_MAX, Target
 from inos.workers.errors import WorkerError
-from inos.workers.limits import MAX_PER_HOST
-from inos.workers.messages import Ack, NewTemplate, Piece, Refused, Result, Rows, Welcome
+from inos.workers.limits import MAX_PER_HOST, MAX_WAITING, MAX_WAITING_PER_HOST
+from inos.workers.messages import (
+    Ack,
+    NewTemplate,
+    Piece,
+    Refused,
+    Result,
+    Rows,
+    Welcome,
+    decode_from_node,
+    encode_message,
+)
 from inos.workers.server import service as service_module
 from support.work_lab import ME, STRANGER, TOKEN, WorkLab, make_hello, make_matrices, multiply, open_lab
 
@@ -92,9 +103,6 @@ async def test_strangers_are_bounded_by_host_and_the_fleet_is_not(
 
 
 async def test_a_silent_connection_is_ended(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    import aiohttp
-
-    from inos.workers.messages import decode_from_node
     from inos.workers.server import connection
 
     monkeypatch.setattr(connection, "HELLO_S", 0.05)
@@ -228,3 +236,40 @@ async def test_a_strangers_word_is_not_this_nodes_speed(pool_lab: WorkLab) -> No
         async with pool_lab.join(speed=1000) as own:
             await own.start()
             assert pool_lab.service.speed == 1000
+
+
+async def get_status(lab: WorkLab, session: aiohttp.ClientSession) -> int:
+    """Return the HTTP status of a new connection; 101 if it is opened."""
+    try:
+        async with session.ws_connect(lab.url):
+            return 101
+    except aiohttp.WSServerHandshakeError as error:
+        return error.status
+
+
+async def test_connections_that_say_nothing_are_bounded_by_host(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_WAITING_PER_HOST < MAX_WAITING
+    monkeypatch.setattr(service_module, "MAX_WAITING_PER_HOST", 2)
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(lab.url), session.ws_connect(lab.url):
+            assert await get_status(lab, session) == 503
+        await lab.until(lambda: not lab.service._waiting)
+        monkeypatch.setattr(service_module, "MAX_WAITING", 1)
+        async with session.ws_connect(lab.url):
+            assert await get_status(lab, session) == 503
+        await lab.until(lambda: not lab.service._waiting)
+        async with lab.join() as worker, session.ws_connect(lab.url):
+            await worker.start()
+
+
+async def test_a_refused_connection_keeps_its_place_until_it_is_closed(
+    lab: WorkLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "MAX_WAITING_PER_HOST", 1)
+    async with aiohttp.ClientSession() as session, session.ws_connect(lab.url, autoclose=False) as ws:
+        await ws.send_bytes(encode_message(make_hello(version=2)))
+        assert isinstance(decode_from_node((await ws.receive(10)).data, limit=2048), Refused)
+        assert await get_status(lab, session) == 503
+        await ws.close()
+        await lab.until(lambda: not lab.service._waiting)
+        assert await get_status(lab, session) == 101
