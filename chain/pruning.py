@@ -25,10 +25,17 @@ class Stored(Protocol):
 
 def find_first_block(database: Stored) -> Height:
     """Return the lowest height from which on all connected blocks are stored; genesis is stored in any case."""
-    pruned, base = database.get(schema.META_PRUNED), database.get(schema.META_BASE)
-    height = None if base is None else database.get(schema.height_key(BlockId(base)))
-    last = max(0 if data is None else schema.decode_height(data) for data in (pruned, height))
-    return Height(last + 1)
+    pruned = database.get(schema.META_PRUNED)
+    return Height(max(0 if pruned is None else schema.decode_height(pruned), find_base_height(database)) + 1)
+
+
+def find_base_height(database: Stored) -> Height:
+    """Return the height of the block whose state came from peers, or 0; the places of transactions up to it are not
+    known, while those in blocks that were pruned are.
+    """
+    base = database.get(schema.META_BASE)
+    data = None if base is None else database.get(schema.height_key(BlockId(base)))
+    return Height(0 if data is None else schema.decode_height(data))
 
 
 def make_prune_batch(database: Stored, first: Height, last: Height) -> Batch:

@@ -16,7 +16,7 @@ from inos.chain.index import BlockIndex
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
 from inos.chain.preparation import BlockStarts, PreparedBlock
-from inos.chain.pruning import find_first_block
+from inos.chain.pruning import find_base_height, find_first_block
 from inos.chain.reading import ChainReader
 from inos.chain.vouching import draw_by_weight
 from inos.consensus.context import HeaderContext
@@ -76,6 +76,11 @@ class LedgerView:
     def first_block(self) -> Height:
         """The lowest height from which on all connected blocks are here: 1, or more after a snapshot or pruning."""
         return self._first_block
+
+    @property
+    def base_height(self) -> Height:
+        """Transactions at this height and below cannot be found by their ids, except for 0: see `find_base_height`."""
+        return find_base_height(self.database)
 
     def find_first_block(self) -> None:
         """Learn from the database from which height on the blocks are here."""

@@ -65,6 +65,7 @@ class _Node:
 class _Chain:
     """A chain of one block."""
 
+    base_height = Height(0)
     height = Height(0)
     final_height = Height(0)
 

@@ -91,9 +91,6 @@ class PoolMachine(RuleBasedStateMachine):
         books = self.lab.pool.books
         books.check_invariants()
         for member, tickets in self.shares.items():
-            if member not in books.members and not books.window.has(member):  # type: ignore[arg-type]
-                self.shares[member] = 0  # it left without having earned anything
-                continue
             assert books.get_member(member).tickets == tickets, "a kill loses no share"
         # Each payout on the chain is charged once, in full, to those it paid.
         for _, payout in books.iterate_payouts(books.head.payouts):

@@ -196,6 +196,7 @@ def test_pruned_nodes_give_a_new_node_the_state_and_what_follows(branch: Branch)
             assert source.full_ledger.prune(0, 1000) == FINAL_HEIGHT - 1
         await follow(world, new, branch)
         assert new.ledger.first_block == FINAL_HEIGHT + 1
+        assert new.ledger.base_height == FINAL_HEIGHT
         assert world.count_bans(sources) == 0
 
     run(branch, [None, None], check)

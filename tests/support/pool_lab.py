@@ -42,6 +42,7 @@ class FakeChain:
         self.blocks: list[FakeBlock] = [FakeBlock(GENESIS, BlockId(bytes(32)), self._receive(0))]
         self.known: dict[BlockId, FakeBlock] = {GENESIS: self.blocks[0]}
         self.final_height = Height(0)
+        self.base_height = Height(0)
         self.jobs: dict[JobId, int] = {}
         self.grant = 0
         self._made = 0
@@ -81,7 +82,7 @@ class FakeChain:
 
     def find_transaction(self, tx: TxId) -> Height | None:
         for height, block in enumerate(self.blocks):
-            if any(compute_tx_id(each) == tx for each in block.transactions):
+            if height > self.base_height and any(compute_tx_id(each) == tx for each in block.transactions):
                 return Height(height)
         return None
 

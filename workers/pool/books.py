@@ -6,7 +6,7 @@ elsewhere.
 Each method writes one batch and changes memory after it, so both always agree. `check_invariants` says what holds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
@@ -63,7 +63,8 @@ class Books:
             self._head = self._store.read_head(genesis, address)
             self._members = dict(self._store.iterate_members())
             self._store.check_sums(self._head, self._members)
-            self._oldest_income = self._head.incomes - self._store.count_incomes()
+            self._oldest_income = self._head.incomes - self._store.count(records.INCOME)
+            self._oldest_payout = self._head.payouts - self._store.count(records.PAYOUT)
             self.window = Window(self._store.read_buckets())
             self._open_incomes = dict(
                 takewhile(
@@ -210,7 +211,7 @@ class Books:
         number, head = self._head.incomes, replace(self._head, incomes=self._head.incomes + 1)
         if income.job is None:
             head = replace(head, round_tickets=0)
-        old = self._list_old_incomes()
+        old = _list_old(self._oldest_income, number, self._open_incomes)
         self._store.write({records.HEAD: head, income_key(number): income} | {income_key(each): None for each in old})
         self._head = head
         self._oldest_income += len(old)
@@ -274,14 +275,6 @@ class Books:
                 return
             yield number, income
 
-    def _list_old_incomes(self) -> list[int]:
-        """Return the numbers of incomes to drop before the next one; they follow each other, as `check_sums` requires.
-
-        One that is still open keeps itself and those above it.
-        """
-        old = range(self._oldest_income, self._head.incomes - KEPT_RECORDS + 1)
-        return list(takewhile(lambda number: number not in self._open_incomes, old))
-
     # Payouts
 
     def add_payout(self, payout: Payout) -> int:
@@ -293,11 +286,12 @@ class Books:
             for member in (self.get_member(part.address),)
         }
         changes: Changes = {records.HEAD: head, payout_key(number): payout}
-        if number >= KEPT_RECORDS:
-            changes[payout_key(number - KEPT_RECORDS)] = None
+        old = _list_old(self._oldest_payout, number, self._sent)
+        changes |= {payout_key(each): None for each in old}
         changes |= {member_key(address): member for address, member in members.items()}
         self._store.write(changes, is_synced=True)
         self._head = head
+        self._oldest_payout += len(old)
         self._members |= members
         self._sent[number] = payout
         return number
@@ -375,3 +369,10 @@ def make_block_income(
 def divide_income(income: Income) -> Division:
     """Return what each address gets of an income, and what the pool keeps."""
     return divide(income.amount, income.fee_ppm, iterate_parts(income.parts), income.of)
+
+
+def _list_old(oldest: int, following: int, open_: Container[int]) -> list[int]:
+    """Return the numbers of the records to drop before the `following` one. What is kept has no holes, as `check_sums`
+    requires: a record that is still open keeps itself and those above it.
+    """
+    return list(takewhile(lambda number: number not in open_, range(oldest, following - KEPT_RECORDS + 1)))

@@ -9,7 +9,7 @@ import structlog
 from inos.primitives.units import Address, BlockId, JobId, Nano, TxId
 from inos.workers.pool.books import Books, make_block_income
 from inos.workers.pool.ports import ChainPort, Received
-from inos.workers.pool.records import Income, IncomeState
+from inos.workers.pool.records import Income, IncomeState, Payout
 from inos.workers.pool.split import pack_parts
 from inos.workers.pool.window import SPAN_OF_D
 
@@ -37,6 +37,8 @@ class Follower:
         """The tip and the final height at which incomes were judged last."""
         self._gone_since: dict[int, int] = {}
         """For payouts whose nonce another transaction took: the height at which that was seen."""
+        self.doubtful: set[int] = set()
+        """Payouts whose nonce was used in blocks of which this node knows no transactions: by them, or by others."""
 
     def follow(self, chain: ChainPort) -> bool:
         """Bring the books up to the chain; return False if more blocks are left to search."""
@@ -130,11 +132,29 @@ class Follower:
             height = chain.find_transaction(TxId(payout.id))
             if height is not None or chain.get_nonce(self._address) <= payout.nonce:
                 self._gone_since.pop(number, None)
+                self.doubtful.discard(number)
                 if height is not None and self._is_ripe(chain, height):
                     self._books.end_payout(number, is_settled=True)
-                continue
-            since = self._gone_since.setdefault(number, chain.height)
-            if since + self._ripe_blocks <= chain.height:
-                del self._gone_since[number]
-                self._books.end_payout(number, is_settled=False)
-                log.warning("payout void: another transaction took its nonce", number=number)
+            elif chain.base_height and payout.height <= chain.base_height + self._ripe_blocks:
+                self._doubt(number, payout)
+            else:
+                self._void_when_deep(chain, number)
+
+    def _doubt(self, number: int, payout: Payout) -> None:
+        """Leave a payout as it is: it may be in a block below the state that this node began with."""
+        if number not in self.doubtful:
+            self.doubtful.add(number)
+            log.warning(
+                "payout may be in a block that this node does not have, and stays pending",
+                number=number,
+                id=payout.id.hex(),
+                height=payout.height,
+            )
+
+    def _void_when_deep(self, chain: ChainPort, number: int) -> None:
+        """Void a payout once another transaction has had its nonce for long enough to stay."""
+        since = self._gone_since.setdefault(number, chain.height)
+        if since + self._ripe_blocks <= chain.height:
+            del self._gone_since[number]
+            self._books.end_payout(number, is_settled=False)
+            log.warning("payout void: another transaction took its nonce", number=number)

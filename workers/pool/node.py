@@ -33,6 +33,10 @@ class CoreChain:
     def height(self) -> Height:
         return Height(self._reader.tip.header.height)
 
+    @property
+    def base_height(self) -> Height:
+        return self._ledger.base_height
+
     def get_parent(self, block: BlockId) -> BlockId | None:
         header = self._ledger.get_header(block)
         return None if header is None else BlockId(header.parent)

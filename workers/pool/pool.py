@@ -180,15 +180,14 @@ class Pool:
         self._follower.follow(self._node.read_chain())
 
     async def pay(self) -> None:
-        """Send the payouts again that are not in a block; if there are none, make the next one."""
-        sent = self.books.list_sent()
+        """Send the payouts again that are not in a block; if there are none but doubtful ones, make the next one."""
+        sent = [each for each in self.books.list_sent() if each[0] not in self._follower.doubtful]
         if not sent:
             payout = self._make_payout()
             if payout is None:
                 return
-            self.books.add_payout(payout)
+            sent = [(self.books.add_payout(payout), payout)]
             log.info("payout", id=payout.id.hex(), nonce=payout.nonce)
-            sent = self.books.list_sent()
         chain = self._node.read_chain()
         for number, payout in sent:
             if chain.get_nonce(self.address) <= payout.nonce:
@@ -201,9 +200,9 @@ class Pool:
         owed = self.books.list_owed(self.settings.least_payout, but=(self.address,))
         if not owed:
             return None
-        spendable = self._node.read_chain().get_balance(self.address)
-        plan = plan_payout(owed, spendable, self._node.least_payment, self._node.estimate_fee)
+        chain = self._node.read_chain()
+        plan = plan_payout(owed, chain.get_balance(self.address), self._node.least_payment, self._node.estimate_fee)
         if plan is None:
             return None
         tx, tx_id, nonce = self._node.sign(TransferMany(pack_payments(plan.payments)), plan.fee)
-        return Payout(tx, tx_id, nonce, plan.fee, self._clock.now_ms(), pack_parts(plan.parts))
+        return Payout(tx, tx_id, nonce, plan.fee, self._clock.now_ms(), pack_parts(plan.parts), chain.height)

@@ -36,6 +36,10 @@ class ChainPort(Protocol):
 
     def read_received(self, address: Address, height: int) -> Received: ...
 
+    @property
+    def base_height(self) -> Height:
+        """The transactions of blocks up to this height are not known here; 0 if all are."""
+
     def find_transaction(self, tx: TxId) -> Height | None:
         """Return the height of the block on the best chain that has a transaction."""
 

@@ -22,7 +22,7 @@ from inos.primitives.matrices import U32, Hash32
 from inos.primitives.transactions import U64, AddressBytes
 from inos.primitives.units import Address, JobId
 
-VERSION: Final = 1
+VERSION: Final = 2
 HEAD: Final = b"a"
 BUCKET: Final = b"b"
 MEMBER: Final = b"c"
@@ -140,6 +140,8 @@ class Payout(Record, frozen=True):
     at_ms: U64
     parts: bytes
     """What each receiver is charged, its part of the fee included."""
+    height: U64
+    """The height of the chain when it was made."""
     state: PayoutState = PayoutState.SENT
 
 

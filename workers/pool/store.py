@@ -84,8 +84,9 @@ class PoolStore:
     def read_income(self, number: int) -> Income | None:
         return self._read(Income, records.income_key(number))
 
-    def count_incomes(self) -> int:
-        return sum(1 for _ in self._database.iterate_keys(records.INCOME))
+    def count(self, prefix: bytes) -> int:
+        """Return how many records of a kind there are."""
+        return sum(1 for _ in self._database.iterate_keys(prefix))
 
     def read_payout(self, number: int) -> Payout | None:
         return self._read(Payout, records.payout_key(number))

@@ -48,6 +48,7 @@ def test_blocks_far_below_the_final_one_go_and_headers_stay(branch: Branch, ledg
     assert final > 10
     assert prune_all(ledger, 4) == final - 5
     assert ledger.view.first_block == final - 4
+    assert ledger.view.base_height == 0
     for made in branch.blocks:
         height = made.block.header.height
         is_kept = height >= final - 4

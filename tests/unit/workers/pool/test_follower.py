@@ -29,3 +29,27 @@ def test_an_earned_block_that_a_final_branch_undoes_is_owed_to_nobody(tmp_path: 
     assert income.state is IncomeState.UNDONE
     assert lab.pool.books.list_open_incomes() == []
     lab.pool.books.check_invariants()
+
+
+async def test_a_payout_below_an_imported_state_is_not_paid_again(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool", fee_ppm=0)
+    lab.share(A, 10)
+    lab.chain.mine(10 * CREDIT)
+    lab.ripen()
+    await lab.pool.pay()
+    lab.chain.mine(0, *lab.node.take())
+    lab.chain.base_height = lab.chain.height  # the node begins again with a state from peers
+    lab.move(tmp_path / "after")
+    lab.ripen(300)
+    member = lab.pool.books.get_member(A)
+    assert (member.owed, member.pending) == (0, 10 * CREDIT)
+    lab.share(B, 10)
+    lab.chain.mine(10 * CREDIT)
+    lab.ripen()
+    await lab.pool.pay()  # the doubtful payout does not keep others waiting
+    assert lab.pool.books.get_member(B).pending == 5 * CREDIT
+    lab.chain.mine(0, *lab.node.take())
+    lab.ripen(300)
+    assert lab.pool.books.get_member(B).paid == 5 * CREDIT
+    lab.pool.books.check_invariants()
+    lab.pool.books.close()
