@@ -146,17 +146,27 @@ class ChainReader:
         return None if data is None else decode(Position, data, limit=MAX_STORED_BYTES)
 
     def get_history(
-        self, address: Address, *, before: tuple[Height, int] | None = None, limit: int = 100
+        self,
+        address: Address,
+        *,
+        before: tuple[Height, int] | None = None,
+        from_height: Height | None = None,
+        limit: int | None = 100,
     ) -> list[HistoryEntry]:
         """Return what concerned an account and what moved on it, newest first, starting below (height, place in the
         block).
 
         The movements since genesis sum up to what the account has. A ledger that began with a state from peers has no
         entries from before that state.
+
+        Args:
+            from_height: entries of lower blocks are left out.
+            limit: None for all entries.
         """
         prefix = schema.HISTORY + address
+        start = None if from_height is None else schema.history_key(address, from_height, 0)
         below = None if before is None else schema.history_key(address, *before)
-        found = self._snapshot.iterate(prefix, below=below, newest_first=True)
+        found = self._snapshot.iterate(prefix, start=start, below=below, newest_first=True)
         return [_decode_history(key, value) for key, value in islice(found, limit)]
 
     def list_jobs(

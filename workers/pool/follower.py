@@ -17,8 +17,10 @@ log: Final = structlog.get_logger("pool")
 
 RIPE_BLOCKS: Final = 100
 """A block counts as one that stays when it is final, or this deep where nothing becomes final."""
-BLOCKS_AT_ONCE: Final = 500
-"""So many blocks are searched before others get their turn."""
+BLOCKS_AT_ONCE: Final = 200
+"""At most so many blocks are searched before others get their turn."""
+MOVEMENTS_AT_ONCE: Final = 1000
+"""The search ends for now after the block with which it has read so many movements, which takes some milliseconds."""
 
 
 class Follower:
@@ -64,9 +66,10 @@ class Follower:
                 self._note(chain, chain.height)
                 return True
             height, block = height - 1, parent
-        last = min(chain.height, height + BLOCKS_AT_ONCE)
-        for each in range(height + 1, last + 1):
-            self._search(chain, each)
+        last, read = height, 0
+        while last < min(chain.height, height + BLOCKS_AT_ONCE) and read < MOVEMENTS_AT_ONCE:
+            last += 1
+            read += self._search(chain, last)
         if last != head.scanned_height or block != head.scanned:
             self._note(chain, last)
         return last == chain.height
@@ -76,18 +79,23 @@ class Follower:
         if block is not None:
             self._books.set_scanned(height, block)
 
-    def _search(self, chain: ChainPort, height: int) -> None:
-        """Record what a block paid the pool, unless that is recorded already: a block may come back to the chain."""
+    def _search(self, chain: ChainPort, height: int) -> int:
+        """Record what a block paid the pool, unless that is recorded already: a block may come back to the chain.
+
+        Returns:
+            how many movements were read for it.
+        """
         block = chain.get_block_id(height)
         received = chain.read_received(self._address, height)
         if block is None:
-            return
+            return received.movements
         known = {income.job for _, income in self._books.list_open_incomes() if income.block == block}
         if received.lottery and None not in known:
             self._add_block(block, height, received)
         for job, reward in received.jobs.items():
             if job not in known:
                 self._add_job(chain, block, height, job, reward, received)
+        return received.movements
 
     def _add_block(self, block: BlockId, height: int, received: Received) -> None:
         window = self._books.window.take(SPAN_OF_D * received.difficulty)

@@ -16,8 +16,6 @@ from inos.workers.pool.ports import Received
 LOTTERY = frozenset({Reason.SUBSIDY, Reason.FEES_COLLECTED, Reason.VOTES_INCLUDED})
 TX_REST_BYTES = 140
 """The bytes of a TransferMany without its payments."""
-MOST_ENTRIES = 1000
-"""More entries of one account in one block are not read; a block pays an account in a few of them."""
 
 
 class CoreChain:
@@ -43,10 +41,10 @@ class CoreChain:
 
     def read_received(self, address: Address, height: int) -> Received:
         """Return what a block of this chain paid to an account."""
-        lottery, jobs = 0, dict[JobId, Nano]()
-        for entry in self._reader.get_history(address, before=(Height(height + 1), 0), limit=MOST_ENTRIES):
-            if entry.height != height:
-                break
+        lottery, jobs, movements = 0, dict[JobId, Nano](), 0
+        following = Height(height + 1), 0
+        for entry in self._reader.get_history(address, before=following, from_height=Height(height), limit=None):
+            movements += len(entry.movements)
             for movement in entry.movements:
                 if movement.reason in LOTTERY:
                     lottery += movement.amount
@@ -55,8 +53,9 @@ class CoreChain:
         block = self._reader.get_block_id(height)
         header = None if block is None else self._ledger.get_header(block)
         if header is None:
-            return Received(Nano(0), {}, TimeMs(0), Tickets(1))
-        return Received(Nano(lottery), jobs, TimeMs(header.time_ms), Tickets(compute_difficulty(get_target(header))))
+            return Received(Nano(0), {}, TimeMs(0), Tickets(1), movements)
+        difficulty = Tickets(compute_difficulty(get_target(header)))
+        return Received(Nano(lottery), jobs, TimeMs(header.time_ms), difficulty, movements)
 
     def find_transaction(self, tx: TxId) -> Height | None:
         position = self._reader.get_position(tx)

@@ -17,6 +17,8 @@ class Received(Struct, frozen=True):
     """Rewards of jobs that the account worked for."""
     time_ms: TimeMs
     difficulty: Tickets
+    movements: int = 0
+    """All movements of the account in the block, which were read for this."""
 
 
 class ChainPort(Protocol):

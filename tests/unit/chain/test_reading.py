@@ -66,6 +66,9 @@ def test_history_with_rewards_and_pages(branch: Branch, ledger: Ledger) -> None:
     assert [(e.height, e.tx_id) for e in ledger.view.reader.get_history(CAROL.address)] == [(3, compute_tx_id(last))]
     assert ledger.view.reader.get_history(MINER.address)[0].tx_id is None
     assert ledger.view.reader.get_history(BOB.address, before=(Height(0), 0)) == []
+    of_first = ledger.view.reader.get_history(ALICE.address, before=(Height(2), 0), from_height=Height(1), limit=None)
+    assert of_first == whole[1:5]
+    assert ledger.view.reader.get_history(CAROL.address, before=(Height(3), 0), from_height=Height(2)) == []
 
 
 def test_jobs_by_state_poster_and_worker_in_pages(branch: Branch, ledger: Ledger) -> None:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from inos.primitives.units import Height
-from inos.workers.pool.follower import Follower
+from inos.workers.pool.follower import MOVEMENTS_AT_ONCE, Follower
 from inos.workers.pool.records import IncomeState
 from support.pool_lab import CREDIT, MEMBERS, OWN, PoolLab
 
@@ -52,4 +54,19 @@ async def test_a_payout_below_an_imported_state_is_not_paid_again(tmp_path: Path
     lab.ripen(300)
     assert lab.pool.books.get_member(B).paid == 5 * CREDIT
     lab.pool.books.check_invariants()
+    lab.pool.books.close()
+
+
+def test_blocks_with_many_movements_are_searched_a_few_at_once(tmp_path: Path) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    for _ in range(10):
+        block = lab.chain.mine()
+        lab.chain.blocks[-1] = replace(block, received=replace(block.received, movements=MOVEMENTS_AT_ONCE // 2))
+    lab.chain.mine(CREDIT)
+    scanned = []
+    follower = Follower(lab.pool.books, OWN, 0)
+    while not follower.follow(lab.chain):
+        scanned.append(lab.pool.books.head.scanned_height)
+    assert scanned == [2, 4, 6, 8, 10]
+    assert lab.pool.books.head.incomes == 1
     lab.pool.books.close()
