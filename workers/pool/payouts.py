@@ -30,6 +30,8 @@ def plan_payout(
 ) -> PayoutPlan | None:
     """Return the next payout, or None if there is nobody to pay, too little to pay with, or the fee is too high now.
 
+    A part that is too small for the fee is left out, so that it does not keep the others waiting.
+
     Args:
         owed: addresses with what they are owed, the most important first.
         spendable: what the pool's account has.
@@ -44,13 +46,26 @@ def plan_payout(
         if total + part.amount <= spendable:
             chosen.append(part)
             total += part.amount
-    if not chosen:
-        return None
-    fee = estimate(len(chosen))
-    if fee * MOST_FEE_PART > total:
-        return None
-    fees = divide_fee(fee, chosen)
-    payments = [Payment(part.address, part.amount - share.amount) for part, share in zip(chosen, fees, strict=True)]
-    if any(payment.amount < max(1, least_payment) for payment in payments):
-        return None
-    return PayoutPlan(payments, chosen, Nano(fee))
+    while chosen:
+        fee = estimate(len(chosen))
+        payments = [
+            Payment(part.address, part.amount - share.amount)
+            for part, share in zip(chosen, divide_fee(fee, chosen), strict=True)
+        ]
+        worthy = [
+            part for part, payment in zip(chosen, payments, strict=True) if payment.amount >= max(1, least_payment)
+        ]
+        if len(worthy) == len(chosen):
+            if fee * MOST_FEE_PART <= sum(part.amount for part in chosen):
+                return PayoutPlan(payments, chosen, Nano(fee))
+            worthy = _drop_costly(chosen, fee, estimate)
+            if len(worthy) == len(chosen):
+                return None
+        chosen = worthy
+    return None
+
+
+def _drop_costly(parts: list[Part], fee: int, estimate: Callable[[int], int]) -> list[Part]:
+    """Return the parts without those that alone add more to the fee than they may pay of it."""
+    added = (fee - estimate(1)) // max(1, len(parts) - 1)
+    return [part for part in parts if added * MOST_FEE_PART <= part.amount]
