@@ -19,7 +19,7 @@ from inos.workers.errors import Offence, WorkerError
 from inos.workers.limits import FLEET_PLACES, MAX_PER_HOST, MAX_WAITING, MAX_WAITING_PER_HOST, MAX_WORKERS, OFFENCES
 from inos.workers.messages import LEAST_PREFIX, VERSION, Hello
 from inos.workers.ports import FilesPort, PieceSource, PoolPort
-from inos.workers.server.bans import Bans
+from inos.workers.server.bans import Bans, make_ban_keys
 from inos.workers.server.connection import Connection
 from inos.workers.server.local import LocalSocket
 from inos.workers.server.pieces import OfferedProduct
@@ -209,7 +209,8 @@ class WorkerService:
             "worker refused", worker=session.info.name, host=session.host, code=offence.code, why=offence.message
         )
         if seconds:
-            self._bans.add(session.keys, self._node.clock.monotonic() + seconds)
+            keys = make_ban_keys(session.info.identity, session.host, is_fleet=session.is_fleet)
+            self._bans.add(keys, self._node.clock.monotonic() + seconds)
         await connection.refuse(offence.code, offence.message, seconds or 1)
 
     def _check_hello(self, hello: Hello, host: str) -> None:
@@ -223,10 +224,10 @@ class WorkerService:
                 raise Refusal("wrong-token", "the token is not that of this node's fleet", 3600)
         elif self._shared.pool is None:
             raise Refusal("no-pool", "this node pays no strangers: it takes workers with its fleet's token only", 3600)
-        keys = [hello.identity] + ([hello.address] if hello.address is not None else [])
+        keys = make_ban_keys(hello.identity, host, is_fleet=hello.token is not None)
         rest = self._bans.get_rest(keys, self._node.clock.monotonic())
         if rest > 0:
-            raise Refusal("banned", "a worker of this identity or address broke a rule lately", int(rest) + 1)
+            raise Refusal("banned", "a worker of this identity or IP address broke a rule lately", int(rest) + 1)
         strangers = [session for session, _ in self._sessions.values() if not session.is_fleet]
         if hello.token is None and (
             len(strangers) >= MAX_WORKERS or sum(each.host == host for each in strangers) >= MAX_PER_HOST
