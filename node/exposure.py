@@ -568,6 +568,15 @@ TABLE: Final = (
     Exposure(
         R,
         "memory",
+        "runs that wait to be sent to a worker",
+        "{}",
+        ("workers.limits:UNSENT_RUNS",),
+        "the worker is disconnected",
+        "unit/workers/server/test_session.py::test_runs_that_nobody_reads_are_bounded",
+    ),
+    Exposure(
+        R,
+        "memory",
         "block templates",
         "{}",
         ("core.templates:MAX_TEMPLATES",),

@@ -76,7 +76,9 @@ SHARED_SHARES_PER_S: Final = 2000.0
 TEMPLATE_S: Final = 10.0
 """A template is replaced at this age, so that new transactions are mined."""
 ASKED_RUNS: Final = 8
-"""At most this many runs of one worker are being read and sent."""
+"""A worker asks for at most this many runs at a time."""
+UNSENT_RUNS: Final = 2 * ASKED_RUNS
+"""At most this many runs wait to be sent to one worker: some may be of a piece that was taken back."""
 STRANGER_PART: Final = 4
 """A stranger's piece has at most this part of the tickets that its shares proved lately."""
 STRANGER_WINDOW_S: Final = 600.0
@@ -117,5 +119,5 @@ OFFENCES: Final[dict[str, int]] = {
     "wrong-digest": LIE_S,
     "wrong-rows": LIE_S,
 }
-"""Each offence ends the connection. The worker's identity, and a stranger's address too, are refused for so many
+"""Each offence ends the connection. The worker's identity, and a stranger's IP address too, are refused for so many
 seconds."""

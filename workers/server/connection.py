@@ -63,7 +63,7 @@ class Connection:
         Raises:
             Offence: the worker broke a rule. InosError: there is no template for it.
         """
-        writer: asyncio.Future[None] = asyncio.ensure_future(self._write())
+        writer: asyncio.Future[None] = asyncio.ensure_future(self._write(session))
         reader: asyncio.Future[None] = asyncio.ensure_future(self._read(session, key))
         tasks: set[asyncio.Future[None]] = {writer, reader, self._failed}
         try:
@@ -132,9 +132,10 @@ class Connection:
                     return None
         return None
 
-    async def _write(self) -> None:
+    async def _write(self, session: Session) -> None:
         while True:
             data = await self._queue.get()
+            session.note_sending(data)
             try:
                 async with asyncio.timeout(WRITE_S):
                     await self.ws.send_bytes(data)

@@ -17,6 +17,7 @@ from inos.workers.errors import Offence, WorkerError
 from inos.workers.limits import (
     LIMITS,
     SILENT_S,
+    UNSENT_RUNS,
 )
 from inos.workers.messages import (
     VERSION,
@@ -79,8 +80,6 @@ class Session:
         self.host = host
         self.is_fleet = hello.token is not None
         self.info = make_worker_info(hello, prefix)
-        self.keys = (hello.identity, *([] if hello.address is None else [hello.address]))
-        """What is banned if this worker breaks a rule."""
         self.line = Line(hello.down, hello.up)
         self.speed = float(hello.speed or DEFAULT_SPEEDS[hello.kind])
         self._room = hello.room
@@ -94,6 +93,7 @@ class Session:
         """The share target of that template."""
         self._piece: tuple[int, PieceInProgress] | None = None
         self._runs_left: dict[bytes, int] = {}
+        self._unsent_runs = 0
         self._heard_at = now
         self._counter = ShareCounter(shared, self.info)
         self._drawn = Window(RATE_S)
@@ -134,6 +134,11 @@ class Session:
     def send(self, message: Message) -> None:
         """Queue a message for the worker."""
         self._send_bytes(encode_message(message))
+
+    def note_sending(self, data: bytes) -> None:
+        """Note that a message has left the queue."""
+        if peek_kind(data) is RunData:
+            self._unsent_runs -= 1
 
     def send_template(self, issued: IssuedTemplate) -> None:
         """Replace the worker's template, with which its share target may become twice as hard or easy.
@@ -340,9 +345,12 @@ class Session:
         operand = source.x if message.id == source.x.ref.id else source.w
         if message.index >= count_runs(operand):
             raise Offence("unknown-run", f"operand {message.id.hex()} has {count_runs(operand)} runs")
+        if self._unsent_runs >= UNSENT_RUNS:
+            raise Offence("too-fast", f"{UNSENT_RUNS} runs wait to be sent already")
         self._runs_left[message.id] = left - 1
         data, path = await asyncio.to_thread(read_run, operand, message.index)
         self.line.note_sent(message.id)
+        self._unsent_runs += 1
         self.send(RunData(message.id, message.index, data, path))
 
     async def _process_declined(self, message: Declined) -> None:

@@ -348,3 +348,14 @@ async def test_what_a_stranger_says_that_it_drew_is_not_counted(pool_lab: WorkLa
         await worker.send(make_result(start, start.draw(3), drawn=10**9))
         assert (await worker.hear(Ack)).totals.tickets == 3 * 8
         assert [each.tickets for each in pool_lab.service.get_status().workers] == [3 * 8]
+
+
+async def test_runs_that_nobody_reads_are_bounded(lab: WorkLab) -> None:
+    async with lab.join(speed=10) as worker:
+        await worker.start()
+        split = lab.offer(*make_matrices(cols=24 * 1024))  # W has 24 runs of 1 MiB.
+        await worker.hear_piece()
+        for number in range(48):
+            await worker.send(GetRun(split.w.ref.id, number % 24))
+        await lab.until(lambda: lab.service.get_status().errors)
+        assert lab.service.get_status().errors == {"too-fast": 1}
