@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from inos.primitives.units import Address, BlockId, JobId, Nano, TimeMs
 from inos.workers.pool import records
 from inos.workers.pool.fairness import PieceRecord, add_piece, add_share
+from inos.workers.pool.luck import BlockLuck, get_luck
 from inos.workers.pool.records import (
     BucketRecord,
     Head,
@@ -81,6 +82,7 @@ class Books:
             self._store.close()
             raise
         self._noise: dict[tuple[Address, bytes], PieceRecord] = {}
+        self._done_blocks: dict[int, BlockLuck | None] = {}
         self._deliverers: dict[JobId, int] = {}
         """How many addresses delivered pieces of a job."""
 
@@ -266,6 +268,24 @@ class Books:
     def list_open_incomes(self) -> list[tuple[int, Income]]:
         """Return the incomes whose blocks may still be undone, or come back."""
         return list(self._open_incomes.items())
+
+    def list_recent_blocks(self, count: int) -> list[BlockLuck]:
+        """Return the luck of the blocks on the chain among the newest `count` incomes, newest first.
+
+        Incomes that are done with are read once: they have a part for each member, and no state but their last.
+        """
+        first = max(self._oldest_income, self._head.incomes - count)
+        self._done_blocks = {number: luck for number, luck in self._done_blocks.items() if number >= first}
+        found = []
+        for number in range(self._head.incomes - 1, first - 1, -1):
+            income = self._open_incomes.get(number)
+            if income is not None:
+                found.append(get_luck(income))
+                continue
+            if number not in self._done_blocks:
+                self._done_blocks[number] = get_luck(self._store.read_income(number))
+            found.append(self._done_blocks[number])
+        return [luck for luck in found if luck is not None]
 
     def iterate_incomes(self, before: int) -> Iterator[tuple[int, Income]]:
         """Yield incomes below a number, newest first."""

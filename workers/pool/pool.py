@@ -155,6 +155,10 @@ class Pool:
         """Return tickets per second over the last ten minutes by address, the node's own engine included."""
         return self.rates.compute_all(self._clock.monotonic())
 
+    def compute_rate(self, address: Address) -> float:
+        """Return the same for one address."""
+        return self.rates.compute(address, self._clock.monotonic())
+
     # What it does by itself
 
     async def run(self, count_own: Callable[[], int]) -> None:

@@ -1,6 +1,7 @@
 """Divides an amount by tickets. A member calls the same functions to compute again what it should get."""
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -35,6 +36,16 @@ def iterate_parts(packed: bytes) -> Iterator[Part]:
     """Yield the parts of packed bytes, whose length is a multiple of 28."""
     for address, amount in _PACKED.iter_unpack(packed):
         yield Part(Address(address), amount)
+
+
+def find_amount(packed: bytes, address: Address) -> int:
+    """Return what an address has in packed parts, or 0; the parts are sorted, so few of them are read."""
+    count = len(packed) // PART_BYTES
+    at = bisect_left(range(count), bytes(address), key=lambda n: packed[n * PART_BYTES : n * PART_BYTES + 20])
+    if at == count:
+        return 0
+    found, amount = _PACKED.unpack_from(packed, at * PART_BYTES)
+    return int(amount) if found == address else 0
 
 
 def compute_fee(amount: int, fee_ppm: int) -> Nano:

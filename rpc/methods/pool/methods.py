@@ -1,7 +1,8 @@
 """pool_info, pool_worker, pool_window and pool_payouts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from heapq import nlargest
 from itertools import islice
 from typing import Final, Literal, TypeVar
 
@@ -32,9 +33,10 @@ from inos.rpc.ports import NodePort
 from inos.wallet.addresses import encode_address
 from inos.workers.messages import WorkerKind
 from inos.workers.pool.books import divide_income
+from inos.workers.pool.luck import BlockLuck
 from inos.workers.pool.pool import Pool
 from inos.workers.pool.records import Income, IncomeState, Payout, PayoutState
-from inos.workers.pool.split import PART_BYTES, compute_credit, iterate_parts
+from inos.workers.pool.split import PART_BYTES, Part, compute_credit, find_amount, iterate_parts
 
 KINDS: Final[dict[WorkerKind, Literal["page", "card", "machine"]]] = {
     WorkerKind.PAGE: "page",
@@ -63,9 +65,8 @@ async def pool_info(node: NodePort, params: NoParams) -> PoolInfoModel:
     """Return what a pool is, how fast it is, and what it has earned for its members."""
     pool, renderer = get_pool(node), make_renderer(node)
     head, rates = pool.books.head, pool.compute_rates()
-    found = [income for _, income in islice(pool.books.iterate_incomes(head.incomes), LUCK_INCOMES)]
-    blocks = [income for income in found if income.job is None and income.state is not IncomeState.UNDONE]
-    fastest = sorted(rates.items(), key=lambda each: -each[1])[:MAX_LISTED]
+    blocks = pool.books.list_recent_blocks(LUCK_INCOMES)
+    fastest = nlargest(MAX_LISTED, rates.items(), key=lambda each: each[1])
     return PoolInfoModel(
         address=renderer.address(pool.address),
         fee_ppm=pool.settings.fee_ppm,
@@ -104,7 +105,7 @@ async def pool_worker(node: NodePort, params: MemberParams) -> PoolWorkerModel:
         address=params.address,
         shares=member.shares,
         tickets=str(member.tickets),
-        tickets_per_second=round(pool.compute_rates().get(address, 0.0), 3),
+        tickets_per_second=round(pool.compute_rate(address), 3),
         earned=str(member.earned),
         young=str(young),
         pending=str(member.pending),
@@ -187,7 +188,7 @@ def _page(found: Iterator[tuple[int, T]], limit: int) -> tuple[list[tuple[int, T
 
 
 def _render_income(hrp: str, number: int, income: Income, only: Address | None) -> IncomeModel:
-    parts = [part for part in iterate_parts(income.parts) if only is None or part.address == only]
+    parts = list(iterate_parts(income.parts)) if only is None else _list_part(income, only)
     return IncomeModel(
         number=number,
         block=income.block.hex(),
@@ -231,10 +232,15 @@ def _render_payout(number: int, payout: Payout) -> PayoutModel:
 
 
 def _find_credit(income: Income, address: Address) -> int:
-    tickets = next((part.amount for part in iterate_parts(income.parts) if part.address == address), 0)
+    tickets = find_amount(income.parts, address)
     return compute_credit(income.amount, income.fee_ppm, tickets, income.of)
 
 
-def _compute_luck(blocks: list[Income]) -> float | None:
+def _list_part(income: Income, address: Address) -> list[Part]:
+    tickets = find_amount(income.parts, address)
+    return [Part(address, tickets)] if tickets else []
+
+
+def _compute_luck(blocks: Sequence[Income | BlockLuck]) -> float | None:
     drawn = sum(block.round_tickets for block in blocks)
     return round(sum(block.difficulty for block in blocks) / drawn, 4) if drawn else None

@@ -312,3 +312,23 @@ def test_a_job_is_paid_to_a_bounded_number_of_addresses(tmp_path: Path, monkeypa
         lab.pool.add_piece(make_worker(member, at), JOB, 10, TimeMs(5))
     assert lab.pool.books.list_pieces(JOB) == [(A, 20), (B, 10)]
     lab.pool.books.close()
+
+
+def test_the_luck_of_blocks_that_are_done_with_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = PoolLab(tmp_path / "pool")
+    books = lab.pool.books
+    for tickets in (100, 200, 300):
+        lab.share(A, tickets)
+        lab.chain.mine(CREDIT, jobs={JOB: Nano(5)})
+        lab.pool.follow()
+    lab.chain.undo(1)
+    lab.ripen()
+    assert books.list_recent_blocks(100) == [(1000, 200), (1000, 100)]
+    lab.chain.final_height = Height(3)
+    lab.ripen(1)
+    assert books.list_open_incomes() == []
+    assert books.list_recent_blocks(100) == [(1000, 200), (1000, 100)]
+    monkeypatch.setattr(books._store, "read_income", None)
+    assert books.list_recent_blocks(100) == [(1000, 200), (1000, 100)]
+    assert books.list_recent_blocks(2) == [(1000, 200)]
+    books.close()

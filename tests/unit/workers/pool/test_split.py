@@ -9,6 +9,7 @@ from inos.workers.pool.split import (
     compute_credit,
     divide,
     divide_fee,
+    find_amount,
     iterate_parts,
     pack_parts,
     recompute_earned,
@@ -63,3 +64,10 @@ def test_parts_are_packed_and_read(window: dict[Address, int]) -> None:
 def test_an_empty_window_leaves_all_to_the_pool() -> None:
     assert divide(10, 0, []) == ([], 10)
     assert recompute_earned(Address(bytes(20)), [(10, 0, {})]) == 0
+
+
+@given(windows, addresses)
+def test_one_address_is_found_among_packed_parts(window: dict[Address, int], other: Address) -> None:
+    packed = pack_parts(Part(*each) for each in window.items())
+    assert all(find_amount(packed, address) == amount for address, amount in window.items())
+    assert find_amount(packed, other) == window.get(other, 0)
