@@ -93,12 +93,18 @@ class SplitProduct:
                 await self.changed.wait()
 
     def take(
-        self, taker: int, tickets: int, speed: float, total: float, transfer_s: float = 0.0
+        self,
+        taker: int,
+        tickets: int,
+        speed: float,
+        total: float,
+        transfer_s: float = 0.0,
+        most: int | None = None,
     ) -> tuple[int, int] | None:
         """Return strips [first, last) to multiply; see inos.workers.ports.PieceSource."""
         now, per_strip = self._clock.monotonic(), self.tickets_per_strip
-        most = max(1, min(tickets, self._compute_share(speed, total)) // per_strip)
-        found = self._take_free(most) or self._take_late(taker, now)
+        strips = max(1, min(tickets, self._compute_share(speed, total)) // per_strip)
+        found = self._take_free(strips) or self._take_late(taker, now, most)
         if found is None:
             return None
         seconds = (found[1] - found[0]) * per_strip / speed + transfer_s if speed > 0 else float("inf")
@@ -190,8 +196,13 @@ class SplitProduct:
         self._next = min(self.product.strips, first + most)
         return first, self._next
 
-    def _take_late(self, taker: int, now: float) -> tuple[int, int] | None:
-        late = [part for part in self._parts if part.late_at <= now and taker not in part.takers]
+    def _take_late(self, taker: int, now: float, most: int | None) -> tuple[int, int] | None:
+        strips = self.product.strips if most is None else most // self.tickets_per_strip
+        late = [
+            part
+            for part in self._parts
+            if part.late_at <= now and taker not in part.takers and part.last - part.first <= strips
+        ]
         if not late:
             return None
         part = min(late, key=lambda each: each.first)

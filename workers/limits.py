@@ -89,6 +89,9 @@ FILLER_S: Final = 86_400.0
 FLEET_PIECE_S: Final = 1.0
 """A piece for the node's own fleet should take about so long."""
 STRANGER_PIECE_S: Final = 2.0
+STRANGER_MOST_S: Final = 20.0
+"""No stranger gets a piece that should take longer, its operands' and rows' way included: it holds the piece for about
+twice as long."""
 MAX_ROWS_ROOM: Final = 512 << 20
 """Rows of all pieces that are on their way take at most this much memory."""
 WAITING_MESSAGES: Final = 64

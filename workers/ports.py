@@ -80,7 +80,9 @@ class PieceSource(Protocol):
     def own_speed(self) -> float:
         """Return the tickets per second of the node's own engine, which takes strips too."""
 
-    def take(self, taker: int, tickets: int, speed: float, total: float, transfer_s: float) -> tuple[int, int] | None:
+    def take(
+        self, taker: int, tickets: int, speed: float, total: float, transfer_s: float, most: int | None
+    ) -> tuple[int, int] | None:
         """Return strips [first, last) of X that nobody works on, at most about `tickets` tickets, or those of a taker
         that is late; None if there are none now.
 
@@ -89,6 +91,7 @@ class PieceSource(Protocol):
             speed: its tickets per second.
             total: those of all takers together; they say how much of the rest is the taker's share.
             transfer_s: operands and rows need so many seconds on the line, which count for when the piece is late.
+            most: no strips of a late taker with more tickets are returned; None if any may be.
         """
 
     def is_open(self, first: int, last: int) -> bool:

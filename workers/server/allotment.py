@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS
 from inos.primitives.units import U64_MAX
-from inos.workers.limits import FLEET_PIECE_S, LINE_PART, STRANGER_PART, STRANGER_PIECE_S
+from inos.workers.limits import FLEET_PIECE_S, LINE_PART, STRANGER_MOST_S, STRANGER_PART, STRANGER_PIECE_S
 from inos.workers.messages import WorkerKind
 from inos.workers.ports import PieceSource
 from inos.workers.server.shared import Shared
@@ -74,7 +74,11 @@ class Allotment(Struct, frozen=True, eq=False):
         if strips < 1 or not self._is_worth(source, shared):
             return None
         sent = 0.0 if self.line.is_local else self._compute_sending(source, strips)
-        found = source.take(taker, strips * strip_tickets, self.speed, shared.total_speed + source.own_speed, sent)
+        tickets = strips * strip_tickets
+        if self.proven is not None and tickets / self.speed + sent > STRANGER_MOST_S:
+            return None
+        total = shared.total_speed + source.own_speed
+        found = source.take(taker, tickets, self.speed, total, sent, None if self.proven is None else tickets)
         if found is None:
             return None
         first, last = found

@@ -149,3 +149,11 @@ async def test_any_order_of_events_gives_the_product(seed: int) -> None:
                 await split.finish(taker, first, last, y[16 * first : 16 * last])
             split.give_back(taker, first, last)
     assert np.array_equal(split.product.result(), y)
+
+
+def test_a_part_that_is_too_large_for_a_taker_stays_with_the_late_one() -> None:
+    split, clock, _ = make()
+    assert split.take(1, 30, 10.0, 10.0) == (0, 10)
+    clock.now += 100
+    assert split.take(2, 6, 1.0, 1.0, 0.0, 6) is None
+    assert split.take(3, 6, 1.0, 1.0) == (0, 10)

@@ -359,3 +359,22 @@ async def test_runs_that_nobody_reads_are_bounded(lab: WorkLab) -> None:
             await worker.send(GetRun(split.w.ref.id, number % 24))
         await lab.until(lambda: lab.service.get_status().errors)
         assert lab.service.get_status().errors == {"too-fast": 1}
+
+
+async def test_a_stranger_that_says_it_is_slow_holds_no_piece(
+    pool_lab: WorkLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, w = make_matrices(cols=48)  # A strip has 3 tickets.
+    async with pool_lab.join(token=None, address=STRANGER, speed=1) as worker:
+        start = await worker.start()
+        monkeypatch.setattr("inos.workers.server.allotment.STRANGER_MOST_S", 2.0)
+        split = pool_lab.offer(x, w)
+        await worker.send(make_result(start, start.draw(60)))
+        assert (await worker.hear(Ack)).counted == 60
+        with pytest.raises(TimeoutError):
+            await worker.hear(Assignment, 0.5)
+        monkeypatch.setattr("inos.workers.server.allotment.STRANGER_MOST_S", 4.0)
+        piece = (await worker.hear_piece()).work
+        assert isinstance(piece, Piece)
+        assert (piece.first, piece.last) == (0, 1)
+        assert split.product.strips_done == 0
