@@ -8,11 +8,14 @@ the committed file with what the code says now.
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from inos.consensus.costs import compute_payments_cost
+from inos.consensus.execution import Execution
 from inos.consensus.finality.aggregates import apply_link
 from inos.consensus.finality.committee import make_committee
 from inos.consensus.genesis_state import make_genesis
@@ -57,6 +60,7 @@ from inos.consensus.records import (
 from inos.consensus.reputation import compute_halved
 from inos.consensus.statetree import compute_path, compute_state_root, make_proof
 from inos.consensus.target import compute_asert
+from inos.consensus.transactionrules import check_transaction_sanity
 from inos.primitives.blocks import (
     HEADER_VERSION,
     Header,
@@ -68,10 +72,11 @@ from inos.primitives.blocks import (
 )
 from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.codec import encode
+from inos.primitives.errors import RuleViolation
 from inos.primitives.jury import compute_commitment, compute_reveal_hash
 from inos.primitives.jury import compute_vote_hash as compute_jury_vote_hash
 from inos.primitives.matrices import DType, MatrixRef, Seal, make_matrix_ref
-from inos.primitives.payments import Payment, pack_payments
+from inos.primitives.payments import MAX_PAYMENTS, Payment, pack_payments
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import (
     CancelJob,
@@ -438,6 +443,91 @@ def make_proofs(records: dict[StateKey, bytes]) -> list[dict[str, Any]]:
     return proofs
 
 
+class Records:
+    """Satisfies inos.consensus.records.StateReader over a dictionary."""
+
+    def __init__(self, records: dict[StateKey, bytes]) -> None:
+        self._records = records
+        self.get = records.get
+
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        found = sorted(each for each in self._records.items() if each[0].startswith(prefix))
+        return (each for each in found if each[0] >= (start or prefix))
+
+
+def make_payments() -> dict[str, Any]:
+    """Return a block that pays three accounts with one transaction, transactions that are refused, and costs."""
+    genesis = make_genesis(PARAMS, TimeMs(1_700_000_000_000), {ALICE: Nano(10**9), BOB: Nano(5)})
+    parent = compute_block_id(genesis.header)
+    new = Address(b"\x07" * 20)
+    paid = sorted([Payment(ALICE, 50_000_000), Payment(BOB, 10_000_000), Payment(new, 1_000_000)])
+    tx = make_payments_tx(pack_payments(paid))
+    execution = Execution(
+        PARAMS,
+        Records(dict(genesis.records)),
+        height=Height(1),
+        beneficiary=BOB,
+        target=TARGET,
+        results=None,
+        parent=parent,
+        bls=get_bls(),
+    )
+    execution.add(tx)
+    changes = execution.finish().changes
+    after = {key: value for key, value in (dict(genesis.records) | changes).items() if value is not None}
+    return {
+        "accepted": {
+            "records": [{"key": k.hex(), "value": v.hex()} for k, v in sorted(genesis.records.items())],
+            "height": 1,
+            "parent": parent.hex(),
+            "target": f"{TARGET:064x}",
+            "beneficiary": BOB.hex(),
+            "transaction": encode(tx).hex(),
+            "changes": [
+                {"key": key.hex(), "value": None if value is None else value.hex()}
+                for key, value in sorted(changes.items())
+            ],
+            "state_root": compute_state_root(after).hex(),
+        },
+        "refused": [
+            {"transaction": encode(make_payments_tx(packed)).hex(), "code": find_payments_code(packed)}
+            for packed in make_refused_payments()
+        ],
+        "costs": [{"payments": n, "microseconds": compute_payments_cost(n)} for n in (1, 2, 100, MAX_PAYMENTS)],
+    }
+
+
+def make_payments_tx(packed: bytes) -> Transaction:
+    return Transaction(CHAIN_ID, compute_public_key(SECRET), 0, 1000, TransferMany(packed), b"\x55" * 64)
+
+
+def make_refused_payments() -> list[bytes]:
+    """Return payments of a wrong length, too many, out of order, paid twice, too small, and with too large a sum."""
+    least = PARAMS.job_fee
+    first, second = (Payment(Address(bytes([n]) * 20), least) for n in (1, 2))
+    many = [Payment(Address(n.to_bytes(20, "big")), least) for n in range(MAX_PAYMENTS + 1)]
+    return [
+        b"",
+        pack_payments([first])[:-1],
+        pack_payments([first]) + b"\x00",
+        b"".join(pack_payments([each]) for each in many),
+        pack_payments([second]) + pack_payments([first]),
+        2 * pack_payments([first]),
+        pack_payments([Payment(first.to, least - 1)]),
+        pack_payments([Payment(first.to, 0)]),
+        pack_payments([Payment(first.to, 2**63), Payment(second.to, 2**63 - 1000)]),
+    ]
+
+
+def find_payments_code(packed: bytes) -> str:
+    """Return the code with which a transaction is refused before its signature is checked."""
+    try:
+        check_transaction_sanity(PARAMS, make_payments_tx(packed), get_bls())
+    except RuleViolation as error:
+        return error.code
+    raise AssertionError("these payments are not refused")
+
+
 def make_vectors() -> dict[str, Any]:
     """Return the whole file as plain data."""
     transactions, records = make_transactions(), make_records()
@@ -471,6 +561,7 @@ def make_vectors() -> dict[str, Any]:
             ],
             "proofs": make_proofs(records),
         },
+        "payments": make_payments(),
         "finality": make_finality(),
         "asert": make_asert(),
         "targets": [

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from inos.consensus.records import Committee, Finality, StateKey
+from inos.consensus.records import Account, Committee, Finality, StateKey, account_key
 from inos.consensus.statetree import OtherLeaf, StateProof, check_proof
 from inos.primitives.blocks import Header, compute_block_id
 from inos.primitives.bls import get_reference
 from inos.primitives.codec import decode, encode
 from inos.primitives.transactions import Transaction, compute_tx_id
-from inos.primitives.units import StateRoot
+from inos.primitives.units import Address, StateRoot
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 
@@ -109,3 +109,22 @@ def test_finality(vectors: Any) -> None:
     assert weights == [9, 5, 5]
     after = [decode(Finality, bytes.fromhex(case["after"]), limit=1000) for case in finality["links"]]
     assert [(each.justified.epoch, each.finalized.epoch) for each in after] == [(3, 2), (4, 1)]
+
+
+def test_payments(vectors: Any) -> None:
+    payments = vectors["payments"]
+    codes = [case["code"] for case in payments["refused"]]
+    assert codes == 4 * ["bad-payments"] + 2 * ["payments-not-sorted"] + [
+        "payment-too-small",
+        "zero-amount",
+        "overflow",
+    ]
+    assert [(case["payments"], case["microseconds"]) for case in payments["costs"]] == [
+        (n, 250 + 80 * n) for n in (1, 2, 100, 256)
+    ]
+    accepted = payments["accepted"]
+    records = {case["key"]: case["value"] for case in accepted["records"]}
+    changed = {case["key"]: case["value"] for case in accepted["changes"]}
+    new = account_key(Address(b"\x07" * 20)).hex()
+    assert new not in records
+    assert decode(Account, bytes.fromhex(changed[new]), limit=1024).balance == 1_000_000 - 100_000  # less account_fee
