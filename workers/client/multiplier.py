@@ -55,10 +55,6 @@ class Multiplier:
         """End the slice in progress soon; what it has found is reported."""
         self._stop.set()
 
-    def forget(self) -> None:
-        """Drop what is kept of a product, so that its operands can be unmapped."""
-        self._lottery = self._key = None
-
     async def draw(
         self,
         x: Operand,
