@@ -558,6 +558,15 @@ TABLE: Final = (
     ),
     Exposure(
         R,
+        "time",
+        "a piece that a stranger has",
+        "it should take {} s; after twice its time another worker has it too",
+        ("workers.limits:STRANGER_MOST_S",),
+        "no piece is given",
+        "unit/workers/server/test_session.py::test_a_stranger_that_says_it_is_slow_holds_no_piece",
+    ),
+    Exposure(
+        R,
         "processor",
         "runs of operands",
         "those of its piece, {} times each",

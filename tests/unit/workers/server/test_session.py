@@ -378,3 +378,17 @@ async def test_a_stranger_that_says_it_is_slow_holds_no_piece(
         assert isinstance(piece, Piece)
         assert (piece.first, piece.last) == (0, 1)
         assert split.product.strips_done == 0
+
+
+async def test_a_ticket_counts_once_for_as_long_as_its_template_counts(lab: WorkLab) -> None:
+    """Many templates may replace each other within the time for which the first one still counts."""
+    async with lab.join(speed=1) as worker:
+        start = await worker.start()
+        shares = start.draw(1)
+        await worker.send(make_result(start, shares))
+        assert (await worker.hear(Ack)).counted == 1
+        for _ in range(10):
+            lab.node.make_block()
+            await worker.hear(NewTemplate)
+        await worker.send(make_result(start, shares))
+        assert (await worker.hear(Refused)).code == "duplicate-share"
