@@ -22,6 +22,9 @@ MAX_READ_BYTES: Final = 16 << 20
 """One look reads so many specifications with so many bytes; the others are read in the looks after it."""
 MAX_NAMED: Final = 1 << 18
 """At most this many matrices are kept because a specification names them."""
+NAMED_PART: Final = 2
+"""They take at most this part of the store's room: a task pays for its inputs by the byte, and for what its program
+names it pays nothing."""
 NEEDED: Final = (JobState.DISPUTED, JobState.DELIVERED, JobState.CLAIMED, JobState.OPEN)
 """Jobs in these states need their matrices; those with a bond at stake are looked at first."""
 
@@ -45,12 +48,7 @@ def list_needs(ledger: LedgerView, mempool: Mempool, store: MatrixStore, named: 
     named.begin_look()
     # Each specification is looked at once, so that many tasks of one leave room for those of others.
     tasks = {(job.work.kind, job.work.spec): job.work for job in jobs if isinstance(job.work, TaskWork)}
-    by_tasks = set[MatrixId]()
-    for id in _iterate_named(tasks.values(), store, named):
-        by_tasks.add(id)
-        if len(by_tasks) == MAX_NAMED:
-            break
-    needed |= by_tasks
+    needed |= _take_named(tasks.values(), store, named)
     since = ledger.tip.header.height - ledger.params.result_depth
     for _, job in ledger.reader.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
         if job.closed_at > since:
@@ -73,19 +71,26 @@ def list_matrices(job: Job) -> Iterator[MatrixId]:
             assert_never(job.work)
 
 
-def _iterate_named(works: Iterable[TaskWork], store: MatrixStore, named: NamedMatrices) -> Iterator[MatrixId]:
-    """Yield what the specifications of tasks name and is here, for without it no juror can judge the outcome.
+def _take_named(works: Iterable[TaskWork], store: MatrixStore, named: NamedMatrices) -> set[MatrixId]:
+    """Return what the specifications of tasks name and is here, for without it no juror can judge the outcome.
 
-    What is larger than any juror could take, or than the program says, is nothing that a run needs.
+    What is larger than any juror could take, or than the program says, is nothing that a run needs. The tasks that come
+    first are served first while there is room.
     """
+    room, found, total = store.retention.count_room() // NAMED_PART, set[MatrixId](), 0
     for work in works:
-        found = named.list_named(work) or ()
-        if sum(each.most for each in found) > PROFILE_PEAK_BYTES:
+        parts = named.list_named(work) or ()
+        if sum(each.most for each in parts) > PROFILE_PEAK_BYTES:
             continue
-        for each in found:
-            info = store.find_info(each.id)
-            if info is not None and info.size <= each.most:
-                yield each.id
+        for each in parts:
+            info = None if each.id in found else store.find_info(each.id)
+            if info is None or info.size > each.most:
+                continue
+            if len(found) == MAX_NAMED or total + info.size > room:
+                continue
+            found.add(each.id)
+            total += info.size
+    return found
 
 
 def _list_waiting(ledger: LedgerView, tx: Transaction) -> Iterator[MatrixId]:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from inos import work
 from inos.consensus.records import JobState
+from inos.core.matrices import needs
 from inos.core.matrices.named import NamedMatrices
 from inos.core.matrices.needs import MAX_READ_BYTES, MAX_READS, Needs, list_needs
 from inos.core.node_core import NodeCore
@@ -132,9 +133,11 @@ async def test_what_a_specification_names_is_kept_until_the_task_is_paid(lab: An
     job = JobId(compute_tx_id(post))
     assert named
     assert list_kept(core) >= named
-    core.matrices.store.retention.set_quota(core.matrices.store.count_bytes())
+    stored = core.matrices.store.count_bytes()
+    core.matrices.store.retention.set_quota(2 * stored)
+    assert list_kept(core) >= named
     with pytest.raises(MeshError, match="pinned or needed"):
-        await core.matrices.put(np.zeros((16, 1), np.int8))
+        await core.matrices.put(np.zeros((16, stored // 12), np.int8))
     await core.transactions.add(lab.sign(lab.worker, 0, ClaimJob(job)))
     await lab.extend(core)
     await core.transactions.add(lab.sign(lab.worker, 1, SubmitOutcome(job, (compute_file_id(b"out"),))))
@@ -158,3 +161,23 @@ async def test_what_no_run_of_a_program_needs_is_not_kept(lab: Any) -> None:
     kept = list_kept(core)
     assert spec.matrix_id in kept
     assert weights.matrix_id not in kept
+
+
+async def test_what_programs_name_leaves_room_to_others(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task burns nothing for the bytes that its program names, so that cheap tasks could fill every store."""
+    core, mesh, built = lab.open("a"), Mesh(), make_network()
+    task = post_program(mesh, built)
+    spec = await core.matrices.put_bytes(encode_program(built.program))
+    weights = await core.matrices.put(W)
+    terms = (task.tickets, task.units, 10**9, 10**9, 20, 1000, 10**9)
+    await lab.seat_jury(core)
+    await core.transactions.add(lab.sign(lab.alice, 0, PostTask(TaskKind.PROGRAM, spec.id, task.inputs, *terms)))
+    await lab.extend(core)
+    info = core.matrices.store.find_info(weights.matrix_id)
+    assert info is not None
+    monkeypatch.setattr(needs, "NAMED_PART", 16)
+    for quota, is_kept in ((16 * info.size, True), (16 * info.size - 1, False)):
+        core.matrices.store.retention.set_quota(quota)
+        kept = list_kept(core)
+        assert spec.matrix_id in kept
+        assert (weights.matrix_id in kept) is is_kept
