@@ -87,12 +87,13 @@ class MiningProduct:
         is_kept = id(w) in self._inputs
         if self._small is None or (job := self._small.prepare(x, w, blocks, is_kept=is_kept)) is None:
             return None
-        product = np.empty((len(x), len(w) // blocks), np.int32)
+        product, before = np.empty((len(x), len(w) // blocks), np.int32), self.tickets
         for first in range(0, blocks, job.together):
             check_stop(self._stop)
             made = self._small.multiply(job, x, w, product, first)
             if made is None:
-                return None  # The general way names the entry that is out of range.
+                self.tickets = before
+                return None  # The general way draws all again, and names the entry that is out of range.
             tickets, won = made
             self.tickets += tickets
             for at in won:

@@ -56,7 +56,7 @@ class Connection:
                 place = "auto" if head is None else address
                 self._ray.init(place, logging_level="ERROR", log_to_driver=False)
             self._check_workers()
-        self._counted: tuple[float, Census] | None = None
+        self._counted: dict[int | None, tuple[float, Census]] = {}
         self._tasks: dict[int, Any] = {}
 
     def store(self, value: Any) -> Any:
@@ -101,13 +101,13 @@ class Connection:
             ClusterError: "cluster-empty" if no machine has a processor for us.
         """
         now = time.monotonic()
-        if self._counted is None or now - self._counted[0] > CENSUS_S:
+        if threads not in self._counted or now - self._counted[threads][0] > CENSUS_S:
             with self._translated("count"):
                 nodes = [int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"]]
             sizes = [size for size in nodes if size]
             each = max(1, min([*sizes, threads or max(sizes, default=1)], default=1))
-            self._counted = now, Census(sum(size // each for size in sizes), each)
-        census = self._counted[1]
+            self._counted[threads] = now, Census(sum(size // each for size in sizes), each)
+        _, census = self._counted[threads]
         if not census.slots:
             raise ClusterError(
                 "cluster-empty",

@@ -22,7 +22,7 @@ class Received(Struct, frozen=True):
 
 
 class ChainPort(Protocol):
-    """The best chain as it was when this was made: see `inos.workers.pool.chain`."""
+    """The best chain as it was when this was made."""
 
     @property
     def height(self) -> Height: ...
