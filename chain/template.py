@@ -19,6 +19,7 @@ from inos.primitives.blocks import (
 )
 from inos.primitives.codec import encode
 from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.multisig import Multisig
 from inos.primitives.transactions import ClaimJob, PostJob, PostTask, SubmitResult, Transaction, compute_tx_id
 from inos.primitives.units import Address, Height, Target, TimeMs, TxId
 from inos.primitives.votes import Aggregate
@@ -103,7 +104,7 @@ def _fill(
     chosen: list[Transaction] = []
     refusals: dict[TxId, Refusal] = {}
     early: dict[bytes, list[Transaction]] = {}
-    passed_over: set[bytes] = set()
+    passed_over: set[bytes | Multisig] = set()
     for tx in waiting:
         if tx.sender in passed_over:
             continue

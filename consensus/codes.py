@@ -59,6 +59,7 @@ class Code(StrEnum):
     OVERFLOW = "overflow"
     ZERO_AMOUNT = "zero-amount"
     AMOUNT_TOO_SMALL = "amount-too-small"
+    BAD_MULTISIG = "bad-multisig"
     BAD_PAYMENTS = "bad-payments"
     PAYMENTS_NOT_SORTED = "payments-not-sorted"
     PAYMENT_TOO_SMALL = "payment-too-small"

@@ -15,6 +15,7 @@ from inos.primitives.blocks import MAX_HEADER_BYTES
 from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
+from inos.primitives.multisig import Multisig, is_sound
 from inos.primitives.payments import MAX_PAYMENTS, PAYMENT_BYTES, compute_total, iterate_payments
 from inos.primitives.transactions import (
     CancelJob,
@@ -52,8 +53,8 @@ def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
     """Check chain, amounts, references, size and signatures, the signatures last, since they cost most.
 
     Raises:
-        RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "bad-payments", "payments-not-sorted",
-            "payment-too-small", "zero-reward", "bond-too-small",
+        RuleViolation: "wrong-chain-id", "overflow", "bad-multisig", "zero-amount", "bad-payments",
+            "payments-not-sorted", "payment-too-small", "zero-reward", "bond-too-small",
             "bad-claim-window", "bad-units", "no-outputs", "bad-dimensions", "bad-matrix-id", "depth-mismatch",
             "product-too-large",
             "challenge-too-large", "transaction-too-large", "bad-signature", "bad-proof-of-possession",
@@ -84,6 +85,13 @@ def _check_content(params: Params, tx: Transaction) -> None:
         raise RuleViolation(Code.WRONG_CHAIN_ID, "the transaction's chain", expected=params.chain_id, got=tx.chain_id)
     _check_total(tx.nonce, 1, "the nonce after this transaction")
     _check_total(tx.fee, 0, "the fee")
+    if isinstance(tx.sender, Multisig) and not is_sound(tx.sender):
+        raise RuleViolation(
+            Code.BAD_MULTISIG,
+            f"{tx.sender.threshold} of {len(tx.sender.keys)} keys",
+            expected="keys in strictly ascending order, of which at most all sign",
+            got=[key.hex() for key in tx.sender.keys],
+        )
     match tx.payload:
         case Transfer():
             _check_transfer(tx.payload, tx.fee)
@@ -120,7 +128,9 @@ def _check_content(params: Params, tx: Transaction) -> None:
 
 def _check_signature(tx: Transaction) -> None:
     if not is_transaction_signed(tx):
-        raise RuleViolation(Code.BAD_SIGNATURE, f"the signature is not that of {tx.sender.hex()} over this transaction")
+        raise RuleViolation(
+            Code.BAD_SIGNATURE, f"the signature is not that of account {get_sender(tx).hex()} over this transaction"
+        )
 
 
 def _check_bls(params: Params, tx: Transaction, bls: Bls) -> None:

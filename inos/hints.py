@@ -58,6 +58,7 @@ HINTS: Final[dict[str, str]] = {
     "bad-loop": "declare wider intervals in the loop's body, or clamp what it carries",
     "bad-matrix-id": _MATRIX,
     "bad-module-id": "give the id that inos mesh put prints for the module's file",
+    "bad-multisig": "make the account with inos wallet multisig, which orders its keys",
     "bad-nonce": "sign again with the pending_nonce of state_getAccount (inos wallet balance --json)",
     "bad-operands": _PROGRAM,
     "bad-outputs": "name at least one value as an output",

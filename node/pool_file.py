@@ -11,7 +11,7 @@ from inos.chain.mempool import Mempool
 from inos.node.datadir import FILE_MODE
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
-from inos.primitives.transactions import Transaction
+from inos.primitives.transactions import Transaction, get_sender
 
 log: Final = structlog.get_logger("node")
 
@@ -21,7 +21,7 @@ MAX_POOL_BYTES: Final = 64 << 20
 def save_pool(path: Path, mempool: Mempool) -> None:
     """Write the pool's transactions, in an order in which they can be executed."""
     found = [mempool.get(tx_id) for tx_id in mempool.list_ids()]
-    transactions = sorted((tx for tx in found if tx is not None), key=lambda tx: (tx.sender, tx.nonce))
+    transactions = sorted((tx for tx in found if tx is not None), key=lambda tx: (get_sender(tx), tx.nonce))
     temporary = path.with_name(f"{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:

@@ -28,6 +28,7 @@ class Context(StrEnum):
     MATRIX = "matrix"
     MATRIX_NODE = "matrix node"
     MATRIX_STRIP = "matrix strip"
+    MULTISIG_ADDRESS = "multisig address"
     NODE_ID = "node id"
     NOISE_W = "noise w"
     NOISE_X = "noise x"

@@ -18,26 +18,35 @@ from inos.primitives.matrices import (
     MatrixRef,
     StripRow,
 )
+from inos.primitives.multisig import (
+    MAX_JOINT_BYTES,
+    SIGNATURE_BYTES,
+    Multisig,
+    compute_multisig_address,
+    is_sound,
+    split_signatures,
+)
 from inos.primitives.payments import PackedPayments, iterate_payments
 from inos.primitives.signatures import (
     are_signatures_valid,
     compute_address,
     compute_public_key,
-    is_signature_valid,
     sign,
 )
 from inos.primitives.units import Address, Hash, JobId, PublicKey, TxId
 from inos.primitives.votes import BlsKey, BlsSignature, SignedLink
 
 SMALL_TX_BYTES: Final = 4096
-"""The limit for every transaction but those below. The largest such payload, PostTask, takes under 700 bytes."""
+"""The limit for every transaction but those below. The largest such payload, PostTask, takes under 700 bytes, and
+sixteen keys with their signatures under 1,600."""
 MANY_TX_BYTES: Final = 8192
-"""The limit for a TransferMany; 256 payments take 7,168 bytes, and the rest of the transaction under 140."""
+"""The limit for a TransferMany; 256 payments take 7,168 bytes, and the rest of the transaction under 140; of
+many keys, fewer payments fit."""
 CHALLENGE_REST_BYTES: Final = 1024 + 34 * 3 * 2 * MAX_RESULT_PATH
 """The most that a challenge takes without its strips: three paths, and the fields of every transaction."""
 
 AddressBytes = Annotated[bytes, Meta(min_length=20, max_length=20)]
-SignatureBytes = Annotated[bytes, Meta(min_length=64, max_length=64)]
+SignatureBytes = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=MAX_JOINT_BYTES)]
 U64 = Annotated[int, Meta(ge=0)]
 """An unsigned 64-bit integer; msgpack itself holds none that is larger."""
 MAX_TASK_FILES: Final = 16
@@ -238,10 +247,13 @@ Payload: TypeAlias = (
 
 
 class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A signed order of the account that `sender` (x-only key) owns."""
+    """A signed order of the account that `sender` owns: an x-only key, or several of which some sign.
+
+    The signature has 64 bytes of the one key, or what `inos.primitives.multisig.join_signatures` makes of several.
+    """
 
     chain_id: U32
-    sender: Hash32
+    sender: Hash32 | Multisig
     nonce: U64
     fee: U64
     payload: Payload
@@ -276,7 +288,24 @@ def compute_tx_id(tx: Transaction) -> TxId:
 
 def get_sender(tx: Transaction) -> Address:
     """Return the address of the account that the transaction spends from."""
+    if isinstance(tx.sender, Multisig):
+        return compute_multisig_address(tx.sender)
     return compute_address(PublicKey(tx.sender))
+
+
+def list_signatures(tx: Transaction) -> list[tuple[PublicKey, bytes]] | None:
+    """Return the keys that must have signed the transaction, with their signatures (64 bytes each).
+
+    None if it has not as many as its sender says, or if its sender is not sound.
+    """
+    if isinstance(tx.sender, Multisig):
+        return split_signatures(tx.sender, tx.signature) if is_sound(tx.sender) else None
+    return [(PublicKey(tx.sender), tx.signature)] if len(tx.signature) == SIGNATURE_BYTES else None
+
+
+def count_signatures(tx: Transaction) -> int:
+    """Return how many signatures the transaction must have."""
+    return tx.sender.threshold if isinstance(tx.sender, Multisig) else 1
 
 
 def get_job_id(tx: Transaction) -> JobId | None:
@@ -319,13 +348,19 @@ def sign_transaction(secret: bytes, chain_id: int, nonce: int, fee: int, payload
 
 def are_transactions_signed(transactions: Sequence[Transaction]) -> bool:
     """Return True if `is_transaction_signed` holds for each."""
-    return are_signatures_valid(
-        [PublicKey(tx.sender) for tx in transactions],
-        [compute_signing_hash(tx) for tx in transactions],
-        [tx.signature for tx in transactions],
-    )
+    keys, digests, signatures = list[PublicKey](), list[bytes](), list[bytes]()
+    for tx in transactions:
+        found = list_signatures(tx)
+        if found is None:
+            return False
+        digest = compute_signing_hash(tx)
+        for key, signature in found:
+            keys.append(key)
+            digests.append(digest)
+            signatures.append(signature)
+    return are_signatures_valid(keys, digests, signatures)
 
 
 def is_transaction_signed(tx: Transaction) -> bool:
-    """Return True if the signature is the sender's over the signing hash."""
-    return is_signature_valid(PublicKey(tx.sender), compute_signing_hash(tx), tx.signature)
+    """Return True if the signature is the sender's over the signing hash; of several keys, if each of them is."""
+    return are_transactions_signed((tx,))

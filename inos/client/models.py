@@ -321,6 +321,17 @@ class BlockStats(Struct, frozen=True, kw_only=True):
     """The supply after the block."""
 
 
+class Multisig(Struct, frozen=True, kw_only=True):
+    """The owners of an account of several keys."""
+
+    threshold: int
+    """So many of the keys sign each transaction."""
+    keys: tuple[Hash, ...]
+    """All keys, in ascending order; the address is a hash of them."""
+    signed_by: tuple[Hash, ...]
+    """The keys that signed this transaction."""
+
+
 class Transaction(Struct, frozen=True, kw_only=True):
     """A decoded transaction."""
 
@@ -330,8 +341,10 @@ class Transaction(Struct, frozen=True, kw_only=True):
     """What the transaction does."""
     sender: AccountAddress
     """The account that signed the transaction and pays the fee."""
-    sender_key: Hash
-    """The sender's public key."""
+    sender_key: Hash | None
+    """The sender's public key; None if it has several."""
+    multisig: Multisig | None
+    """The sender's keys if it has several; else None."""
     nonce: int
     """The number of transactions of the sender before this one."""
     fee: NanoAmount

@@ -7,6 +7,7 @@ from inos.consensus.statetree import StateProof
 from inos.primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
 from inos.primitives.codec import encode
 from inos.primitives.matrices import MatrixRef, Seal, compute_tickets
+from inos.primitives.multisig import Multisig
 from inos.primitives.payments import compute_total, iterate_payments
 from inos.primitives.transactions import (
     CancelJob,
@@ -32,6 +33,7 @@ from inos.primitives.transactions import (
     WithdrawBond,
     compute_tx_id,
     get_sender,
+    list_signatures,
 )
 from inos.primitives.units import Address, BlockId, JobId
 from inos.primitives.votes import Checkpoint, Link
@@ -44,6 +46,7 @@ from inos.rpc.models.transactions import (
     JobPayloadModel,
     JuryRevealPayloadModel,
     JuryVotePayloadModel,
+    MultisigModel,
     PaymentModel,
     PostJobPayloadModel,
     PostTaskPayloadModel,
@@ -139,7 +142,8 @@ class Renderer:
             id=compute_tx_id(tx).hex(),
             kind=KINDS[type(tx.payload)],
             sender=self.address(get_sender(tx)),
-            sender_key=tx.sender.hex(),
+            sender_key=None if isinstance(tx.sender, Multisig) else tx.sender.hex(),
+            multisig=_render_multisig(tx),
             nonce=tx.nonce,
             fee=str(tx.fee),
             size=len(encode(tx)),
@@ -256,6 +260,14 @@ class Renderer:
 
 def render_ref(ref: MatrixRef) -> MatrixRefModel:
     return MatrixRefModel(id=ref.id.hex(), rows=ref.rows, cols=ref.cols, root=ref.root.hex())
+
+
+def _render_multisig(tx: Transaction) -> MultisigModel | None:
+    owners = tx.sender
+    if not isinstance(owners, Multisig):
+        return None
+    signed_by = [key.hex() for key, _ in list_signatures(tx) or ()]
+    return MultisigModel(threshold=owners.threshold, keys=[key.hex() for key in owners.keys], signed_by=signed_by)
 
 
 def render_task(task: TaskWork | PostTask) -> TaskModel:

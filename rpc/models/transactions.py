@@ -161,13 +161,22 @@ TransactionPayload = TypeAliasType(
 )
 
 
+class MultisigModel(Model):
+    """The owners of an account of several keys."""
+
+    threshold: Annotated[Count, Field(description="So many of the keys sign each transaction.")]
+    keys: Annotated[list[Hash], Field(description="All keys, in ascending order; the address is a hash of them.")]
+    signed_by: Annotated[list[Hash], Field(description="The keys that signed this transaction.")]
+
+
 class TransactionModel(Model):
     """A decoded transaction."""
 
     id: Annotated[Hash, Field(description="The transaction's id.")]
     kind: Annotated[TransactionKind, Field(description="What the transaction does.")]
     sender: Annotated[AccountAddress, Field(description="The account that signed the transaction and pays the fee.")]
-    sender_key: Annotated[Hash, Field(description="The sender's public key.")]
+    sender_key: Annotated[Hash | None, Field(description="The sender's public key; null if it has several.")]
+    multisig: Annotated[MultisigModel | None, Field(description="The sender's keys if it has several; else null.")]
     nonce: Annotated[Count, Field(description="The number of transactions of the sender before this one.")]
     fee: Annotated[NanoAmount, Field(description="The fee for the block's beneficiary.")]
     size: Annotated[Count, Field(description="Bytes of the canonical encoding.")]

@@ -28,7 +28,9 @@ from inos.primitives.blocks import Block, Header
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import MatrixRef, Seal, StripRow, Witness
+from inos.primitives.multisig import Multisig
 from inos.primitives.transactions import (
+    CancelJob,
     Challenge,
     ClaimJob,
     JobMode,
@@ -66,6 +68,7 @@ TXS = tuple(
 VALUES: tuple[Any, ...] = (
     *TXS,
     Transaction(7, HASH, 128, 255, Challenge(HASH, 1, 300, ROW, ROW, ROW), bytes(64)),
+    Transaction(7, Multisig(2, (HASH, bytes(32), HASH)), 128, 255, CancelJob(HASH), bytes(130)),
     HEADER,
     msgspec.structs.replace(HEADER, seal=None),
     Block(HEADER, TXS),

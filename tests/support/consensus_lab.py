@@ -25,6 +25,7 @@ from inos.primitives.bls import Bls, get_bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import DType, MatrixRef, Product, Seal, make_matrix_ref
+from inos.primitives.multisig import Multisig, join_signatures
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import (
     JobMode,
@@ -355,6 +356,14 @@ def get_code(action: Callable[[], object]) -> str:
     except RuleViolation as error:
         return error.code
     return ""
+
+
+def sign_jointly(owners: Multisig, signers: Sequence[Key], nonce: int, fee: int, payload: Payload) -> Transaction:
+    """Sign for an account of several keys, without randomness."""
+    unsigned = Transaction(CHAIN_ID, owners, nonce, fee, payload, bytes(64))
+    digest = compute_signing_hash(unsigned)
+    parts = {key.public: PrivateKey(key.secret).sign_schnorr(digest, bytes(32)) for key in signers}
+    return msgspec.structs.replace(unsigned, signature=join_signatures(owners, parts))
 
 
 def sign_steadily(key: Key, nonce: int, fee: int, payload: Payload) -> Transaction:

@@ -27,7 +27,7 @@ from inos.node.process import make_child_environment, stop_process
 from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.codec import encode
 from inos.primitives.matrices import Witness
-from inos.primitives.transactions import Transaction, Transfer
+from inos.primitives.transactions import Transaction, Transfer, get_sender
 from inos.primitives.units import Address
 from inos.wallet.addresses import encode_address
 
@@ -275,7 +275,7 @@ async def _run_node(prepared: Prepared, folder: Path, pool: Sequence[Transaction
     """Run a node on a copy of the chain."""
     shutil.copytree(prepared.folder, folder, ignore=shutil.ignore_patterns(GENESIS_NAME, "lock"))
     if pool:
-        (folder / "pool").write_bytes(encode(sorted(pool, key=lambda tx: (tx.sender, tx.nonce))))
+        (folder / "pool").write_bytes(encode(sorted(pool, key=lambda tx: (get_sender(tx), tx.nonce))))
     genesis = prepared.folder / GENESIS_NAME
     miner = encode_address(prepared.network.hrp, MINER)
     with (folder / "node.log").open("wb") as log:

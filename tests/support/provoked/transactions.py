@@ -6,10 +6,21 @@ import msgspec
 
 from inos.consensus.codes import Code
 from inos.consensus.genesis_state import make_genesis
+from inos.primitives.multisig import Multisig
 from inos.primitives.payments import Payment, pack_payments
 from inos.primitives.transactions import JobMode, SubmitResult, Transaction, Transfer, TransferMany
 from inos.primitives.units import Address, Nano
-from support.consensus_lab import ALICE, BOB, GENESIS_TIME, PARAMS, Lab, make_operand, make_post, make_result
+from support.consensus_lab import (
+    ALICE,
+    BOB,
+    GENESIS_TIME,
+    PARAMS,
+    Lab,
+    make_operand,
+    make_post,
+    make_result,
+    sign_jointly,
+)
 from support.provoked.registry import do, mine, provokes
 
 
@@ -59,6 +70,12 @@ def send_a_new_account_no_more_than_its_fee() -> None:
 @provokes(Code.BAD_PAYMENTS)
 def pay_no_whole_number_of_receivers() -> None:
     do(Lab(), ALICE, TransferMany(pack_payments([Payment(BOB.address, 7)]) + b"\x00"))
+
+
+@provokes(Code.BAD_MULTISIG)
+def spend_from_keys_that_are_not_in_order() -> None:
+    owners = Multisig(1, tuple(sorted((ALICE.public, BOB.public), reverse=True)))
+    mine(Lab(), sign_jointly(owners, [ALICE], 0, 0, Transfer(BOB.address, 7)))
 
 
 @provokes(Code.PAYMENTS_NOT_SORTED)

@@ -10,9 +10,19 @@ from inos.consensus.state import StateView, compute_reputation, compute_supply
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import RuleViolation, VerdictMissing
+from inos.primitives.multisig import Multisig, compute_multisig_address
 from inos.primitives.payments import Payment, pack_payments
-from inos.primitives.transactions import ClaimJob, SubmitResult, Transfer, TransferMany
-from inos.primitives.units import Address, Height, JobId, StateRoot
+from inos.primitives.transactions import (
+    CancelJob,
+    ClaimJob,
+    Payload,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    TransferMany,
+    compute_tx_id,
+)
+from inos.primitives.units import Address, Height, JobId, PublicKey, StateRoot
 from support.consensus_lab import (
     ALICE,
     BOB,
@@ -26,6 +36,7 @@ from support.consensus_lab import (
     make_operand,
     make_post,
     make_result,
+    sign_jointly,
     sum_held,
 )
 
@@ -302,3 +313,34 @@ def test_many_payments_happen_together_or_not_at_all() -> None:
     assert execution.finish().stats.fees == 0
     execution.add(lab.sign(ALICE, pay((BOB.address, 100), (new, 9))))
     assert execution.finish().stats.burned == 8
+
+
+def test_an_account_of_several_keys_does_what_an_account_does() -> None:
+    """It is paid, pays, posts a job and cancels it, by different pairs of its three keys."""
+    lab = Lab()
+    secrets = {key.public: key for key in (ALICE, BOB, CAROL)}
+    keys = tuple(sorted(secrets))
+    owners = Multisig(2, keys)
+    account = compute_multisig_address(owners)
+    lab.mine(lab.sign(ALICE, Transfer(account, 200_000)), miner=NOBODY)
+
+    def sign(pair: tuple[int, int], nonce: int, payload: Payload) -> Transaction:
+        return sign_jointly(owners, [secrets[PublicKey(keys[at])] for at in pair], nonce, 5, payload)
+
+    post = sign((0, 2), 1, make_post(lab.height + 1))
+    before = lab.state.get_account(BOB.address).balance
+    lab.mine(
+        sign((0, 1), 0, Transfer(BOB.address, 1_000)),
+        post,
+        sign((1, 2), 2, TransferMany(pack_payments([Payment(BOB.address, 50)]))),
+        miner=NOBODY,
+    )
+    job = JobId(compute_tx_id(post))
+    assert lab.state.get_account(BOB.address).balance == before + 1_050
+    record = lab.state.get_job(job)
+    assert record is not None
+    assert record.poster == account
+    cancel = sign((0, 1), 3, CancelJob(job))
+    lab.mine(cancel, miner=NOBODY)
+    assert lab.state.get_account(account).nonce == 4
+    assert get_code(lambda: lab.mine(cancel, miner=NOBODY)) == "bad-nonce"
