@@ -25,15 +25,12 @@ class CoreChain:
         self._ledger = ledger
         self._reader = ledger.reader
         self.final_height = Height(ledger.final.header.height)
+        self.base_height = ledger.base_height
         self.get_block_id = self._reader.get_block_id
 
     @property
     def height(self) -> Height:
         return Height(self._reader.tip.header.height)
-
-    @property
-    def base_height(self) -> Height:
-        return self._ledger.base_height
 
     def get_parent(self, block: BlockId) -> BlockId | None:
         header = self._ledger.get_header(block)
