@@ -80,6 +80,7 @@ async def open_instant_node(
         "data_dir": place.data_dir,
         "rpc_host": "127.0.0.1",
         "rpc_port": place.rpc_port,
+        "explorer": True,
         "p2p_host": "127.0.0.1",
         "p2p_port": 0,
         "discovery": False,

@@ -8,24 +8,65 @@ export class RpcError extends Error {
   }
 }
 
+// The node gave no answer at all. The page says so, and tries again.
+export class NodeDown extends Error {
+  constructor(reason) {
+    super(`The node at ${location.host} does not answer: ${reason}.`);
+    this.hint = "It may be stopped, starting or restarting, or the connection to it is cut.";
+    this.isDown = true;
+  }
+}
+
 const TIMEOUT_MS = 60_000;
 const RETRY_MS = [500, 1000, 2000, 5000];
 
-export async function call(method, params = {}) {
-  const response = await fetch("/", {
+export async function call(method, params = {}, { isShown = true } = {}) {
+  if (isShown) record(method, params);
+  const request = {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  const answer = await response.json();
+  };
+  const answer = await read(request);
   if (answer.error) throw new RpcError(answer.error);
   return answer.result;
 }
 
+// Returns the answer as an object. Some errors have another HTTP status than 200; their bodies are answers too.
+async function read(request) {
+  let response;
+  try {
+    response = await fetch("/", request);
+  } catch (error) {
+    throw new NodeDown(error.name === "TimeoutError" ? `nothing came within ${TIMEOUT_MS / 1000} s` : "no connection was made");
+  }
+  try {
+    return await response.json();
+  } catch {
+    throw new NodeDown(`it sent no JSON-RPC, but HTTP status ${response.status}`);
+  }
+}
+
+// The calls of the page that is shown, each once: what its reader can repeat.
+const MAX_RECORDED = 40;
+let recorded = new Map(), onRecord = () => {};
+
+export function startRecord(listener) {
+  recorded = new Map();
+  onRecord = listener;
+}
+
+function record(method, params) {
+  const key = JSON.stringify([method, params]);
+  if (recorded.has(key) || recorded.size >= MAX_RECORDED) return;
+  recorded.set(key, { method, params });
+  onRecord([...recorded.values()]);
+}
+
 let params = null;
 export async function getParams() {
-  params ??= await call("chain_getParams");
+  params ??= await call("chain_getParams", {}, { isShown: false });
   return params;
 }
 
@@ -42,6 +83,7 @@ export function onLiveState(listener) {
 export function subscribe(topic, topicParams, onData) {
   const one = { topic, params: topicParams, onData, lastBlock: null, id: null };
   subscriptions.add(one);
+  record("subscribe", { topic, ...topicParams });
   if (socket?.readyState === WebSocket.OPEN) start(one);
   else connect();
   return () => {
@@ -76,9 +118,20 @@ export function connect() {
     socket = null;
     pending.clear();
     active.clear();
-    onState("not connected; reconnecting …");
+    onState("down");
     setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
   };
+}
+
+// Passes data on to a page. What it then fails to read comes again with the next block; the state tells of it meanwhile.
+async function pass(one, { data, height }) {
+  if (one.topic === "heads") one.lastBlock = data.event === "connected" ? data.block.id : data.block.parent;
+  try {
+    await one.onData(data, height);
+  } catch (error) {
+    if (!(error instanceof RpcError || error instanceof NodeDown)) throw error;
+    onState(error.isDown ? "down" : error.message);
+  }
 }
 
 function receive(message) {
@@ -86,13 +139,7 @@ function receive(message) {
     const one = active.get(message.params.subscription);
     if (!one) return;
     if (message.params.error) onState(message.params.error.message);
-    else {
-      if (one.topic === "heads") {
-        const { event, block } = message.params.data;
-        one.lastBlock = event === "connected" ? block.id : block.parent;
-      }
-      one.onData(message.params.data, message.params.height);
-    }
+    else pass(one, message.params);
     return;
   }
   const one = pending.get(message.id);

@@ -1,7 +1,9 @@
 // Hash routing. A page is a function (main, argument) that fills `main` and may return a function to call when it is left.
 
-import { call, connect, onLiveState } from "./api.js";
-import { el, link, mono, short, show } from "./dom.js";
+import { call, connect, onLiveState, startRecord } from "./api.js";
+import { showCalls } from "./calls.js";
+import { clock } from "./format.js";
+import { announce, el, link, mono, short, show, startAges } from "./dom.js";
 import { findMatches, search } from "./search.js";
 import { showAccount } from "./pages/account.js";
 import { showBlock } from "./pages/block.js";
@@ -19,7 +21,8 @@ import { flipTheme, startTheme } from "./theme.js";
 import { findPool } from "./work/pool.js";
 
 const PAGES = {
-  "": [showBlocks, "Blocks"],
+  "": [showBlocks, "Overview"],
+  blocks: [showBlocks, "Blocks"],
   block: [showBlock, "Block"],
   certificate: [showCertificate, "Certificate"],
   tx: [showTransaction, "Transaction"],
@@ -33,41 +36,70 @@ const PAGES = {
   pool: [showPool, "Pool"],
   search: [showNotFound, "Nothing found"],
 };
-const main = document.getElementById("main");
-let leave = null, routes = 0;
+const RETRY_MS = [2000, 4000, 8000, 15_000];
+const main = document.getElementById("main"), calls = document.getElementById("calls");
+let leave = null, routes = 0, retry = null, tries = 0, isFailed = false;
 
-async function route() {
+async function route({ isRetry = false } = {}) {
   const own = ++routes;
   leave?.();
   leave = null;
-  const [, name = "", argument = ""] = location.hash.split("/");
+  clearTimeout(retry);
+  if (!isRetry) tries = 0;
+  const [, name = "", argument = ""] = location.hash.split("/").map(decode);
   const [page, title] = PAGES[name] ?? [showUnknownPage, "Not found"];
-  document.title = `${title}${argument ? " " + decodeURIComponent(argument).slice(0, 16) : ""} – INOS explorer`;
+  document.title = `${title}${argument ? " " + argument.slice(0, 16) : ""} – INOS explorer`;
   for (const one of document.querySelectorAll("nav a")) {
     if (one.getAttribute("href") === `#/${name}`) one.setAttribute("aria-current", "page");
     else one.removeAttribute("aria-current");
   }
+  openMenu(false);
+  if (name !== "search") document.getElementById("query").value = "";
   const holder = el("div");
+  startRecord((found) => own === routes && showCalls(calls, found));
+  if (!isRetry) main.setAttribute("aria-busy", "true");
+  isFailed = false;
   try {
-    const end = await page(holder, decodeURIComponent(argument));
+    const end = await page(holder, argument);
     if (own !== routes) return end?.();
     leave = end ?? null;
   } catch (error) {
     if (own !== routes) return;
+    isFailed = true;
     show(holder, el("h1", {}, title), explain(error));
   }
+  main.removeAttribute("aria-busy");
   show(main, holder);
-  main.dataset.page = name || "blocks";
+  main.dataset.page = name || "overview";
+  if (isRetry) return;
   scrollTo(0, 0);
+  announce(`${title} shown`);
 }
 
+// A part of the address that is no valid encoding is taken as it is.
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// Says what went wrong. If the node does not answer, the page is tried again, later each time and once it is back.
 function explain(error) {
-  return el("div", { class: "card", role: "alert" }, el("p", { class: "bad" }, error.message || String(error)),
-    error.hint ? el("p", {}, error.hint) : null, error.code ? el("p", { class: "quiet mono" }, error.code) : null);
+  const parts = [el("p", { class: "bad" }, error.message || String(error)),
+    error.hint ? el("p", {}, error.hint) : null, error.code ? el("p", { class: "quiet mono" }, error.code) : null];
+  const wait = RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)];
+  if (error.isDown) {
+    retry = setTimeout(() => route({ isRetry: true }), wait);
+    parts.push(el("p", { class: "quiet" }, `This page tries again in ${wait / 1000} seconds.`));
+  }
+  parts.push(el("button", { type: "button", onclick: () => route({ isRetry: true }) }, "Try again"));
+  return el("div", { class: "card", role: "alert" }, parts);
 }
 
 function showUnknownPage(holder) {
-  show(holder, el("h1", {}, "This page does not exist"), link("#/", "Show the newest blocks"));
+  show(holder, el("h1", {}, "This page does not exist"), link("#/", "Show the overview"));
 }
 
 async function showNotFound(holder, text) {
@@ -94,17 +126,19 @@ function onKey(event) {
 
 async function onSearch(event) {
   event.preventDefault();
-  const input = document.getElementById("query");
-  const text = input.value.trim();
+  const text = document.getElementById("query").value.trim();
   if (!text) return;
-  const found = await search(text);
-  if (found !== null) input.value = "";
-  location.hash = found ?? `#/search/${encodeURIComponent(text)}`;
-  main.focus();
+  try {
+    const found = await search(text);
+    location.hash = found ?? `#/search/${encodeURIComponent(text)}`;
+    main.focus();
+  } catch (error) {
+    show(main, el("h1", {}, "The search failed"), explain(error));
+  }
 }
 
 async function showNetwork() {
-  const version = await call("node_version");
+  const version = await call("node_version", {}, { isShown: false });
   document.getElementById("network").textContent = version.network;
 }
 
@@ -114,21 +148,45 @@ async function showPoolLinks() {
   for (const id of ["work", "pool-link"]) document.getElementById(id).hidden = !isPool;
 }
 
+function openMenu(isOpen) {
+  document.getElementById("menu").setAttribute("aria-expanded", String(isOpen));
+  document.getElementById("pages").classList.toggle("open", isOpen);
+}
+
+// The footer says whether the node answers, and a bar above the page since when it stands still.
+let wasLive = false, lostAt = null;
+
+function showState(text) {
+  const state = document.getElementById("live"), bar = document.getElementById("down");
+  const isLive = text === "live", isDown = text === "down";
+  state.textContent = isLive ? "● live" : isDown ? "○ no connection" : text;
+  state.className = isLive ? "good" : "bad";
+  if (isDown && wasLive) lostAt ??= Date.now();
+  bar.hidden = !isDown || lostAt === null;
+  if (!bar.hidden) {
+    bar.textContent = `The node at ${location.host} does not answer. What is shown is of ${clock(lostAt)}; ` +
+      "the page goes on by itself when the node is back.";
+  }
+  if (!isLive) return;
+  wasLive = true;
+  lostAt = null;
+  if (isFailed) route({ isRetry: true });
+  showNetwork().catch(() => {});
+}
+
 startTheme();
-addEventListener("hashchange", route);
+startAges();
+addEventListener("hashchange", () => route());
 addEventListener("keydown", onKey);
 document.getElementById("theme").addEventListener("click", flipTheme);
-document.getElementById("search").addEventListener("submit", (event) => onSearch(event).catch(() => route()));
+document.getElementById("search").addEventListener("submit", onSearch);
+document.getElementById("menu").addEventListener("click", (event) =>
+  openMenu(event.currentTarget.getAttribute("aria-expanded") !== "true"));
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
-onLiveState((text) => {
-  const state = document.getElementById("live");
-  state.textContent = text === "live" ? "● live" : text;
-  state.className = text === "live" ? "good" : "bad";
-});
-showNetwork().catch(() => {});
+onLiveState(showState);
 showPoolLinks();
 connect();
 route();

@@ -1,6 +1,6 @@
 // A line chart as SVG with one or two lines and round axis labels. Screen readers read its label.
 
-import { el, svg } from "./dom.js";
+import { el, shorten, svg } from "./dom.js";
 
 const WIDTH = 420, HEIGHT = 190, LEFT = 62, RIGHT = 10, TOP = 10, BOTTOM = 24;
 
@@ -62,13 +62,3 @@ function chooseTicks(low, high) {
     if (n * step >= high && ticks.length > 1) return ticks;
   }
 }
-
-export function shorten(number) {
-  const size = Math.abs(number);
-  for (const [unit, name] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (size >= unit) return `${trim(number / unit)} ${name}`;
-  }
-  return trim(number);
-}
-
-const trim = (number) => String(Number(number.toPrecision(3)));

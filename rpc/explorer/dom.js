@@ -1,6 +1,12 @@
 // Functions that make elements from data. Text is always inserted as text, never as markup.
 
+import { age, clock, count, credits, cutCredits, day } from "./format.js";
+
+export { age, bytes, count, credits, duration, percent, seconds, shorten } from "./format.js";
+
 const SVG = "http://www.w3.org/2000/svg";
+const AGES_MS = 5000;
+const COPIED_MS = 1500;
 
 export function el(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
@@ -32,6 +38,45 @@ export const jobLink = (id) => link(`#/job/${id}`, short(id), { ...mono, title: 
 export const txLink = (id) => link(`#/tx/${id}`, short(id), { ...mono, title: id });
 export const accountLink = (address) => link(`#/account/${address}`, short(address, 12), { ...mono, title: address });
 
+// An id or address in full, with a button that copies it. `page` is where a link on it leads, if anywhere.
+export function copyable(text, name, page = null) {
+  return el("span", { class: "copyable" }, page ? link(page, text, mono) : el("code", {}, text), copyButton(text, name));
+}
+
+export function copyButton(text, name, label = "Copy") {
+  const button = el("button", { type: "button", class: "copy", "aria-label": `${label}: ${name}`, onclick: async () => {
+    const isCopied = await copy(text);
+    button.textContent = isCopied ? "Copied" : "Not copied";
+    announce(isCopied ? `${name} copied` : `the browser did not copy ${name}`);
+    setTimeout(() => (button.textContent = label), COPIED_MS);
+  } }, label);
+  return button;
+}
+
+// Browsers offer a clipboard only to pages that came by https or from this machine; others copy what is selected.
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = el("textarea", { class: "skip", "aria-hidden": "true" });
+    field.value = text;
+    document.body.append(field);
+    const before = document.activeElement;
+    field.select();
+    const isCopied = document.execCommand("copy");
+    field.remove();
+    before?.focus();
+    return isCopied;
+  }
+}
+
+// Tells screen readers what happened without moving the focus.
+export function announce(text) {
+  const place = document.getElementById("said");
+  if (place) place.textContent = text;
+}
+
 export function facts(rows) {
   return el("dl", { class: "facts" }, rows.filter(Boolean).flatMap(([name, ...value]) =>
     [el("dt", {}, name), el("dd", {}, ...value)]));
@@ -39,52 +84,39 @@ export function facts(rows) {
 
 export function stat(name, value, unit = "") {
   const whole = el("span", { class: "whole" }, value);
-  return el("div", { class: "stat" }, el("dt", {}, name), el("dd", {}, whole, unit && el("small", {}, " " + unit)));
+  return el("div", { class: "stat" }, el("dt", {}, name), el("dd", {}, whole, unit && el("small", {}, unit)));
 }
 
-// columns: [title, cell(row), class]. Columns of the class "wide" are hidden on phones.
+// columns: [title, cell(row), class]. On narrow screens each row becomes a card, and each cell has its column's title.
 export function table(columns, rows, empty = "There are none yet.") {
   if (rows.length === 0) return el("p", { class: "quiet" }, empty);
-  const head = el("tr", {}, columns.map(([title, , kind]) => el("th", { class: kind, scope: "col" }, title)));
-  return el("div", { class: "scroll" }, el("table", {}, el("thead", {}, head),
-    el("tbody", {}, rows.map((row) => makeRow(columns, row)))));
+  const head = el("tr", { role: "row" }, columns.map(([title, , kind]) =>
+    el("th", { class: kind, scope: "col", role: "columnheader" }, title)));
+  return el("div", { class: "scroll" }, el("table", { role: "table" }, el("thead", { role: "rowgroup" }, head),
+    el("tbody", { role: "rowgroup" }, rows.map((row) => makeRow(columns, row)))));
 }
 
 export function makeRow(columns, row) {
-  return el("tr", {}, columns.map(([, cell, kind]) => el("td", { class: kind }, cell(row) ?? "")));
+  return el("tr", { role: "row" }, columns.map(([title, cell, kind]) =>
+    el("td", { class: kind, role: "cell", "data-title": title }, cell(row) ?? "")));
 }
 
-export function credits(nano) {
-  const value = BigInt(nano), whole = value / 1_000_000_000n, rest = value % 1_000_000_000n;
-  const digits = rest.toString().padStart(9, "0").replace(/0+$/, "");
-  return count(whole) + (digits ? "." + digits : "");
-}
-
-// The amount rounded to three decimals; the title shows all of it.
+// The amount cut to three decimals; the title shows all of it.
 export function roughCredits(nano) {
-  const [whole, rest = ""] = credits(nano).split(".");
-  return el("span", { title: `${credits(nano)} credits` }, rest ? `${whole}.${rest.slice(0, 3)}` : whole);
+  return el("span", { class: "whole", title: `${credits(nano)} credits` }, cutCredits(nano));
 }
 
-export function count(number) {
-  return BigInt(number).toString().replace(/\B(?=(\d{3})+$)/g, " ");
-}
-
-export function percent(share) {
-  return `${(100 * share).toFixed(share >= 0.0995 || share === 0 ? 0 : 1)}\u202f%`;
-}
-
-export function seconds(ms) {
-  return `${(ms / 1000).toFixed(ms < 100_000 ? 1 : 0)}\u202fs`;
-}
-
-export function age(ms) {
-  const passed = Math.max(0, Date.now() - ms) / 1000;
-  if (passed < 90) return `${Math.round(passed)} s ago`;
-  if (passed < 5400) return `${Math.round(passed / 60)} min ago`;
-  return passed < 172_800 ? `${Math.round(passed / 3600)} h ago` : `${Math.round(passed / 86_400)} days ago`;
+// How long ago a time was, counted on while the page is shown; the title is the time.
+export function ago(ms) {
+  return el("time", { datetime: new Date(ms).toISOString(), title: `${day(ms)} ${clock(ms)}`, class: "whole", "data-age": ms }, age(ms));
 }
 
 export function time(ms) {
-  return el("time", { datetime: new Date(ms).toISOString() }, `${new Date(ms).toLocaleString()}  (${age(ms)})`);
+  return el("span", {}, el("time", { datetime: new Date(ms).toISOString(), class: "whole" }, `${day(ms)} ${clock(ms)}`), ", ", ago(ms));
+}
+
+export function startAges() {
+  setInterval(() => {
+    for (const one of document.querySelectorAll("[data-age]")) one.textContent = age(Number(one.dataset.age));
+  }, AGES_MS);
 }

@@ -229,10 +229,10 @@ async def check_file(page: Page, url: str, node: RunningNode) -> None:
     await search(page, file)
     await page.wait("document.getElementById('fetch')")
     assert await page.run("location.hash") == f"#/matrix/{file}"
-    assert "54 000 bytes" in await page.run("document.querySelector('dl').textContent")
+    assert "54\u202f000 bytes" in await page.run("document.querySelector('dl').textContent")
     await page.run("document.getElementById('fetch').click()")
     await page.wait("document.querySelector('#verdict.good')")
-    assert await page.run("document.getElementById('download').textContent") == "Download 54 000 bytes"
+    assert await page.run("document.getElementById('download').textContent") == "Download 54\u202f000 bytes"
     assert "hello." in await page.run("document.getElementById('dump').textContent")
     await page.open(f"{url}#/matrix/{empty}")
     await page.wait(f"document.querySelector('dl')?.textContent.includes({empty!r})")
@@ -272,7 +272,7 @@ async def check_other_pages(page: Page, url: str) -> None:
     for place, condition in (
         ("jobs", "document.querySelector('tbody tr')"),
         ("charts", "document.querySelectorAll('.chart svg').length === 7"),
-        ("finality", "document.querySelector('.stats') && document.body.innerText.includes('voter\\tweight\\tshare')"),
+        ("finality", "document.querySelector('td[data-title=share]')?.textContent === '100\u202f%'"),
         ("peers", "document.querySelector('h1')?.textContent === '1 peer'"),
     ):
         await page.open(f"{url}#/{place}")

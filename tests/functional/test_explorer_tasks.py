@@ -172,7 +172,7 @@ async def check_others(page: Page, url: str, ids: list[str]) -> None:
     assert await page.run("document.querySelectorAll('.graph').length") == 0
     assert "The program has 601 values" in await page.run("document.getElementById('task').innerText")
     await page.open(f"{url}#/job/{function}")
-    await page.wait("document.getElementById('task')?.innerText.includes('8 589 934 592')")
+    await page.wait("document.getElementById('task')?.innerText.includes('8\u202f589\u202f934\u202f592')")
     said = await page.run("document.getElementById('task').innerText")
     assert '"--least" "<2>"' in said
     assert "the task's id" in said

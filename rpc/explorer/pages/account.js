@@ -10,8 +10,8 @@ const COLUMNS = [
   ["height", (entry) => blockLink(entry.block, String(entry.height)), "number"],
   ["reason", (entry) => entry.reason.replaceAll("_", " ")],
   ["balance", (entry) => change(entry.balance), "number"],
-  ["bonded", (entry) => change(entry.bonded), "number wide"],
-  ["with", (entry) => (entry.counterparty ? accountLink(entry.counterparty) : ""), "wide"],
+  ["bonded", (entry) => change(entry.bonded), "number"],
+  ["with", (entry) => (entry.counterparty ? accountLink(entry.counterparty) : "")],
   ["transaction", (entry) => (entry.id === entry.block ? entry.kind.replaceAll("_", " ") : txLink(entry.id))],
 ];
 

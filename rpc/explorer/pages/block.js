@@ -8,7 +8,7 @@ const FINALITY = { final: "final", justified: "justified", none: "not final" };
 const TRANSACTION_COLUMNS = [
   ["transaction", (tx) => txLink(tx.id)],
   ["kind", (tx) => tx.kind.replaceAll("_", " ")],
-  ["from", (tx) => accountLink(tx.sender), "wide"],
+  ["from", (tx) => accountLink(tx.sender)],
   ["fee", (tx) => credits(tx.fee), "number"],
 ];
 

@@ -25,9 +25,9 @@ const COLUMNS = [
   ["product", (block) => describeProduct(block)],
   ["paid work", paidShare],
   ["block time", (block) => seconds(block.spacing_ms), "number"],
-  ["mined by", (block) => accountLink(block.beneficiary), "wide"],
-  ["settled", (block) => (block.settled.length ? jobLink(block.settled[0]) : ""), "wide"],
-  ["txs", (block) => count(block.transactions), "number wide"],
+  ["mined by", (block) => accountLink(block.beneficiary)],
+  ["settled", (block) => (block.settled.length ? jobLink(block.settled[0]) : "")],
+  ["txs", (block) => count(block.transactions), "number"],
 ];
 
 export async function showBlocks(main) {

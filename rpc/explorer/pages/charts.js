@@ -1,8 +1,8 @@
 // Charts over the last blocks: difficulty, block time, tickets per second, paid share, supply.
 
 import { call, subscribe } from "../api.js";
-import { el, percent, show } from "../dom.js";
-import { drawChart, shorten } from "../chart.js";
+import { el, percent, shorten, show } from "../dom.js";
+import { drawChart } from "../chart.js";
 import { computePaidShare } from "../share.js";
 
 const BLOCKS = 300;

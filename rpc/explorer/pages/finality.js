@@ -5,7 +5,7 @@ import { accountLink, blockLink, count, el, stat, link, percent, short, show, ta
 
 const MEMBERS = [
   ["voter", (member) => accountLink(member.address)],
-  ["key", (member) => el("span", { class: "mono", title: member.key }, short(member.key)), "wide"],
+  ["key", (member) => el("span", { class: "mono", title: member.key }, short(member.key))],
   ["weight", (member) => `${count(member.weight)} tickets`, "number"],
   ["share", (member) => percent(member.share), "number"],
 ];

@@ -12,7 +12,7 @@ const EVENT_COLUMNS = [
   ["height", (event) => blockLink(String(event.height), String(event.height)), "number"],
   ["event", (event) => event.event],
   ["worker", (event) => (event.worker ? accountLink(event.worker) : "")],
-  ["amount", (event) => credits(event.amount), "number wide"],
+  ["amount", (event) => credits(event.amount), "number"],
 ];
 
 export async function showJob(main, id) {

@@ -10,9 +10,9 @@ const COLUMNS = [
   ["work", (job) => (job.task ? job.kind : `${job.x.rows} × ${job.x.cols} · ${job.w.cols} × ${job.w.rows}`)],
   ["units", (job) => count(job.units), "number"],
   ["reward", (job) => credits(job.reward), "number"],
-  ["posted", (job) => count(job.posted_at), "number wide"],
-  ["mode", (job) => job.mode, "wide"],
-  ["posted by", (job) => accountLink(job.poster), "wide"],
+  ["posted", (job) => count(job.posted_at), "number"],
+  ["mode", (job) => job.mode],
+  ["posted by", (job) => accountLink(job.poster)],
 ];
 
 export async function showJobs(main, state = "") {

@@ -1,18 +1,18 @@
 // The peers of this node, its health, and who multiplies for it.
 
 import { call } from "../api.js";
-import { age, count, el, facts, short, show, table } from "../dom.js";
+import { ago, bytes, count, el, facts, short, show, table } from "../dom.js";
 
 const EVERY_MS = 5000;
 const COLUMNS = [
   ["node", (peer) => el("span", { class: "mono", title: peer.id }, short(peer.id))],
   ["address", (peer) => peer.address],
-  ["connection", (peer) => (peer.kind === peer.direction ? peer.kind : `${peer.direction}, ${peer.kind}`), "wide"],
+  ["connection", (peer) => (peer.kind === peer.direction ? peer.kind : `${peer.direction}, ${peer.kind}`)],
   ["height", (peer) => count(peer.height), "number"],
   ["latency", (peer) => (peer.latency_ms === null ? "–" : `${peer.latency_ms} ms`), "number"],
-  ["received", (peer) => `${count(Math.round(peer.bytes_received / 1024))} KiB`, "number wide"],
-  ["sent", (peer) => `${count(Math.round(peer.bytes_sent / 1024))} KiB`, "number wide"],
-  ["since", (peer) => age(peer.connected_at_ms), "wide"],
+  ["received", (peer) => bytes(peer.bytes_received), "number"],
+  ["sent", (peer) => bytes(peer.bytes_sent), "number"],
+  ["since", (peer) => ago(peer.connected_at_ms)],
 ];
 
 const KINDS = { own: "own engine", page: "pages in browsers", card: "graphics cards", machine: "machines" };
@@ -20,9 +20,9 @@ const WORKERS = [
   ["kind", (group) => KINDS[group.kind]],
   ["here", (group) => (group.kind === "own" ? "" : count(group.workers)), "number"],
   ["tickets a second", (group) => count(Math.round(group.tickets_per_second)), "number"],
-  ["tickets", (group) => count(group.tickets), "number wide"],
+  ["tickets", (group) => count(group.tickets), "number"],
   ["pieces", (group) => (group.kind === "own" ? "" : count(group.pieces)), "number"],
-  ["late", (group) => (group.kind === "own" ? "" : count(group.late)), "number wide"],
+  ["late", (group) => (group.kind === "own" ? "" : count(group.late)), "number"],
 ];
 
 function drawWorkers(found) {

@@ -1,7 +1,7 @@
 // The pool of this node: how fast it is, what it earned, what it paid, and one member's account, computed again here.
 
 import { call } from "../api.js";
-import { accountLink, age, blockLink, count, credits, el, jobLink, roughCredits, show, stat, table, txLink } from "../dom.js";
+import { accountLink, ago, blockLink, count, credits, el, jobLink, roughCredits, show, stat, table, txLink } from "../dom.js";
 import { checkIncome } from "../work/pool.js";
 
 const EVERY_MS = 5000;
@@ -16,25 +16,25 @@ const INCOMES = [
   ["height", (income) => blockLink(income.block, String(income.height)), "number"],
   ["from", (income) => (income.job ? jobLink(income.job) : "block")],
   ["credits", (income) => roughCredits(income.amount), "number"],
-  ["members", (income) => count(income.parts.length), "number wide"],
+  ["members", (income) => count(income.parts.length), "number"],
   ["luck", (income) => (income.luck === null ? "" : percentOf(income.luck)), "number"],
   ["state", (income) => STATES[income.state]],
-  ["age", (income) => age(income.time_ms), "wide"],
+  ["age", (income) => ago(income.time_ms)],
 ];
 const PAYOUTS = [
   ["transaction", (payout) => txLink(payout.tx)],
   ["credits", (payout) => roughCredits(payout.charged), "number"],
-  ["fee", (payout) => credits(payout.fee), "number wide"],
+  ["fee", (payout) => credits(payout.fee), "number"],
   ["receivers", (payout) => count(payout.receivers), "number"],
   ["state", (payout) => PAYOUT_STATES[payout.state]],
-  ["age", (payout) => age(payout.time_ms), "wide"],
+  ["age", (payout) => ago(payout.time_ms)],
 ];
 const CONNECTIONS = [
   ["name", (each) => each.name],
   ["kind", (each) => `${each.kind}, ${each.backend}`],
   ["tickets a second", (each) => count(Math.round(each.tickets_per_second)), "number"],
-  ["as it says", (each) => count(each.told), "number wide"],
-  ["tickets of a share", (each) => count(each.share_tickets), "number wide"],
+  ["as it says", (each) => count(each.told), "number"],
+  ["tickets of a share", (each) => count(each.share_tickets), "number"],
 ];
 
 const percentOf = (part) => `${Math.round(100 * part)} %`;

@@ -14,7 +14,7 @@ const COLUMNS = [
   ["of", (value) => value.operands.join(", ")],
   ["rows × cols, interval", (value) => describeType(value.type)],
   ["tickets", (value) => (value.tickets ? count(value.tickets) : ""), "number"],
-  ["attributes", (value) => cut(value.detail), "wide"],
+  ["attributes", (value) => cut(value.detail)],
 ];
 
 // Fills the holder; a file that is missing or malformed is told there.

@@ -11,7 +11,7 @@ const MILLION = 1_000_000n;
 
 // Returns pool_info, or null if the node is no pool.
 export async function findPool() {
-  return call("pool_info").catch(() => null);
+  return call("pool_info", {}, { isShown: false }).catch(() => null);
 }
 
 // Returns terms and their descriptions: for whom a page works.
@@ -62,10 +62,10 @@ export async function showIncomes(holder, address) {
       lead(accountLink(address)), " has what was paid."),
     table([
       ["from", ({ income }) => lead(income.job ? jobLink(income.job) : blockLink(income.block, `block ${count(income.height)}`))],
-      ["credits", ({ income }) => roughCredits(income.amount), "number wide"],
+      ["credits", ({ income }) => roughCredits(income.amount), "number"],
       ["your tickets", ({ tickets }) => count(tickets), "number"],
       ["your part", ({ credit }) => roughCredits(credit), "number"],
-      ["state", ({ income }) => income.state, "wide"],
+      ["state", ({ income }) => income.state],
       ["computed again", ({ fits }) => (fits ? el("span", { class: "good" }, "✓ fits") : el("span", { class: "bad" }, "✗ does not fit"))],
     ], rows, "The pool has found no block yet."));
 }
