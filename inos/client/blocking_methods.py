@@ -452,6 +452,16 @@ class BlockingMethods:
         """
         return self._thread.run(self.async_client.outputs(job, wait_s=wait_s))
 
+    def wait_outputs(
+        self, job: str, timeout_s: float = DEFAULT_TASK_TIMEOUT_S, on_state: OnState = ignore_state
+    ) -> list[bytes]:
+        """Wait until a task is delivered, and return its outputs, each checked against its id.
+
+        Raises:
+            JobFailed: the task failed. ClientError: "not-a-task".
+        """
+        return self._thread.run(self.async_client.wait_outputs(job, timeout_s, on_state))
+
     def post_job(
         self,
         x: NDArray[Any],

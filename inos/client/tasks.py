@@ -164,7 +164,7 @@ class TaskSender(Sender):
             TaskKind.PROGRAM, spec, files, tickets=checked.cost.tickets, units=checked.cost.units, terms=terms
         )
         on_posted(job)
-        outputs = await self._wait_outputs(job, timeout_s, on_state)
+        outputs = await self.wait_outputs(job, timeout_s, on_state)
         if len(outputs) != len(checked.results):
             raise _make_wrong(job, f"it has {len(outputs)} outputs, and the program {len(checked.results)}")
         try:
@@ -213,7 +213,7 @@ class TaskSender(Sender):
         units = functions.compute_units(spec, len(module), len(stdin))
         job = await self.post_task(TaskKind.FUNCTION, file.matrix_id, given, tickets=0, units=units, terms=terms)
         on_posted(job)
-        outputs = await self._wait_outputs(job, timeout_s, on_state)
+        outputs = await self.wait_outputs(job, timeout_s, on_state)
         if len(outputs) != 1 or len(outputs[0]) > output_bytes:
             raise _make_wrong(job, "it is not one file of the declared length")
         return outputs[0]
@@ -231,7 +231,14 @@ class TaskSender(Sender):
             raise JobFailed("job-open", job, f"task {job} is {found.state}, and not delivered yet")
         return [await self.get_bytes(each, wait_s=wait_s) for each in found.outputs]
 
-    async def _wait_outputs(self, job: str, timeout_s: float, on_state: OnState) -> list[bytes]:
+    async def wait_outputs(
+        self, job: str, timeout_s: float = DEFAULT_TASK_TIMEOUT_S, on_state: OnState = ignore_state
+    ) -> list[bytes]:
+        """Wait until a task is delivered, and return its outputs, each checked against its id.
+
+        Raises:
+            JobFailed: the task failed. ClientError: "not-a-task".
+        """
         await self._watcher.wait(JobWatch(job, timeout_s, 1, is_delivery_enough=True, on_state=on_state))
         return await self.outputs(job)
 
