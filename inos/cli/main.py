@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "function": "Check and run WebAssembly commands that give the same answer everywhere, here or by miners.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
+    "learn": "Show, replay and go on with training whose every step is verified.",
     "light": "Follow headers, seals and votes only, and answer for accounts with proof.",
     "matmul": "Multiply two files of numbers, on this machine or by paid jobs.",
     "mesh": "Show and manage the matrices that a node stores: put, get, pin, drop, quota.",

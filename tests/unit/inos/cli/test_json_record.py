@@ -14,9 +14,11 @@ from typer.testing import CliRunner
 
 from inos.bench.chains import make_chain
 from inos.cli.main import COMMANDS, app, load_command
+from inos.learn.training import train_run
 from inos.testing import TestChain
 from inos.testing.chain import PHRASE
 from support.documents import ROOT
+from support.training_runs import make_run
 
 RECORD: Final = Path(__file__).parent / "json_shapes.json"
 MODULE: Final = ROOT / "examples" / "functions" / "words-c.wasm"
@@ -175,6 +177,10 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("program call", deployed, "x.npy", *password, code=1)  # a test chain has no jury
     run("function deploy", str(MODULE))
     run("function call", str(MODULE), *password, code=1)
+
+    train_run(make_run(tmp_path / "training"))
+    run("learn show", "training")
+    run("learn verify", "training")
 
     place = ("--data-dir", str(tmp_path / "stopped"), "--network", str(made.network))
     run("db check", *place)

@@ -1,0 +1,28 @@
+"""Where the parameters of a module lie in the one row of all weights."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from inos.learn.fixed import WEIGHT_BITS
+
+
+class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
+    """A parameter of the module, at entries `first` and following."""
+
+    name: str
+    sizes: tuple[int, ...]
+    first: int
+
+
+def to_floats(weights: NDArray[Any], parameters: Sequence[Parameter]) -> dict[str, NDArray[np.float32]]:
+    """Return each parameter as floats, by its name in the module."""
+    row = weights.ravel() / 2.0**WEIGHT_BITS
+    return {
+        each.name: row[each.first : each.first + prod(each.sizes)].astype(np.float32).reshape(each.sizes)
+        for each in parameters
+    }
