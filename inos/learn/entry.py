@@ -5,8 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from inos.client.blocking_client import BlockingClient
+from inos.client.task_terms import DEFAULT_TERMS, TaskTerms
 from inos.learn.curve import Progress
 from inos.learn.errors import LearnError
+from inos.learn.folder import TASKS
+from inos.learn.journal import Journal
+from inos.learn.machines import LocalRunner, Runner
+from inos.learn.market import MarketRunner
 from inos.learn.optimisers import Optimiser
 from inos.learn.run import Run, load_run
 from inos.learn.training import CHECKPOINT_STEPS, OnStep, ignore_step, prepare_run, train_run
@@ -23,6 +29,9 @@ def train(
     shards: int = 1,
     optimiser: Optimiser | None = None,
     seed: int = 0,
+    client: BlockingClient | None = None,
+    check: float = 1.0,
+    terms: TaskTerms = DEFAULT_TERMS,
     checkpoint_every: int = CHECKPOINT_STEPS,
     progress: bool = True,
 ) -> Run:
@@ -38,11 +47,15 @@ def train(
         shards: how many tasks a step's gradient is cut into.
         optimiser: `sgd(...)`, the default, or `adam(...)`.
         seed: what examples are drawn and updates are rounded by.
+        client: has a wallet, and lets miners compute; without one this machine does. Both give the same bits.
+        check: the share of miners' outcomes that are computed again here. Wrong ones are disputed.
+        terms: what is offered for a task; by default the going rate.
         checkpoint_every: steps after which weights are kept; all others are computed again when they are asked for.
         progress: print losses to stderr.
 
     Raises:
-        LearnError: something cannot be used; nothing was trained.
+        LearnError: something cannot be used, and nothing was trained; or "task-failed".
+        WalletError, ClientError, JobFailed: a task could not be posted, or took too long. Training again goes on.
     """
     try:
         import torch  # noqa: F401
@@ -52,17 +65,34 @@ def train(
         model, data, loss, steps,
         folder=folder, batch=batch, shards=shards, optimiser=optimiser, seed=seed,
     )  # fmt: skip
-    return train_run(run, checkpoint_every=checkpoint_every, on_step=_get_progress(run, progress))
+    runner = make_runner(run, client, check, terms)
+    return train_run(run, runner, checkpoint_every=checkpoint_every, on_step=_get_progress(run, progress))
 
 
-def resume(folder: str | os.PathLike[str], *, checkpoint_every: int = CHECKPOINT_STEPS, progress: bool = True) -> Run:
-    """Go on with a run that was interrupted.
+def resume(
+    folder: str | os.PathLike[str],
+    *,
+    client: BlockingClient | None = None,
+    check: float = 1.0,
+    terms: TaskTerms = DEFAULT_TERMS,
+    checkpoint_every: int = CHECKPOINT_STEPS,
+    progress: bool = True,
+) -> Run:
+    """Go on with a run that was interrupted; the arguments are those of `train`.
 
     Raises:
         LearnError: "run-missing", "bad-run", "step-wrong".
     """
     run = load_run(Path(folder))
-    return train_run(run, checkpoint_every=checkpoint_every, on_step=_get_progress(run, progress))
+    runner = make_runner(run, client, check, terms)
+    return train_run(run, runner, checkpoint_every=checkpoint_every, on_step=_get_progress(run, progress))
+
+
+def make_runner(run: Run, client: BlockingClient | None, check: float, terms: TaskTerms) -> Runner:
+    """Return what computes a run: this machine, or miners."""
+    if client is None:
+        return LocalRunner()
+    return MarketRunner(client, Journal(run.folder.path / TASKS), check=check, terms=terms)
 
 
 def _get_progress(run: Run, progress: bool) -> OnStep:

@@ -28,6 +28,7 @@ class Machine(Struct, frozen=True, eq=False):
     id: str
     checked: CheckedProgram
     prepared: Prepared
+    encoded: bytes
     files: dict[str, bytes]
     """What the program names, read once."""
 
@@ -48,9 +49,13 @@ class Call(Struct, frozen=True, eq=False):
 
 
 class Runner(Protocol):
-    """Runs calls that do not depend on each other."""
+    """Runs calls that do not depend on each other, and says if an outcome was rejected later."""
 
     def run(self, calls: Sequence[Call]) -> list[list[bytes]]: ...
+
+    def find_rejected(self) -> int | None: ...
+
+    def settle(self) -> int | None: ...
 
 
 class LocalRunner:
@@ -58,6 +63,14 @@ class LocalRunner:
 
     def run(self, calls: Sequence[Call]) -> list[list[bytes]]:
         return [call.machine.run(call.inputs) for call in calls]
+
+    def find_rejected(self) -> int | None:
+        """Return None: what this machine computed stands."""
+        return None
+
+    def settle(self) -> int | None:
+        """Return None at once."""
+        return None
 
 
 def store_program(folder: Folder, built: BuiltProgram) -> str:
@@ -86,7 +99,8 @@ def load_machine(folder: Folder, name: str) -> Machine:
     Raises:
         LearnError: "file-missing", "file-changed". InvalidProgram: it is none.
     """
-    checked = check_program(decode_program(folder.get(name)))
+    encoded = folder.get(name)
+    checked = check_program(decode_program(encoded))
     sources = [each.source for each in checked.program.inputs]
     files = {each.id.hex(): folder.get(each.id.hex()) for each in sources if isinstance(each, Stored)}
-    return Machine(name, checked, prepare_program(checked), files)
+    return Machine(name, checked, prepare_program(checked), encoded, files)

@@ -153,18 +153,36 @@ def train_run(
     steps, used = Steps(run.spec, run.folder), LocalRunner() if runner is None else runner
     found = run.find_weights()
     try:
-        while found.step < run.spec.steps:
-            began = time.monotonic()
-            record, after = steps.compute(found, used)
-            if record.step % checkpoint_every == 0 or record.step == run.spec.steps:
-                _keep(run.folder, after)
-            run.folder.add_record(record)
-            run.records.append(record)
-            found = after
-            on_step(run.spec, record, time.monotonic() - began)
+        while True:
+            is_last = found.step == run.spec.steps
+            rejected = used.settle() if is_last else used.find_rejected()
+            if rejected is not None and rejected <= found.step:
+                found = _go_back(run, rejected - 1)
+            elif is_last:
+                return run
+            else:
+                found = _go_on(run, steps, used, found, checkpoint_every, on_step)
     finally:
         _keep(run.folder, found)
-    return run
+
+
+def _go_on(run: Run, steps: Steps, used: Runner, found: Weights, checkpoint_every: int, on_step: OnStep) -> Weights:
+    """Compute one step and write its record, after its checkpoint if it has one."""
+    began = time.monotonic()
+    record, after = steps.compute(found, used)
+    if record.step % checkpoint_every == 0 or record.step == run.spec.steps:
+        _keep(run.folder, after)
+    run.folder.add_record(record)
+    run.records.append(record)
+    on_step(run.spec, record, time.monotonic() - began)
+    return after
+
+
+def _go_back(run: Run, step: int) -> Weights:
+    """Forget all steps after this one: an outcome that they rest on was rejected."""
+    run.folder.keep_records(step)
+    del run.records[step:]
+    return run.find_weights()
 
 
 def _keep(folder: Folder, found: Weights) -> None:

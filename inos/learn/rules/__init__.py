@@ -1,6 +1,6 @@
 """The rules of operations: how each is written in integers, and how an error goes back through it."""
 
-from inos.learn.rules import activations, arithmetic, layers, shapes
+from inos.learn.rules import activations, arithmetic, attention, convolutions, layers, norms, shapes
 
-ROOMS = (activations, arithmetic, layers, shapes)
+ROOMS = (activations, arithmetic, attention, convolutions, layers, norms, shapes)
 """The modules that register rules."""
