@@ -25,6 +25,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 @app.callback()
 def _bench() -> None:
     """Measure this machine: products, blocks, jobs, sync, matrices, links between nodes, signatures."""
+    from inos.node.logs import configure_logs
+
+    configure_logs("warning", "console")
 
 
 @app.command()
