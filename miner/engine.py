@@ -8,7 +8,7 @@ from typing import Protocol
 
 from inos import work
 from inos.primitives.units import Anchor, Target
-from inos.work import Mined, Operand
+from inos.work import Mined, Operand, StopSignal
 
 
 class MineStrips(Protocol):
@@ -38,7 +38,7 @@ class Engine:
         self._threads = threads
         self._mine: MineStrips = work.mine_strips if mine is None else mine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="miner")
-        self._stop = threading.Event()
+        self._stop = StopSignal()
 
     def interrupt(self) -> None:
         """Give up the slice in progress, if there is one. Its rows and tickets are lost."""
@@ -48,7 +48,7 @@ class Engine:
         self, x: Operand, w: Operand, anchor: Anchor, target: Target, first: int, last: int, *, needs_rows: bool
     ) -> Mined:
         """Multiply strips [first, last) of `x` with `w`, and draw tickets under `anchor`."""
-        stop = self._stop = threading.Event()
+        stop = self._stop = StopSignal()
         call = partial(
             self._mine,
             *(x, w, anchor, target, first, last),

@@ -18,7 +18,7 @@ from inos.work.freivalds import compute_freivalds_seed, freivalds
 from inos.work.limbs import multiply_int7, multiply_limbs, split_int16
 from inos.work.matrices import Operand, assemble, check_ref, check_strip, matrix_id, matrix_ref
 from inos.work.noise import compute_seed_w, compute_seed_x
-from inos.work.stopping import Stopped
+from inos.work.stopping import Stopped, StopSignal
 from inos.work.strips import InvalidMatrix, StripTree, compute_leaves, compute_matrix_path, compute_strip
 from inos.work.summary import TicketSummary, compute_summary
 
@@ -31,6 +31,7 @@ __all__ = [
     "Mined",
     "MiningPriority",
     "Operand",
+    "StopSignal",
     "Stopped",
     "StripTree",
     "TicketSummary",

@@ -5,7 +5,6 @@ import secrets
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -33,7 +32,7 @@ from inos.primitives.blocks import Block
 from inos.primitives.clock import SystemClock
 from inos.primitives.matrices import Witness
 from inos.primitives.units import Address, MatrixId, Target
-from inos.work import Operand, mine_strips
+from inos.work import Operand, StopSignal, mine_strips
 from inos.workers.server import WorkerService, WorkerSettings
 
 MEMORY_WORKERS: Final = 4
@@ -178,7 +177,7 @@ def _multiply_here(x: Operand, w: Operand, turn: int, threads: int) -> Product:
         anchor = bytes(24) + turn.to_bytes(4, "big") + first.to_bytes(4, "big")
         began = time.perf_counter()
         # With a stop event its threads give way to others, as those of workers do.
-        mined = mine_strips(x, w, anchor, 0, first, last, threads=threads, stop=threading.Event())
+        mined = mine_strips(x, w, anchor, 0, first, last, threads=threads, stop=StopSignal())
         if mined.product is None:
             raise BenchError("wrong-result", "the engine stopped")
         product.keep(first, last, mined.product)

@@ -6,15 +6,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final, TypeVar, assert_never
 
 from inos.work.backends.native.library import load
-from inos.work.stopping import Stopped
+from inos.work.stopping import Stopped, StopSignal
 
 POLL_S: Final = 0.005
-"""Kernels see at most this much later that `stop` was set; they look about every 2^20 multiply-accumulates."""
+"""Kernels see at most this much later that a plain event was set, and at once that a StopSignal was; they look about
+every 2^20 multiply-accumulates."""
 LOW_NICENESS: Final = 10
 """A thread that gives way gets a tenth of a processor that another thread of the machine wants for itself."""
 MAX_THREADS: Final = 256
@@ -123,7 +125,15 @@ def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None
         work()  # Handing it to another thread takes longer than a small matrix.
         flag.check()
         return
+    with stop.calling(flag.set) if isinstance(stop, StopSignal) else nullcontext():
+        _run_in_pool(work, threads, stop, flag)
+    flag.check()
+
+
+def _run_in_pool(work: Callable[[], None], threads: int, stop: threading.Event | None, flag: Flag) -> None:
+    """Call `work` in threads of the pool, and return when all have returned."""
     pool = _get_pool(gives_way=stop is not None)
+    poll_s = None if stop is None or isinstance(stop, StopSignal) else POLL_S
     futures = {pool.submit(work) for _ in range(threads if stop is not None else threads - 1)}
     try:
         if stop is None:
@@ -132,7 +142,7 @@ def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None
         while waiting:
             if stop is not None and stop.is_set():
                 flag.set()
-            done, waiting = wait(waiting, None if stop is None else POLL_S, FIRST_EXCEPTION)
+            done, waiting = wait(waiting, poll_s, FIRST_EXCEPTION)
             for future in done:
                 future.result()
     except BaseException:  # Ctrl-C too
@@ -140,7 +150,6 @@ def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None
         raise
     finally:
         wait(futures)  # they write into the caller's memory
-    flag.check()
 
 
 def run_each(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
