@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from inos.primitives.matrices import Seal, Witness
+from inos.primitives.matrices import STRIP_ROWS, Seal, Witness
 from inos.work.backends import AUTO, Drawn, OnWin, Slice, get_backend
 from inos.work.backends.native.backend import NativeBackend
 from inos.work.backends.native.products import SmallProducts
@@ -79,17 +79,33 @@ class Lottery:
         *,
         stop: threading.Event | None = None,
         needs_rows: bool = True,
+        out: NDArray[np.int32] | None = None,
     ) -> Drawn:
-        """Do the same without seals and witnesses: any thread calls `on_win` with (i, j, p, digest)."""
+        """Do the same without seals and witnesses: any thread calls `on_win` with (i, j, p, digest).
+
+        Args:
+            out: contiguous memory that the rows are written into, which is then the outcome's product; what it holds
+                is undefined if the call is stopped.
+
+        Raises:
+            InvalidMatrix: as `mine_strips`; "shape-mismatch": `out` has not the shape of the rows.
+        """
         check_depths(x, self._w)
         if not 0 <= first < last <= x.strips:
             raise InvalidMatrix(
                 "index-outside-matrix", f"strips {first} to {last} are not among the {x.strips} strips of X"
             )
+        shape = (min(STRIP_ROWS * last, x.ref.rows) - STRIP_ROWS * first, self._w.ref.rows)
+        if out is not None and (out.shape != shape or not out.flags.c_contiguous or out.dtype != np.int32):
+            raise InvalidMatrix("shape-mismatch", f"contiguous rows of {shape} are written, not into {out.shape}")
         seed_x = compute_seed_x(self.seed_w, x.ref.id)
-        piece = Slice(x, self._w, seed_x, self.seed_w, self._target, first, last, self._threads, needs_rows)
+        piece = Slice(x, self._w, seed_x, self.seed_w, self._target, first, last, self._threads, needs_rows, out)
         try:
-            return self._backend.multiply(piece, self._prepare(stop), on_win, stop)
+            drawn = self._backend.multiply(piece, self._prepare(stop), on_win, stop)
+            if out is None or drawn.product is None or drawn.product is out:
+                return drawn
+            np.copyto(out, drawn.product)
+            return Drawn(out, drawn.tickets)
         except Stopped:
             return Drawn(None, 0)
         except MemoryError as error:

@@ -12,6 +12,7 @@ KEY_BYTES: Final = 16
 HELLO: Final = 0
 OPEN: Final = 1
 HAND: Final = 2
+ASSIGNMENT_BYTES: Final = 4
 MAX_NAME_BYTES: Final = 100
 """The system takes names of up to 107 bytes."""
 

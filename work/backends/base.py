@@ -28,6 +28,8 @@ class Slice(Struct, frozen=True, eq=False):
     threads: int
     needs_rows: bool = True
     """Without it a backend that makes the rows elsewhere leaves them there."""
+    out: NDArray[np.int32] | None = None
+    """Contiguous memory for the rows, where a backend that can writes them; `Lottery.draw` copies those of others."""
 
 
 class Drawn(Struct, frozen=True, eq=False):

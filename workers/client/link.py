@@ -69,6 +69,8 @@ class ReadyPiece(Struct, eq=False):
     x: Operand
     w: Operand
     share_target: int
+    rows: NDArray[np.int32] | None
+    """Memory for its rows; None if they are not wanted."""
     is_cancelled: bool = False
 
 
@@ -234,10 +236,11 @@ class Link:
             self._check_piece(work)
             x = await self._operands.open(work.x, work.first, work.last)
             w = await self._operands.open(work.w, 0, compute_grid(DType.INT7, work.w.rows, work.w.cols)[0])
+            rows = await self._make_rows(work)
         except (InosError, OSError, MemoryError) as error:
             self._send(Declined(number, str(error)[:MAX_TEXT]))
             return
-        self._piece = ReadyPiece(number, work, x, w, target)
+        self._piece = ReadyPiece(number, work, x, w, target, rows)
         self._interrupt()
         self._changed.set()
 
@@ -299,12 +302,12 @@ class Link:
         last = min(filler.x.strips, first + count)
         self._filler_next = last % filler.x.strips
         targets = filler.share_target, int.from_bytes(template.win_target, "big")
-        drawn = await multiplier.draw(filler.x, filler.w, template, max(targets), (first, last), needs_rows=False)
+        drawn = await multiplier.draw(filler.x, filler.w, template, max(targets), (first, last))
         self._reporter.add(filler.number, template.number, drawn.tickets, drawn.found, targets, time.monotonic())
 
     async def _multiply_piece(self, piece: ReadyPiece, multiplier: Multiplier) -> None:
         """Multiply a piece slice by slice, each under the template of the moment, and send its rows."""
-        work, slices, at = piece.work, [], piece.work.first
+        work, at, rows = piece.work, piece.work.first, piece.rows
         per_strip = compute_tickets(1, work.w.rows, work.w.cols)
         while at < work.last and not piece.is_cancelled:
             template = self._template
@@ -312,37 +315,40 @@ class Link:
             count = max(1, int(multiplier.speed * PIECE_SLICE_S) // per_strip)
             last = min(work.last, at + count)
             targets = piece.share_target, int.from_bytes(template.win_target, "big")
-            drawn = await multiplier.draw(piece.x, piece.w, template, max(targets), (at, last))
+            out = None if rows is None else rows[16 * (at - work.first) : 16 * (last - work.first)]
+            drawn = await multiplier.draw(piece.x, piece.w, template, max(targets), (at, last), out=out)
             self._reporter.add(piece.number, template.number, drawn.tickets, drawn.found, targets, time.monotonic())
-            if drawn.rows is not None:
-                slices.append(drawn.rows)
+            if drawn.is_complete:
                 at = last
-        self._piece = None
+        if self._piece is piece:  # Another one may be ready already if this one was cancelled.
+            self._piece = None
         if piece.is_cancelled:
             return
-        await self._send_rows(piece, slices)
+        if rows is not None:
+            await self._send_rows(piece.number, rows)
         self._reporter.flush(time.monotonic(), is_last=True)
         self.pieces_done += 1
         if self._operands.down:
             self._send(Measured(int(multiplier.speed), self._operands.down, 0))
             self._operands.down = 0
 
-    async def _send_rows(self, piece: ReadyPiece, slices: list[NDArray[np.int32]]) -> None:
-        """Hand the rows over as a file on the node's own machine, and send them elsewhere."""
+    async def _make_rows(self, work: Piece) -> NDArray[np.int32] | None:
+        """Return memory for the rows of a piece: that of a file on the node's own machine."""
+        if not work.wants_rows:
+            return None
+        shape = min(16 * work.last, work.x.rows) - 16 * work.first, work.w.rows
         local = self._operands.local
-        if not piece.work.wants_rows:
+        return np.empty(shape, np.int32) if local is None else await asyncio.to_thread(local.get_rows, *shape)
+
+    async def _send_rows(self, number: int, rows: NDArray[np.int32]) -> None:
+        """Hand the rows of a piece over as a file on the node's own machine, and send them elsewhere."""
+        if self._operands.local is not None:
+            await asyncio.to_thread(self._operands.local.hand, number)
             return
-        if local is not None:
-            await asyncio.to_thread(local.hand, piece.number, slices)
-            return
-        offset = 0
-        for rows in slices:
-            view = np.ascontiguousarray(rows, "<i4").data.cast("B")
-            for at in range(0, len(view), MAX_ROWS_BYTES):
-                data = bytes(view[at : at + MAX_ROWS_BYTES])
-                self._send(Rows(piece.number, offset, data))
-                offset += len(data)
-                await self._outgoing.join()
+        view = np.ascontiguousarray(rows, "<i4").data.cast("B")
+        for at in range(0, len(view), MAX_ROWS_BYTES):
+            self._send(Rows(number, at, bytes(view[at : at + MAX_ROWS_BYTES])))
+            await self._outgoing.join()
 
 
 def _get_first(group: ExceptionGroup[Exception]) -> Exception:

@@ -1,7 +1,6 @@
 """Multiplies slices in a thread of its own, and finds the tickets worth telling."""
 
 import asyncio
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,7 +11,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos.primitives.blocks import compute_anchor
-from inos.work import Lottery, Operand
+from inos.work import Lottery, Operand, StopSignal
 from inos.workers.messages import NewTemplate, Share, make_header
 
 MEASURE_SIDE: Final = 512
@@ -22,8 +21,8 @@ MEASURE_S: Final = 0.3
 class Drawn(Struct, frozen=True, eq=False):
     """One slice's outcome."""
 
-    rows: NDArray[np.int32] | None
-    """None if it was stopped."""
+    is_complete: bool
+    """False if it was stopped."""
     tickets: int
     found: tuple[Share, ...]
     """The tickets at most at the target."""
@@ -44,7 +43,7 @@ class Multiplier:
         self._threads = threads
         self._nonce = prefix << 32
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="worker")
-        self._stop = threading.Event()
+        self._stop = StopSignal()
         self._lottery: Lottery | None = None
         self._key: tuple[int, bytes, bytes, int] | None = None
         self._used: set[int] = set()
@@ -63,26 +62,31 @@ class Multiplier:
         target: int,
         strips: tuple[int, int],
         *,
-        needs_rows: bool = True,
+        out: NDArray[np.int32] | None = None,
     ) -> Drawn:
-        """Multiply strips [first, last) of X by W, and find tickets at most at `target`."""
+        """Multiply strips [first, last) of X by W, and find tickets at most at `target`.
+
+        Args:
+            out: contiguous memory for the rows; without it they are not needed.
+        """
         lottery = self._open_lottery(x, w, template, target, strips)
-        nonce, found, stop = self._nonce, list[Share](), threading.Event()
+        nonce, found, stop = self._nonce, list[Share](), StopSignal()
         self._stop = stop
 
         def add(i: int, j: int, p: int, digest: bytes) -> None:
             found.append(Share(nonce, i, j, p, digest))
 
         began = time.monotonic()
-        run = partial(lottery.draw, x, *strips, add, stop=stop, needs_rows=needs_rows)
+        run = partial(lottery.draw, x, *strips, add, stop=stop, needs_rows=out is not None, out=out)
         try:
             drawn = await asyncio.get_running_loop().run_in_executor(self._pool, run)
         finally:
             stop.set()
-        if drawn.product is not None:
+        is_complete = drawn.product is not None
+        if is_complete:
             speed = drawn.tickets / max(time.monotonic() - began, 1e-6)
             self.speed = speed if self.speed == 0 else 0.7 * self.speed + 0.3 * speed
-        return Drawn(drawn.product, drawn.tickets, tuple(found))
+        return Drawn(is_complete, drawn.tickets, tuple(found))
 
     def close(self) -> None:
         """Stop, and end the thread."""

@@ -8,16 +8,18 @@ import os
 import secrets
 import socket
 import struct
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from inos.primitives.codec import encode
 from inos.primitives.units import HASH_BYTES, MatrixId
 from inos.workers.errors import Offence
-from inos.workers.local import HAND, HELLO, KEY_BYTES, OPEN, is_supported, name_socket
+from inos.workers.local import ASSIGNMENT_BYTES, HAND, HELLO, KEY_BYTES, OPEN, is_supported, name_socket
 from inos.workers.ports import FilesPort
 from inos.workers.server.session import Session
 
@@ -25,8 +27,11 @@ log: Final = structlog.get_logger("workers")
 
 MAX_PACKET: Final = 256
 MAX_CONNECTIONS: Final = 256
-SEALS: Final = 0 if not hasattr(fcntl, "F_SEAL_WRITE") else fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK
-"""A file with these can be mapped: nobody changes it or cuts it off any more."""
+SEALS: Final = getattr(fcntl, "F_SEAL_SHRINK", 0)
+"""Only files in memory can have this seal, and with it nobody cuts them off under a reader."""
+
+Submit = Callable[[Coroutine[Any, Any, None]], object]
+"""Runs a coroutine in the background."""
 
 
 class LocalSocket:
@@ -35,14 +40,18 @@ class LocalSocket:
     def __init__(self, path: Path, files: FilesPort) -> None:
         self._path = path
         self._files = files
-        self.sessions: dict[bytes, Session] = {}
+        self._sessions: dict[bytes, Session] = {}
+        self._rows: dict[bytes, NDArray[np.uint8]] = {}
+        """By key, the file that a worker hands its rows over in, mapped."""
+        self._submit: Submit = _close
         self._listening: socket.socket | None = None
         self._open: set[socket.socket] = set()
 
-    def start(self) -> str | None:
+    def start(self, submit: Submit) -> str | None:
         """Listen, and return the path for workers; None where the system cannot."""
         if not is_supported():
             return None
+        self._submit = submit
         self._path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         with name_socket(self._path) as name:
@@ -66,8 +75,13 @@ class LocalSocket:
     def add(self, session: Session) -> bytes:
         """Return a key by which a worker names its session here."""
         key = secrets.token_bytes(KEY_BYTES)
-        self.sessions[key] = session
+        self._sessions[key] = session
         return key
+
+    def remove(self, key: bytes) -> None:
+        """Forget a session that has ended, and its file."""
+        self._sessions.pop(key, None)
+        self._rows.pop(key, None)
 
     def _accept(self, listening: socket.socket) -> None:
         try:
@@ -86,23 +100,47 @@ class LocalSocket:
         descriptors: list[int] = []
         try:
             data, descriptors, _, _ = socket.recv_fds(connected, MAX_PACKET, 1)
-            session = self.sessions.get(data[:KEY_BYTES])
+            key, argument = data[:KEY_BYTES], data[KEY_BYTES + 1 :]
+            session = self._sessions.get(key)
             if session is None or not session.is_fleet or len(data) <= KEY_BYTES:
                 self._drop(connected)
-                return
-            self._answer(connected, session, data[KEY_BYTES], data[KEY_BYTES + 1 :], descriptors)
+            elif data[KEY_BYTES] == HAND:
+                if descriptors:
+                    self._rows[key] = _map(descriptors[0])
+                asyncio.get_running_loop().remove_reader(connected)  # There is one answer at a time.
+                self._submit(self._take_rows(connected, session, argument, self._rows.get(key)))
+            else:
+                self._answer(connected, session, data[KEY_BYTES], argument)
         except Offence as offence:
-            log.warning("rows were not taken", code=offence.code, why=offence.message)
-            self._drop(connected)
+            self._refuse(connected, offence)
         except OSError:
             self._drop(connected)
         finally:
             for each in descriptors:
                 os.close(each)
 
-    def _answer(
-        self, connected: socket.socket, session: Session, kind: int, argument: bytes, descriptors: list[int]
+    async def _take_rows(
+        self, connected: socket.socket, session: Session, argument: bytes, rows: NDArray[np.uint8] | None
     ) -> None:
+        """Copy rows that a worker made; once it is told, it may write others in their place."""
+        try:
+            if len(argument) != ASSIGNMENT_BYTES or rows is None:
+                self._drop(connected)
+                return
+            await session.hand_rows(int.from_bytes(argument, "big"), rows)
+            if connected in self._open:
+                connected.send(b"\1")
+                asyncio.get_running_loop().add_reader(connected, self._read, connected)
+        except Offence as offence:
+            self._refuse(connected, offence)
+        except OSError:
+            self._drop(connected)
+
+    def _refuse(self, connected: socket.socket, offence: Offence) -> None:
+        log.warning("rows were not taken", code=offence.code, why=offence.message)
+        self._drop(connected)
+
+    def _answer(self, connected: socket.socket, session: Session, kind: int, argument: bytes) -> None:
         session.line.is_local = True
         if kind == HELLO:
             connected.send(b"\1")
@@ -116,26 +154,28 @@ class LocalSocket:
                 socket.send_fds(connected, [b"\1" + encode(info)], [descriptor])
             finally:
                 os.close(descriptor)
-        elif kind == HAND and len(argument) == 4 and descriptors:
-            session.hand_rows(int.from_bytes(argument, "big"), _map(descriptors[0]))
-            connected.send(b"\1")
         else:
             self._drop(connected)
 
     def _drop(self, connected: socket.socket) -> None:
-        asyncio.get_running_loop().remove_reader(connected)
-        self._open.discard(connected)
-        connected.close()
+        if connected in self._open:
+            asyncio.get_running_loop().remove_reader(connected)
+            self._open.discard(connected)
+            connected.close()
 
 
-def _map(descriptor: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
-    """Map a file that the worker has sealed.
+def _close(work: Coroutine[Any, Any, None]) -> None:
+    work.close()
+
+
+def _map(descriptor: int) -> NDArray[np.uint8]:
+    """Map a file that the worker has sealed. What it holds may change at any time.
 
     Raises:
-        Offence: "rows-out-of-order": it could still be changed or cut off.
+        Offence: "rows-out-of-order": it could be cut off while it is read.
     """
     if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS != SEALS:
-        raise Offence("rows-out-of-order", "rows that are handed over are sealed against writing and shrinking")
+        raise Offence("rows-out-of-order", "rows are handed over in a file that is sealed against shrinking")
     size = os.fstat(descriptor).st_size
     return np.frombuffer(mmap.mmap(descriptor, size, prot=mmap.PROT_READ) if size else b"", np.uint8)
 

@@ -13,6 +13,7 @@ from inos.primitives.units import HASH_BYTES
 from inos.work.freivalds import BlockCheck
 from inos.workers.errors import Offence
 from inos.workers.ports import PieceSource
+from inos.workers.server.row_memory import RowMemory
 
 ENTRY_BYTES: Final = 4
 
@@ -54,6 +55,7 @@ class PieceInProgress:
         self._shape: Final = count, source.w.ref.rows
         self.row_bytes: Final = ENTRY_BYTES * count * source.w.ref.rows
         self._data = bytearray()
+        self._is_handed = False
         self._handed: NDArray[np.int32] | None = None
 
     def add_rows(self, offset: int, data: bytes) -> None:
@@ -62,22 +64,25 @@ class PieceInProgress:
         Raises:
             Offence: "rows-out-of-order".
         """
-        if offset != len(self._data) or offset + len(data) > self.row_bytes or self._handed is not None:
+        if offset != len(self._data) or offset + len(data) > self.row_bytes or self._is_handed:
             raise Offence(
                 "rows-out-of-order",
                 f"byte {len(self._data)} of {self.row_bytes} is next, not {len(data)} bytes from {offset} on",
             )
         self._data += data
 
-    def hand_rows(self, mapped: NDArray[np.uint8]) -> None:
-        """Take all rows at once, in memory that the worker cannot change any more.
+    async def hand_rows(self, mapped: NDArray[np.uint8], memory: RowMemory) -> None:
+        """Copy all rows at once from the start of memory that the worker may change: what is checked is the copy.
 
         Raises:
-            Offence: "rows-out-of-order": they have another size, or some came before.
+            Offence: "rows-out-of-order": the memory is too small, or rows came before.
         """
-        if mapped.nbytes != self.row_bytes or self._data or self._handed is not None:
+        if mapped.nbytes < self.row_bytes or self._data or self._is_handed:
             raise Offence("rows-out-of-order", f"{self.row_bytes} bytes of rows were expected, not {mapped.nbytes}")
-        self._handed = mapped.view(np.int32).reshape(self._shape)
+        self._is_handed = True
+        copied = memory.borrow(self.row_bytes)
+        await asyncio.to_thread(np.copyto, copied, mapped[: self.row_bytes])
+        self._handed = copied.view(np.int32).reshape(self._shape)
 
     def get_rows(self) -> NDArray[np.int32]:
         """Return the rows once all are there.

@@ -33,6 +33,8 @@ log: Final = structlog.get_logger("workers")
 PIECES_S: Final = 0.1
 """Pieces are looked at this often while a product is offered: a late one goes to another worker."""
 LOOK_S: Final = 1.0
+ROWS_KEPT_S: Final = 30.0
+"""Memory for rows is kept for so long after the last product."""
 BUSY_S: Final = 60
 FULL_S: Final = 2
 """A connection that was not opened may be tried again after this long."""
@@ -87,6 +89,7 @@ class WorkerService:
         self._waiting: Counter[str] = Counter()
         """By host, the connections that have not said hello yet, or are being refused for what they said."""
         self._prefix = LEAST_PREFIX
+        self._offered_at = 0.0
         self._is_closed = False
         self._local: LocalSocket | None = None
         if files is not None and settings.socket_path is not None:
@@ -103,7 +106,7 @@ class WorkerService:
             async with asyncio.TaskGroup() as group:
                 self._shared.submit = group.create_task
                 if self._local is not None:
-                    self._shared.socket_path = self._local.start()
+                    self._shared.socket_path = self._local.start(group.create_task)
                 group.create_task(self._watch_tip())
                 group.create_task(self._repeat(self._look_at_pieces, PIECES_S))
                 group.create_task(self._repeat(self._look, LOOK_S))
@@ -195,7 +198,7 @@ class WorkerService:
             await connection.refuse(error.code, error.message, RETRY_S)
         finally:
             if self._local is not None:
-                self._local.sessions.pop(key, None)
+                self._local.remove(key)
             del self._sessions[session.info.connection]
             self._sum_speeds()
             session.end()
@@ -272,6 +275,11 @@ class WorkerService:
 
     async def _look(self) -> None:
         """Look at the clock for every worker."""
+        now = self._node.clock.monotonic()
+        if self._shared.product is not None:
+            self._offered_at = now
+        elif now - self._offered_at > ROWS_KEPT_S:
+            self._shared.row_memory.clear()
         await self._renew_template()
         self._sum_speeds()
         for session, connection in [*self._sessions.values()]:

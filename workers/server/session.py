@@ -163,7 +163,9 @@ class Session:
             case Result():
                 await self._process_result(message)
             case Rows():
-                self._get_piece(message.assignment, lambda piece: piece.add_rows(message.offset, message.data))
+                piece = self._find_piece(message.assignment)
+                if piece is not None:
+                    piece.add_rows(message.offset, message.data)
             case GetRun():
                 await self._process_get_run(message)
             case Measured():
@@ -222,13 +224,15 @@ class Session:
             raise Offence("silent", f"no Result came for {SILENT_S:g} s")
         await self.refresh_filler()
 
-    def hand_rows(self, assignment: int, rows: NDArray[np.uint8]) -> None:
-        """Take a piece's rows as a file that the worker cannot change any more.
+    async def hand_rows(self, assignment: int, rows: NDArray[np.uint8]) -> None:
+        """Copy a piece's rows from memory that the worker may change.
 
         Raises:
             Offence: it is no piece of this worker's, or not all of its rows.
         """
-        self._get_piece(assignment, lambda piece: piece.hand_rows(rows))
+        piece = self._find_piece(assignment)
+        if piece is not None:
+            await piece.hand_rows(rows, self._shared.row_memory)
 
     def may_open(self, operand: bytes) -> bool:
         """Return True for an operand of the worker's piece."""
@@ -361,12 +365,13 @@ class Session:
         self._late += 1
         self._drop_piece()
 
-    def _get_piece(self, assignment: int, act: Callable[[PieceInProgress], None]) -> None:
-        """Act on the piece in progress; what is said about an older assignment is ignored."""
+    def _find_piece(self, assignment: int) -> PieceInProgress | None:
+        """Return the piece in progress; None for an older assignment, about which the worker may say what it likes."""
         if self._piece is not None and self._piece[0] == assignment:
-            act(self._piece[1])
-        elif not 1 <= assignment <= self._number:
+            return self._piece[1]
+        if not 1 <= assignment <= self._number:
             raise Offence("unknown-assignment", f"there was no assignment {assignment}")
+        return None
 
     def _drop_piece(self) -> None:
         if self._piece is None:

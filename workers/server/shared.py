@@ -14,6 +14,7 @@ from inos.workers.ports import PoolPort
 from inos.workers.server.fillers import Fillers
 from inos.workers.server.pieces import OfferedProduct
 from inos.workers.server.ports import NodePort
+from inos.workers.server.row_memory import RowMemory
 from inos.workers.server.templates import Templates
 
 
@@ -36,6 +37,7 @@ class Shared:
         self.stranger_shares: Final = TokenBucket(SHARED_SHARES_PER_S, SHARED_SHARES_PER_S, node.clock.monotonic())
         self.errors: Final[Counter[str]] = Counter()
         self.product: OfferedProduct | None = None
+        self.row_memory: Final = RowMemory()
         self.has_fillers = True
         """False while workers are to be idle without a product."""
         self.rows_room = MAX_ROWS_ROOM

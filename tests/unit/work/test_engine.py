@@ -38,6 +38,23 @@ def test_slices_make_the_same_product_and_tickets_as_the_whole() -> None:
     assert {win.seal for win in alone.wins} == {win.seal for win in parts[1].wins}
 
 
+@pytest.mark.parametrize("backend", [info.name for info in work.list_backends() if info.is_available])
+def test_rows_are_written_where_the_caller_wants_them(backend: str) -> None:
+    x, w = Operand.commit(make(100, 1100)), Operand.commit(make(70, 1100, 1))
+    out, tickets = np.full((100, 70), 7, np.int32), 0
+    lottery = Lottery(w, ANCHOR, 0, backend=backend, threads=2)
+    for first, last in ((3, 7), (0, 3)):
+        rows = out[16 * first : 16 * last]
+        drawn = lottery.draw(x, first, last, lambda *_: None, out=rows)
+        assert drawn.product is rows
+        tickets += drawn.tickets
+    assert np.array_equal(out, multiply(x.array, w.array))
+    assert tickets == 7 * 5 * 2
+    for wrong in (out[:48, :69], out[:47], out.T[:48], out[:48].astype(np.int64), out[:96:2]):
+        with pytest.raises(InvalidMatrix, match="contiguous rows"):
+            lottery.draw(x, 0, 3, lambda *_: None, out=wrong)
+
+
 @pytest.mark.parametrize("shape", [(600, 16, 1024), (16, 600, 1024), (300, 530, 2048), (1, 1, 1), (17, 1, 65)])
 def test_tiles_and_tasks_of_every_size(shape: tuple[int, int, int]) -> None:
     m, n, k = shape

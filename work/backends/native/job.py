@@ -37,7 +37,7 @@ class Job:
         self._workers: list[_Worker] = []
         self._permutations = draw_permutations(kernel, piece.seed_x, piece.x.panels)
         rows = min(piece.last * STRIP_ROWS, piece.x.ref.rows) - piece.first * STRIP_ROWS
-        self.product: NDArray[np.int32] = allocate(4 * rows * piece.w.ref.rows).view(np.int32).reshape(rows, -1)
+        self.product: NDArray[np.int32] = _allocate_rows(rows, piece.w.ref.rows) if piece.out is None else piece.out
         self._slab = self._make_slab(is_bare)
 
     @property
@@ -130,6 +130,10 @@ class Job:
         slab.adds = at > 0
         slab.kept_first, slab.kept_last = block
         slab.kept, slab.kept_peel = cast(self._ffi, "uint8_t *", packed), cast(self._ffi, "int16_t *", peel)
+
+
+def _allocate_rows(rows: int, cols: int) -> NDArray[np.int32]:
+    return allocate(4 * rows * cols).view(np.int32).reshape(rows, cols)
 
 
 class _Worker:

@@ -1,6 +1,7 @@
-"""Workers on the node's machine map its files, and hand over rows that nobody can change any more."""
+"""Workers on the node's machine map its files, and hand over rows that the node copies before it checks them."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import sys
@@ -92,28 +93,67 @@ async def open_operand(client: LocalClient, operand: bytes) -> bytes:
         return file.read()[-info.data_bytes :]
 
 
-@pytest.mark.parametrize("is_sealed", [True, False])
-async def test_rows_in_an_open_file_are_refused(local_lab: Any, is_sealed: bool) -> None:
+async def test_rows_that_are_changed_after_they_were_handed_over_do_not_count(local_lab: Any) -> None:
+    """What the node checks and keeps is its own copy, for this piece and for the next one in the same memory."""
+    lab, _ = local_lab
+    x, w = make_matrices(rows=4096)
+    right, done = multiply(x, w), 0
+    async with lab.join() as worker:
+        start = await worker.start()
+        client = await connect(start.welcome.local)
+        split = lab.offer(x, w)
+        while done < split.product.strips:
+            piece = await worker.hear_piece()
+            work = piece.work
+            assert isinstance(work, Piece)
+            rows = right[16 * work.first : 16 * work.last]
+            shared = client.get_rows(*rows.shape)
+            shared[:] = rows
+            await asyncio.to_thread(client.hand, piece.number)
+            shared[:] = 7
+            await worker.send(Result(piece.number, start.template.number, 1, (), True))
+            done = work.last
+        await lab.until(lambda: split.product.is_complete)
+        client.close()
+    assert np.array_equal(split.product.result(), right)
+
+
+@pytest.mark.parametrize("fault", ["no file", "not sealed", "too small", "not in memory", "twice", "no assignment"])
+async def test_rows_that_cannot_be_read_safely_close_the_socket(local_lab: Any, fault: str, tmp_path: Path) -> None:
     lab, _ = local_lab
     x, w = make_matrices()
     async with lab.join() as worker:
         start = await worker.start()
         client = await connect(start.welcome.local)
-        split = lab.offer(x, w)
+        lab.offer(x, w)
         piece = await worker.hear_piece()
-        work = piece.work
+        work, number = piece.work, piece.number.to_bytes(4, "big")
         assert isinstance(work, Piece)
-        rows = multiply(x, w)[16 * work.first : 16 * work.last]
-        if is_sealed:
-            await asyncio.to_thread(client.hand, piece.number, [rows[:16], rows[16:]])
-            await worker.send(Result(piece.number, start.template.number, 1, (), True))
-            await lab.until(lambda: split.product.strips_done >= work.last)
-        else:
-            descriptor = os.memfd_create("rows", os.MFD_ALLOW_SEALING)
-            os.write(descriptor, rows.tobytes())
-            with pytest.raises(OSError):  # noqa: PT011  # the node closes the socket
-                await ask(client, HAND, piece.number.to_bytes(4, "big"), (descriptor,))
+        size = 4 * 16 * (work.last - work.first) * len(w)
+        descriptor = os.memfd_create("rows", os.MFD_ALLOW_SEALING)
+        if fault == "not in memory":
             os.close(descriptor)
+            descriptor = os.open(tmp_path / "rows", os.O_RDWR | os.O_CREAT)
+        os.ftruncate(descriptor, size - (fault == "too small"))
+        if fault not in ("not sealed", "not in memory"):
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+        files = () if fault == "no file" else (descriptor,)
+        if fault == "twice":
+            assert await ask(client, HAND, number, files) == b"\1"
+        with pytest.raises(OSError):  # noqa: PT011  # the node closes the socket
+            await ask(client, HAND, number[: 3 if fault == "no assignment" else 4], files)
+        os.close(descriptor)
+        client.close()
+
+
+async def test_the_memory_of_rows_grows_with_the_piece(local_lab: Any) -> None:
+    lab, _ = local_lab
+    async with lab.join() as worker:
+        client = await connect((await worker.start()).welcome.local)
+        small, large = client.get_rows(16, 100), client.get_rows(300, 1000)
+        assert (small.shape, large.shape) == ((16, 100), (300, 1000))
+        assert not np.shares_memory(small, large)
+        assert np.shares_memory(large, client.get_rows(16, 100))
         client.close()
 
 
