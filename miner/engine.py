@@ -38,7 +38,7 @@ class Engine:
         self._threads = threads
         self._mine: MineStrips = work.mine_strips if mine is None else mine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="miner")
-        self._stop = StopSignal()
+        self._stop: threading.Event = StopSignal()
 
     def interrupt(self) -> None:
         """Give up the slice in progress, if there is one. Its rows and tickets are lost."""

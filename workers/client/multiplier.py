@@ -1,6 +1,7 @@
 """Multiplies slices in a thread of its own, and finds the tickets worth telling."""
 
 import asyncio
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -43,7 +44,7 @@ class Multiplier:
         self._threads = threads
         self._nonce = prefix << 32
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="worker")
-        self._stop = StopSignal()
+        self._stop: threading.Event = StopSignal()
         self._lottery: Lottery | None = None
         self._key: tuple[int, bytes, bytes, int] | None = None
         self._used: set[int] = set()
