@@ -32,6 +32,7 @@ class Context(StrEnum):
     NODE_ID = "node id"
     NOISE_W = "noise w"
     NOISE_X = "noise x"
+    SIGNED_MESSAGE = "signed message"
     STATE_KEY = "state key"
     STATE_LEAF = "state leaf"
     STATE_NODE = "state node"

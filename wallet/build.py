@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from typing import Final, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from inos.consensus.jury import compute_fee, compute_min_bond, compute_product_mib, compute_task_mib
 from inos.consensus.params import Params
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import MatrixRef
+from inos.primitives.multisig import SIGNATURE_BYTES
 from inos.primitives.payments import MAX_PAYMENTS, Payment, compute_total, pack_payments
-from inos.primitives.signatures import compute_public_key
 from inos.primitives.transactions import (
     MAX_TASK_FILES,
     MAX_TX_BYTES,
@@ -39,13 +40,14 @@ from inos.primitives.transactions import (
     TransferMany,
     UnbondVoter,
     WithdrawBond,
+    get_sender,
     is_transaction_signed,
-    sign_transaction,
 )
 from inos.primitives.units import U64_MAX, Height, JobId, MatrixId, Nano, format_credits
 from inos.wallet.addresses import decode_address
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import Key
+from inos.wallet.signers import Signer, make_signer
 
 HASH_BYTES: Final = 32
 MAX_ADVISED_FEE: Final = Nano(100_000_000)
@@ -276,23 +278,25 @@ def check_affordable(payload: Payload, fee: int, account: AccountView, *, locked
         )
 
 
-def sign_payload(key: Key, chain_id: int, nonce: int, fee: int, payload: Payload) -> Transaction:
+def sign_payload(signer: Key | Signer, chain_id: int, nonce: int, fee: int, payload: Payload) -> Transaction:
     """Return the signed transaction after its signature was verified. The balance is not checked.
 
     Raises:
-        WalletError: "bad-amount" for a fee out of range, "bad-nonce".
+        WalletError: "bad-amount" for a fee out of range, "bad-nonce"; "signing-failed", "signatures-missing".
     """
     _check_amount("the fee", fee, least=0)
     if not 0 <= nonce <= U64_MAX:
         raise WalletError("bad-nonce", f"a nonce is 0 .. 2^64 - 1, not {nonce}")
-    tx = sign_transaction(key.secret, chain_id, nonce, fee, payload)
-    if tx.sender != compute_public_key(key.secret) or not is_transaction_signed(tx):
-        raise WalletError("signing-failed", "the new signature does not verify: do not trust this machine")
+    signer = make_signer(signer)
+    unsigned = Transaction(chain_id, signer.owner, nonce, fee, payload, bytes(SIGNATURE_BYTES))
+    tx = replace(unsigned, signature=signer.sign(unsigned))
+    if get_sender(tx) != signer.address or not is_transaction_signed(tx):
+        raise WalletError("signing-failed", "the new signature does not verify: do not trust what made it")
     return tx
 
 
 def build_transaction(
-    key: Key, chain_id: int, account: AccountView, payload: Payload, fee: int, *, locked: int = 0
+    signer: Key | Signer, chain_id: int, account: AccountView, payload: Payload, fee: int, *, locked: int = 0
 ) -> Transaction:
     """Check that the account can pay for `payload`, then sign it with the account's next nonce.
 
@@ -300,7 +304,7 @@ def build_transaction(
         WalletError: for the same reasons as `check_affordable` and `sign_payload`; nothing is signed then.
     """
     check_affordable(payload, fee, account, locked=locked)
-    return sign_payload(key, chain_id, account.nonce, fee, payload)
+    return sign_payload(signer, chain_id, account.nonce, fee, payload)
 
 
 def encode_transaction(tx: Transaction) -> str:

@@ -10,6 +10,8 @@ from inos.wallet.errors import WalletError
 from inos.wallet.keystore import MAX_FILE_BYTES
 
 SUFFIX: Final = ".keystore.json"
+WATCH_SUFFIX: Final = ".watch.json"
+"""The file of an account whose key is elsewhere; a name belongs to one file of either kind."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -26,6 +28,11 @@ def get_path(directory: Path, name: str) -> Path:
             hint="use up to 64 letters, digits, - and _, beginning with a letter or digit",
         )
     return directory / f"{name}{SUFFIX}"
+
+
+def is_name(text: str) -> bool:
+    """Return True if a wallet may have this name."""
+    return _NAME.fullmatch(text) is not None
 
 
 def list_names(directory: Path) -> list[str]:
@@ -61,12 +68,24 @@ def check_free(path: Path, *, force: bool) -> None:
     Raises:
         WalletError: "keystore-exists".
     """
+    other = path.with_name(_swap_suffix(path.name))
+    if other.exists():
+        raise WalletError(
+            "keystore-exists", f"there already is a wallet at {other}", hint="choose another name with --wallet"
+        )
     if path.exists() and not force:
         raise WalletError(
             "keystore-exists",
             f"there already is a wallet at {path}",
             hint="choose another name with --wallet, or --force to replace it (a backup is kept)",
         )
+
+
+def _swap_suffix(name: str) -> str:
+    """Return the name of the file of the other kind that would have the same wallet's name."""
+    if name.endswith(WATCH_SUFFIX):
+        return name.removesuffix(WATCH_SUFFIX) + SUFFIX
+    return name.removesuffix(SUFFIX) + WATCH_SUFFIX
 
 
 def write_keystore(path: Path, data: bytes, *, force: bool = False) -> Path | None:

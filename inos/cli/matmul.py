@@ -131,5 +131,5 @@ def _multiply_on_chain(
             print_progress(f"{status.done} of {count(status.plan.jobs, 'job')} done after {status.seconds:.0f} s")
 
     require_same_network(rpc, wallet.network)
-    client = Client(rpc, wallet=wallet.unlock())
+    client = Client(rpc, wallet=wallet.open_signer())
     return matmul(*pair, client=client, on_status=on_status, **options)

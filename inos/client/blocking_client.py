@@ -15,11 +15,12 @@ from inos.client.blocking_methods import BlockingMethods
 from inos.client.client import DEFAULT_TIMEOUT_S, DEFAULT_URL, Client
 from inos.client.subscription import Notification, Topic
 from inos.wallet.keys import Key
+from inos.wallet.signers import Signer
 
 
 def connect(
     url: str = DEFAULT_URL,
-    wallet: Key | str | Path | None = None,
+    wallet: Key | Signer | str | Path | None = None,
     password: str | None = None,
     *,
     token: str | None = None,
@@ -43,7 +44,7 @@ class BlockingClient(BlockingMethods):
         self,
         url: str = DEFAULT_URL,
         *,
-        wallet: Key | str | Path | None = None,
+        wallet: Key | Signer | str | Path | None = None,
         password: str | None = None,
         secret: bytes | None = None,
         token: str | None = None,

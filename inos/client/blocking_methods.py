@@ -243,7 +243,7 @@ class BlockingMethods:
         return self._thread.run(self.async_client.committee(epoch))
 
     def get_address(self) -> str:
-        """Return the address of this client's key."""
+        """Return the address of this client's account."""
         return self._thread.run(self.async_client.get_address())
 
     def account(self, address: str | None = None, *, prove: bool = False) -> models.Account:
@@ -296,7 +296,8 @@ class BlockingMethods:
             locked: nano that a claim or a dispute locks, which the payload does not say.
 
         Raises:
-            WalletError: the account cannot make this transaction; nothing was signed.
+            WalletError: the account cannot make this transaction; nothing was signed. SignaturesMissing, one of them,
+                has the draft for those who sign elsewhere.
             RemoteError: the node refused. ClientError: "nonce-race".
         """
         return self._thread.run(self.async_client.send_payload(payload, fee_nano=fee_nano, locked=locked))

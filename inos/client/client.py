@@ -32,13 +32,14 @@ from inos.client.operands import (
 from inos.client.sender import FETCH_WAIT_S
 from inos.client.tasks import TaskSender
 from inos.client.uploads import Progress, ignore_progress
-from inos.client.wallets import find_key
+from inos.client.wallets import find_signer
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import compute_tickets
 from inos.primitives.transactions import JobMode, PostJob, Transaction, compute_tx_id
 from inos.primitives.units import Height, JobId, Nano
 from inos.wallet import build
 from inos.wallet.keys import Key
+from inos.wallet.signers import Signer
 
 __all__ = ["BadOperand", "Client", "ClientError", "JobFailed", "RemoteError"]
 
@@ -56,8 +57,9 @@ class Client(TaskSender):
 
     Args:
         url: the node's RPC address.
-        wallet: what pays and posts jobs: a key, such as `inos.wallet.keys.derive_key` makes, the name of a wallet on
-            this machine (`inos wallet list`), or the path of its keystore.
+        wallet: what pays and posts jobs: a key, such as `inos.wallet.keys.derive_key` makes, a signer
+            (`inos.wallet.signers`), the name of a wallet on this machine (`inos wallet list`), or the path of its
+            keystore.
         password: the wallet's; asked for at the terminal or in the notebook if it is not given.
         secret: the account's 32-byte secret, in place of `wallet`.
         token: the node's bearer token; only protected methods need it.
@@ -68,20 +70,20 @@ class Client(TaskSender):
         self,
         url: str = DEFAULT_URL,
         *,
-        wallet: Key | str | Path | None = None,
+        wallet: Key | Signer | str | Path | None = None,
         password: str | None = None,
         secret: bytes | None = None,
         token: str | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        super().__init__(url, token, timeout_s, find_key(wallet, secret, password))
+        super().__init__(url, token, timeout_s, find_signer(wallet, secret, password))
         self._given = (url, token, timeout_s)
         self._watcher = JobWatcher(self)
 
     def copy(self) -> "Client":
         """Return a client of the same node and key with connections of its own, for use in another event loop."""
         url, token, timeout_s = self._given
-        return Client(url, wallet=self._key, token=token, timeout_s=timeout_s)
+        return Client(url, wallet=self._signer, token=token, timeout_s=timeout_s)
 
     async def post_job(
         self,

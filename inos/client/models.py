@@ -748,6 +748,8 @@ class FoundTransaction(Struct, frozen=True, kw_only=True):
 
     tx: Transaction
     """The transaction."""
+    hex: HexBytes
+    """Its canonical encoding, of which its id is a hash."""
     status: str
     """Values: "included": a block of the best chain holds it. "pending": it is in the pool."""
     finality: BlockFinality

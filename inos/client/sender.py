@@ -20,7 +20,7 @@ from inos.primitives.transactions import Payload, Transaction, compute_tx_id, li
 from inos.primitives.units import Nano
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
-from inos.wallet.keys import Key
+from inos.wallet.signers import Signer
 
 PUT_TIMEOUT_S: Final = 150.0
 FETCH_WAIT_S: Final = 20.0
@@ -30,20 +30,20 @@ NONCE_RACES: Final = frozenset({"nonce-too-old", "replacement-fee-too-low", "bad
 
 
 class Sender(NodeReader):
-    """A NodeReader with the key of one account, which never leaves this process.
+    """A NodeReader that signs for one account. A key never leaves this process.
 
     Args:
-        key: the account's key; without it nothing can be signed.
+        signer: signs for the account; without it nothing can be signed.
     """
 
-    def __init__(self, url: str, token: str | None, timeout_s: float, key: Key | None) -> None:
+    def __init__(self, url: str, token: str | None, timeout_s: float, signer: Signer | None) -> None:
         super().__init__(url, token, timeout_s)
-        self._key = key
+        self._signer = signer
         self._sending = asyncio.Lock()
 
     async def get_address(self) -> str:
-        """Return the address of this client's key."""
-        return encode_address((await self.get_network()).hrp, self._get_key().address)
+        """Return the address of this client's account."""
+        return encode_address((await self.get_network()).hrp, self._get_signer().address)
 
     async def account(self, address: str | None = None, *, prove: bool = False) -> models.Account:
         """Return an account at the tip, by default this client's own; with its Merkle proof if `prove` is set."""
@@ -108,15 +108,16 @@ class Sender(NodeReader):
             locked: nano that a claim or a dispute locks, which the payload does not say.
 
         Raises:
-            WalletError: the account cannot make this transaction; nothing was signed.
+            WalletError: the account cannot make this transaction; nothing was signed. SignaturesMissing, one of them,
+                has the draft for those who sign elsewhere.
             RemoteError: the node refused. ClientError: "nonce-race".
         """
-        key, network = self._get_key(), await self.get_network()
+        signer, network = self._get_signer(), await self.get_network()
         async with self._sending:  # two at once would take the same nonce
             for tries_left in reversed(range(NONCE_TRIES)):
                 account = await self._get_view()
                 fee = await self._get_fee(fee_nano, len(list_receivers(payload)))
-                tx = build.build_transaction(key, network.params.chain_id, account, payload, fee, locked=locked)
+                tx = build.build_transaction(signer, network.params.chain_id, account, payload, fee, locked=locked)
                 try:
                     await self.send_transaction(tx)
                     return tx
@@ -213,7 +214,7 @@ class Sender(NodeReader):
         account = await self.account()
         return build.AccountView(nonce=account.pending_nonce, balance=account.balance)
 
-    def _get_key(self) -> Key:
-        if self._key is None:
+    def _get_signer(self) -> Signer:
+        if self._signer is None:
             raise ClientError("no-key", "this needs an account's key", hint="make the client with wallet= or secret=")
-        return self._key
+        return self._signer

@@ -63,6 +63,14 @@ ELSEWHERE: Final = {
     "inos devnet": "tests/functional/test_devnet_command.py",
     "inos program deploy": "tests/unit/inos/cli/test_program.py",
     "inos wallet restore": "tests/unit/inos/cli/test_wallet.py",
+    "inos wallet bump ID": "tests/functional/test_wallet_signers.py",
+    "inos wallet cancel ID": "tests/functional/test_wallet_signers.py",
+    "inos wallet connect NAME -- COMMAND": "tests/functional/test_wallet_signers.py",
+    "inos wallet sign --to … --amount … --nonce … --fee …": "tests/unit/inos/cli/test_wallet.py",
+    "inos wallet combine": "tests/functional/test_wallet_signers.py",
+    "inos wallet sign-message TEXT": "tests/functional/test_wallet_signers.py",
+    "inos wallet verify-message ADDRESS PROOF TEXT": "tests/functional/test_wallet_signers.py",
+    "inos wallet multisig": "tests/functional/test_wallet_signers.py",
     "inos bench blocks": "tests/functional/test_bench_blocks.py",
     "inos job cancel": "tests/unit/inos/cli/test_job.py",
     "inos job dispute ID": "tests/unit/inos/cli/test_job.py",
@@ -72,6 +80,9 @@ ELSEWHERE: Final = {
 }
 """Commands that another test or CI runs; that file must contain the command's last word."""
 INLINE: Final = {
+    "inos wallet": "inos wallet --help",
+    "inos wallet export-key -o FILE": "inos wallet export-key -y -o exported.key",
+    "inos wallet import-key": "inos wallet import-key --wallet imported --key-file exported.key",
     "inos job post": "inos job post X.npy W.npy --reward 1 -y",
     "inos job watch ID": "inos job watch ID",
     "inos wallet transaction ID": "inos wallet transaction TX",

@@ -75,6 +75,14 @@ FeeOption: TypeAlias = Annotated[
     str | None, typer.Option("--fee", metavar="CREDITS", help="The transaction's fee. Default: the node's estimate.")
 ]
 YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+UnsignedOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--unsigned",
+        metavar="FILE",
+        help="Send nothing; write the transaction to a file, for those who sign it: inos wallet sign FILE",
+    ),
+]
 
 # Jobs
 

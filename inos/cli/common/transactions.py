@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from inos.cli.common.drafts import drafting, read_text
 from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.remote import call_rpc
 from inos.cli.common.wallets import (
@@ -29,9 +30,9 @@ from inos.primitives.transactions import (
 from inos.primitives.units import Address, Nano, format_credits
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
-from inos.wallet.keys import Key
+from inos.wallet.drafts import decode_draft, is_draft
+from inos.wallet.signers import Signer
 
-MAX_TX_FILE_BYTES: Final = 64 << 10
 WAIT_S: Final = 600.0
 LOOK_S: Final = 2.0
 """The node is asked after every block, and at least this often."""
@@ -44,12 +45,15 @@ class Payment(NamedTuple):
     rpc: str
     fee: str | None
     yes: bool
-    key: Key | None = None
-    """The wallet's key, if it was unlocked before."""
+    as_json: bool
+    signer: Signer | None = None
+    """What signs, if the wallet was unlocked before."""
 
 
 def send_payload(payload: Payload, question: str, payment: Payment) -> Transaction:
     """Check that the account can pay, ask, sign and send; return the transaction.
+
+    A transaction that is signed elsewhere is written to the file of --unsigned, and the command ends.
 
     Args:
         question: what is asked before anything is signed; the fee is added to it.
@@ -60,12 +64,15 @@ def send_payload(payload: Payload, question: str, payment: Payment) -> Transacti
     require_same_network(rpc, network)
     receivers = len(list_receivers(payload))
     fee = estimate_fee(rpc, receivers) if payment.fee is None else parse_amount(payment.fee, "the fee")
-    key = wallet.unlock() if payment.key is None and wallet.index > 0 else payment.key
-    sender = wallet.get_address() if key is None else key.address
+    signer = wallet.open_signer() if payment.signer is None and wallet.index > 0 else payment.signer
+    sender = wallet.get_address() if signer is None else signer.address
     account = get_account(rpc, encode_address(network.hrp, sender))
     build.check_affordable(payload, fee, to_view(account))
-    confirm_or_stop(f"{question} The fee is {format_credits(fee)}.", yes=payment.yes)
-    with BlockingClient(rpc, wallet=key or wallet.unlock()) as client:
+    confirm_or_stop(f"{question} The fee is {format_credits(fee)}.", yes=payment.yes or wallet.unsigned is not None)
+    with (
+        drafting(wallet, as_json=payment.as_json),
+        BlockingClient(rpc, wallet=signer or wallet.open_signer()) as client,
+    ):
         return client.send_payload(payload, fee_nano=fee)
 
 
@@ -141,18 +148,15 @@ def print_transaction(network: Network, tx: Transaction, *, as_json: bool, heigh
 
 
 def read_transaction(file: Path) -> Transaction:
-    """Return a transaction from what `sign` wrote, or from bare hex.
+    """Return a signed transaction from what `sign` wrote, from a draft with all its signatures, or from bare hex.
 
     Raises:
-        CommandError: "file-unreadable", "bad-transaction". WalletError: the hex is not a transaction.
+        CommandError: "file-unreadable", "bad-transaction". WalletError: the hex is not a transaction, or signatures
+            are missing.
     """
-    try:
-        with file.expanduser().open("rb") as stream:
-            text = stream.read(MAX_TX_FILE_BYTES + 1).decode("utf-8").strip()
-    except OSError as error:
-        fail("file-unreadable", f"cannot read {file}: {error.strerror}")
-    except UnicodeDecodeError:
-        fail("bad-transaction", f"{file} is not text; it should be what `inos wallet sign -o` wrote, or hex")
+    text = read_text(file)
+    if is_draft(text):
+        return decode_draft(text).finish()
     if text.startswith("{"):
         try:
             text = json.loads(text)["hex"]

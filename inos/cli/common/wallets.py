@@ -2,20 +2,25 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 from msgspec import Struct
 
 from inos.cli.common.output import fail, print_text, print_warning
 from inos.cli.common.remote import call_rpc
+from inos.client.wallets import open_watched
 from inos.genesis import Network
 from inos.primitives.secret_files import has_blanks, is_open_to_others, read_secret_text
-from inos.primitives.units import Address, Nano, parse_credits
+from inos.primitives.units import Address, Nano, PublicKey, parse_credits
 from inos.wallet import addresses, keystore, opening, store
 from inos.wallet.build import AccountView
+from inos.wallet.errors import WalletError
 from inos.wallet.keys import Key
+from inos.wallet.signers import ElsewhereSigner, Signer, make_signer
+from inos.wallet.watching import Watched, find_watched
 
+PUBLIC_KEY_BYTES: Final = 32
 SCRYPT_COST = keystore.ScryptCost()
 """Cost of new keystores; tests replace it by a smaller one."""
 
@@ -65,16 +70,25 @@ def ask_secret(what: str, *, confirm: bool) -> str:
 
 
 class OpenWallet(Struct, frozen=True):
-    """A wallet on disk and one of its addresses; the wallet is unlocked only when its key is needed."""
+    """A wallet on disk and one of its addresses; the wallet is unlocked only when its key is needed.
+
+    Args:
+        data: the keystore's bytes; empty for an account that is watched.
+        unsigned: transactions are written to this file in place of being signed.
+    """
 
     path: Path
     data: bytes
     index: int
     network: Network
     password_file: Path | None
+    watched: Watched | None = None
+    unsigned: Path | None = None
 
     def get_address(self) -> Address:
         """Return the wallet's address; number 0 is in the file, and any other needs the password."""
+        if self.watched is not None:
+            return self.watched.address
         if self.index > 0:
             return self.unlock().address
         info = keystore.read_info(self.data)
@@ -84,22 +98,67 @@ class OpenWallet(Struct, frozen=True):
         """Return the key of the wallet's address.
 
         Raises:
-            WalletError: for the same reasons as `keystore.decode_keystore`; "keystore-damaged".
+            WalletError: for the same reasons as `keystore.decode_keystore`; "keystore-damaged", "no-key-here".
         """
+        if self.watched is not None:
+            raise WalletError(
+                "no-key-here",
+                f"wallet {self.path.name.removesuffix(store.SUFFIX)} watches an account, and its key is elsewhere",
+                hint="give a wallet with a key: inos wallet list",
+            )
         password = read_password(self.password_file, confirm=False)
         return opening.unlock_keystore(self.path, self.data, password, self.index)
 
+    def open_signer(self) -> Signer:
+        """Return what signs for the wallet's address; for a key here, the password is read.
+
+        Raises:
+            WalletError: as `unlock`.
+        """
+        if self.unsigned is not None:
+            owner = self.get_address() if self.watched is None else self.watched.owner
+            return ElsewhereSigner(owner, self.network.name)
+        return make_signer(self.unlock()) if self.watched is None else open_watched(self.watched)
+
 
 def open_wallet(
-    directory: Path | None, name: str, network: Network, *, index: int = 0, password_file: Path | None = None
+    directory: Path | None,
+    name: str,
+    network: Network,
+    *,
+    index: int = 0,
+    password_file: Path | None = None,
+    unsigned: Path | None = None,
 ) -> OpenWallet:
     """Return a wallet by its name, still locked.
 
     Raises:
-        WalletError: "keystore-missing".
+        WalletError: "keystore-missing", "watch-damaged"; "bad-index" for another address of a watched account than
+            its only one.
     """
     path = store.get_path(get_wallet_dir(directory), name)
-    return OpenWallet(path, store.read_keystore(path), index, network, password_file)
+    watched = find_watched(path)
+    if watched is None:
+        return OpenWallet(path, store.read_keystore(path), index, network, password_file, None, unsigned)
+    if index:
+        raise WalletError(
+            "bad-index",
+            f"wallet {name} watches one account, so it has no address number {index}",
+            hint="leave --index away",
+        )
+    return OpenWallet(path, b"", 0, network, password_file, watched, unsigned)
+
+
+def get_public_key(signer: Signer, wallet: str) -> PublicKey:
+    """Return the one key that a wallet signs with.
+
+    Raises:
+        CommandError: "no-key-here".
+    """
+    owner = signer.owner
+    if not isinstance(owner, bytes) or len(owner) != PUBLIC_KEY_BYTES:
+        fail("no-key-here", f"wallet {wallet} has no single public key", "give a wallet with a key: inos wallet list")
+    return PublicKey(owner)
 
 
 def parse_amount(text: str, what: str) -> Nano:

@@ -83,8 +83,8 @@ def call(
     spec = make_spec(data, tuple(arg.encode("utf-8", "surrogateescape") for arg in given), pages, steps, output_bytes)
     net = load_network(network)
     require_same_network(rpc, net)
-    key = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file).unlock()
-    with BlockingClient(rpc, wallet=key) as client:
+    signer = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file).open_signer()
+    with BlockingClient(rpc, wallet=signer) as client:
         units = compute_units(spec, len(data), len(stdin))
         terms = agree_on_terms(client, module.name, units, reward, max_cost, is_agreed=yes or json_)
         posted = Posted(is_quiet=json_)

@@ -9,6 +9,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from inos.cli.common.drafts import drafting
 from inos.cli.common.ids import find_id
 from inos.cli.common.npy_files import check_writable, open_matrix
 from inos.cli.common.options import (
@@ -22,6 +23,7 @@ from inos.cli.common.options import (
     PasswordFileOption,
     RpcOption,
     TimeoutOption,
+    UnsignedOption,
     WalletDirOption,
     WalletOption,
     YesOption,
@@ -45,7 +47,7 @@ from inos.primitives.matrices import compute_tickets
 from inos.primitives.units import Nano, format_credits
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
-from inos.wallet.keys import Key
+from inos.wallet.signers import Signer
 
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the job is settled.")]
 
@@ -91,6 +93,7 @@ def post(
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
+    unsigned: UnsignedOption = None,
     yes: YesOption = False,
     json_: JsonOption = False,
 ) -> None:
@@ -105,11 +108,12 @@ def post(
     if output is not None:
         output = check_writable(output)
     net = load_network(network)
-    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
-    posting = _Posting(x, w, asked | {"poster": encode_address(net.hrp, key.address)}, rpc, is_agreed=yes or json_)
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
+    signer = _open_signer(opened, rpc)
+    posting = _Posting(x, w, asked | {"poster": encode_address(net.hrp, signer.address)}, rpc, is_agreed=yes or json_)
     nano, chosen = posting.confirm()
     progress = make_progress("sent", is_quiet=json_)
-    with BlockingClient(rpc, wallet=key) as client:
+    with drafting(opened, as_json=json_), BlockingClient(rpc, wallet=signer) as client:
 
         def send() -> str:
             return client.post_job(
@@ -234,6 +238,7 @@ def dispute(
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
+    unsigned: UnsignedOption = None,
     yes: YesOption = False,
     json_: JsonOption = False,
 ) -> None:
@@ -248,13 +253,14 @@ def dispute(
         fail("job-not-delivered", f"job {job} is {found['state']}", hint)
     bond = int(found["bond"])
     stake = build.compute_stake(net.params, bond, compute_job_mib(convert(models.Job, found, "job_get")))
-    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
+    signer = _open_signer(opened, rpc)
     question = (
         f"Stake {format_credits(stake)} credits, of which {format_credits(stake - bond)} are the jury's fee, on job "
         f"{job} being wrong or unavailable?\nIf the jury finds it right, half of the fee is lost. Dispute it?"
     )
-    confirm_or_stop(question, yes=yes)
-    with BlockingClient(rpc, wallet=key) as client:
+    confirm_or_stop(question, yes=yes or unsigned is not None)
+    with drafting(opened, as_json=json_), BlockingClient(rpc, wallet=signer) as client:
         tx = client.dispute(job)
     if json_:
         print_json({"id": tx, "job": job, "stake": str(stake), "fee": str(stake - bond)})
@@ -270,6 +276,7 @@ def cancel(
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
+    unsigned: UnsignedOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Cancel a job of your own that is not claimed or past its deadline; the reward comes back."""
@@ -282,11 +289,12 @@ def cancel(
     if state != "open" and height < found["deadline"]:
         hint = f"cancel it while it is open, or from block {found['deadline']} on; the chain is at {height}"
         fail("job-not-open", f"job {job} is {state}", hint)
-    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
-    own = encode_address(net.hrp, key.address)
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
+    signer = _open_signer(opened, rpc)
+    own = encode_address(net.hrp, signer.address)
     if own != found["poster"]:
         fail("not-the-poster", f"{found['poster']} posted job {job}, and this is {own}", "give the --wallet that did")
-    with BlockingClient(rpc, wallet=key) as client:
+    with drafting(opened, as_json=json_), BlockingClient(rpc, wallet=signer) as client:
         tx = client.cancel_job(job)
     if json_:
         print_json({"id": tx, "job": job})
@@ -313,7 +321,7 @@ def _read_mode(text: str | None) -> Mode | None:
             fail("bad-mode", f"{text!r} is not a mode of jobs", "write checked or optimistic")
 
 
-def _unlock(wallet: OpenWallet, rpc: str) -> Key:
-    """Return the key that pays, once the node is known to be on the wallet's network."""
+def _open_signer(wallet: OpenWallet, rpc: str) -> Signer:
+    """Return what signs for the account that pays, once the node is known to be on the wallet's network."""
     require_same_network(rpc, wallet.network)
-    return wallet.unlock()
+    return wallet.open_signer()

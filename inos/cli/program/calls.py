@@ -84,8 +84,8 @@ def call(
     net = load_network(network)
     require_same_network(rpc, net)
     id_ = find_id(rpc, program, "matrix")
-    key = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file).unlock()
-    with BlockingClient(rpc, wallet=key) as client:
+    signer = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file).open_signer()
+    with BlockingClient(rpc, wallet=signer) as client:
         checked = check_program(client.get_program(id_))
         if paths and len(paths) != len(checked.results):
             fail(

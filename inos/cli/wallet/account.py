@@ -24,7 +24,7 @@ from inos.cli.common.remote import call_rpc
 from inos.cli.common.transaction_status import describe_found, describe_status, get_head, list_pending
 from inos.genesis import Network, load_network
 from inos.primitives.units import format_credits
-from inos.wallet import store
+from inos.wallet import store, watching
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.reasons import describe_reason
 from inos.wallet.used import read_used
@@ -192,7 +192,7 @@ def _resolve(
         account: a wallet's name or an address; None for the wallet of --wallet.
     """
     directory = wallets.get_wallet_dir(wallet_dir)
-    if account is not None and account not in store.list_names(directory):
+    if account is not None and account not in {*store.list_names(directory), *watching.list_names(directory)}:
         if index is not None:
             fail("bad-setting", "--index chooses one of a wallet's addresses, and an address was given")
         return encode_address(net.hrp, decode_address(net.hrp, account)), {}

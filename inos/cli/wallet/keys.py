@@ -1,5 +1,6 @@
 """`inos wallet create`, `restore`, `scan`, `list`, `address`: wallets on this machine, and their used addresses."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +22,9 @@ from inos.cli.common.options import (
 from inos.cli.common.output import print_json, print_text, print_warning
 from inos.genesis import Network, load_network
 from inos.primitives.errors import InosError
+from inos.primitives.multisig import Multisig
 from inos.primitives.units import format_credits
-from inos.wallet import keystore, phrase, store
+from inos.wallet import keystore, phrase, store, watching
 from inos.wallet.addresses import encode_address
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import format_path
@@ -181,17 +183,32 @@ def list_wallets(wallet_dir: WalletDirOption = None, json_: JsonOption = False) 
             rows.append({"wallet": name, "network": info.network, "address": info.address, "other_addresses": others})
         except WalletError as error:
             rows.append({"wallet": name, "error": {"code": error.code, "message": error.message}})
+    rows += _list_watched(directory)
     if json_:
         print_json({"directory": str(directory), "wallets": rows})
     elif not rows:
         print_text(f"no wallets in {directory}; make one with: inos wallet create")
     else:
         for row in rows:
-            print_text(
-                f"{row['wallet']:<16} {row['address'] if 'address' in row else 'error: ' + row['error']['message']}"
-            )
+            signers = f"  {row['signed_by']}" if "signed_by" in row else ""
+            shown = row["address"] + signers if "address" in row else "error: " + row["error"]["message"]
+            print_text(f"{row['wallet']:<16} {shown}")
             for other in row.get("other_addresses", ()):
                 print_text(f"{'':<8}{other['index']:>7}  {other['address']}")
+
+
+def _list_watched(directory: Path) -> Iterator[dict[str, Any]]:
+    """Yield the accounts whose keys are elsewhere, as `list` shows them."""
+    for name in watching.list_names(directory):
+        try:
+            watched = watching.decode_watched(store.read_keystore(watching.get_path(directory, name)))
+        except WalletError as error:
+            yield {"wallet": name, "error": {"code": error.code, "message": error.message}}
+            continue
+        owner = watched.owner
+        signers = f"{owner.threshold} of {len(owner.keys)} keys" if isinstance(owner, Multisig) else "a key elsewhere"
+        address = encode_address(watched.hrp, watched.address)
+        yield {"wallet": name, "network": watched.network, "address": address, "signed_by": signers}
 
 
 def address(

@@ -15,6 +15,7 @@ from inos.cli.common.options import (
     NetworkOption,
     PasswordFileOption,
     RpcOption,
+    UnsignedOption,
     WalletDirOption,
     WalletOption,
     YesOption,
@@ -45,6 +46,7 @@ def send_many(
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
+    unsigned: UnsignedOption = None,
     yes: YesOption = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until a block has the transaction, ten minutes at most.")
@@ -56,12 +58,12 @@ def send_many(
     net = load_network(network)
     payments = read_payments(file, net)
     payload = build.make_transfer_many(net.params, net.hrp, payments)
-    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
     require_same_network(rpc, net)
     new = find_new_accounts(net, rpc, payments)
     burned = len(new) * net.params.account_fee
     question = describe_payments(payments, len(new), burned)
-    tx = send_payload(payload, question, Payment(opened, rpc, fee, yes))
+    tx = send_payload(payload, question, Payment(opened, rpc, fee, yes, json_))
     height = wait_included(rpc, tx) if wait else None
     if json_:
         mined = {} if height is None else {"height": height}

@@ -16,6 +16,7 @@ from inos.cli.common.options import (
     PasswordFileOption,
     RpcOption,
     TokenFileOption,
+    UnsignedOption,
     WalletDirOption,
     WalletOption,
     YesOption,
@@ -47,6 +48,7 @@ def vote(
     rpc: RpcOption = DEFAULT_RPC,
     token_file: TokenFileOption = None,
     data_dir: NodeDirOption = None,
+    unsigned: UnsignedOption = None,
     yes: YesOption = False,
     json_: JsonOption = False,
 ) -> None:
@@ -57,15 +59,17 @@ def vote(
     """
     net = load_network(network)
     locked = net.params.min_voter_bond if bond is None else parse_amount(bond, "the bond")
-    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
     node = find_remote(rpc, token_file, data_dir)
-    key = opened.unlock() if index > 0 else None
-    sender = opened.get_address() if key is None else key.address
+    signer = opened.open_signer() if index > 0 else None
+    sender = opened.get_address() if signer is None else signer.address
     asked = {"bond": str(locked), "send": False, "address": encode_address(net.hrp, sender)}
     told = node.call("finality_register", asked)
     payload = RegisterVoter(_read_hex(told, "key", node.url), _read_hex(told, "proof", node.url), locked)
     question = f"Lock {format_credits(locked)} credits as the bond of voter {payload.key.hex()[:16]}...?"
-    print_transaction(net, send_payload(payload, question, Payment(opened, node.url, fee, yes, key)), as_json=json_)
+    print_transaction(
+        net, send_payload(payload, question, Payment(opened, node.url, fee, yes, json_, signer)), as_json=json_
+    )
 
 
 def unvote(
@@ -76,15 +80,16 @@ def unvote(
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
+    unsigned: UnsignedOption = None,
     yes: YesOption = False,
     json_: JsonOption = False,
 ) -> None:
     """Stop being a voter; the bond can be withdrawn after the unbonding time."""
     net = load_network(network)
-    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
     blocks = compute_unbonding_end(net.params, 0)
     question = f"Stop voting? The bond stays locked for {blocks} blocks after the last committee with this voter."
-    print_transaction(net, send_payload(UnbondVoter(), question, Payment(opened, rpc, fee, yes)), as_json=json_)
+    print_transaction(net, send_payload(UnbondVoter(), question, Payment(opened, rpc, fee, yes, json_)), as_json=json_)
 
 
 def withdraw(
@@ -95,13 +100,14 @@ def withdraw(
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
+    unsigned: UnsignedOption = None,
     yes: YesOption = False,
     json_: JsonOption = False,
 ) -> None:
     """Withdraw the bond after `unvote` and the unbonding time."""
     net = load_network(network)
-    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)
-    payment = Payment(opened, rpc, fee, yes)
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
+    payment = Payment(opened, rpc, fee, yes, json_)
     print_transaction(net, send_payload(WithdrawBond(), "Withdraw the bond?", payment), as_json=json_)
 
 

@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inos.primitives.codec import encode
 from inos.primitives.units import Height, TxId
 from inos.rpc.errors import make_not_found
 from inos.rpc.lookup import get_confirmations, refuse_removed
 from inos.rpc.method import method
 from inos.rpc.models.render import make_renderer
 from inos.rpc.models.transactions import TransactionModel
-from inos.rpc.models.values import BlockFinality, BlockHeight, Count, Hash, Model
+from inos.rpc.models.values import BlockFinality, BlockHeight, Count, Hash, HexBytes, Model
 from inos.rpc.ports import NodePort
 
 
@@ -22,6 +23,7 @@ class FoundTransactionModel(Model):
     """A transaction and where it is. `block`, `height` and `index` are null while it is in the pool."""
 
     tx: Annotated[TransactionModel, Field(description="The transaction.")]
+    hex: Annotated[HexBytes, Field(description="Its canonical encoding, of which its id is a hash.")]
     status: Annotated[
         Literal["included", "pending"],
         Field(description='"included": a block of the best chain holds it. "pending": it is in the pool.'),
@@ -47,6 +49,7 @@ async def chain_get_transaction(node: NodePort, params: TransactionParams) -> Fo
         if header is not None:
             return FoundTransactionModel(
                 tx=renderer.transaction(tx),
+                hex=encode(tx).hex(),
                 status="included",
                 finality=node.ledger.get_block_finality(Height(header.height)),
                 block=block_id.hex(),
@@ -62,6 +65,7 @@ async def chain_get_transaction(node: NodePort, params: TransactionParams) -> Fo
         raise make_not_found("transaction", params.id)
     return FoundTransactionModel(
         tx=renderer.transaction(pending),
+        hex=encode(pending).hex(),
         status="pending",
         finality="none",
         block=None,

@@ -110,7 +110,7 @@ def test_hints_name_commands_options_and_functions_that_exist() -> None:
     assert len(hints) > 300
     for place, hint in hints:
         assert "pip install inos" not in hint.replace("'", ""), f"{place}: that package is another project's"
-        for name, below in re.findall(r"\binos (?!that )([a-z]+)(?: ([a-z]+))?", hint):
+        for name, below in re.findall(r"\binos (?!that )([a-z]+)(?: ([a-z][a-z-]*))?", hint):
             assert name in commands, f"{place}: there is no inos {name}"
             if below and hasattr(commands[name], "commands"):
                 assert below in commands[name].commands, f"{place}: there is no inos {name} {below}"
