@@ -30,7 +30,7 @@ ARM := build/selfcheck-arm
 
 ZIGLANG := $(shell sed -n 's/^ZIGLANG: Final = "\(.*\)"/\1/p' tools/wasm_kernel.py)
 
-.PHONY: help setup devnet test lint models wasm lock oldest sbom extras typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
+.PHONY: help setup devnet test long lint models wasm lock oldest sbom extras typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +48,11 @@ $(STAMP): pyproject.toml setup.py $(LOCK) work/backends/native/build.py primitiv
 devnet: setup ## start three nodes, paid jobs from real data, and a live view (Ctrl-C stops it; ARGS="..." adds options)
 	@$(BIN)/inos devnet $(ARGS) || test $$? = 130 # Ctrl-C is how it is stopped
 
-test: setup ## run the whole suite (ARGS="-k name" narrows it)
-	$(BIN)/python -P -m pytest $(WORKERS) $(ARGS)
+test: setup ## run the suite without the tests that take minutes (ARGS="-k name" narrows it)
+	$(BIN)/python -P -m pytest $(WORKERS) -m "not long" $(ARGS)
+
+long: setup ## run the tests that take minutes: documents, packages, kills, simulated networks
+	$(BIN)/python -P -m pytest $(WORKERS) -m long $(ARGS)
 
 lint: setup ## run ruff, mypy in strict mode, and the import contracts
 	$(BIN)/ruff check .

@@ -18,6 +18,8 @@ from inos.wallet.addresses import encode_address
 from inos.wallet.keys import make_key
 from support.cluster import ask, await_committee, await_that
 
+pytestmark = pytest.mark.long
+
 POSTER, WATCHER = make_key(bytes(31) + b"\x31"), make_key(bytes(31) + b"\x32")
 FUNDS = 100 * 10**9
 TESTS = Path(__file__).parents[1]
@@ -79,9 +81,12 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
         events = (await ask(watcher.rpc_url, "job_history", {"id": job}))["events"]
         rounds = sum(event["event"] == "challenged" for event in events)
         assert rounds >= 1
+        # A claim that the cheat made just before it stopped has lapsed.
+        is_lapsed = any(event["event"] == "lapsed" for event in events)
         assert [(event["event"], event["worker"]) for event in events] == [
             ("posted", None),
             *((kind, wrong_doer) for kind in ("claimed", "delivered", "challenged") * rounds),
+            *((kind, wrong_doer) for kind in ("claimed", "lapsed") * is_lapsed),
             *((kind, settled.worker) for kind in ("claimed", "delivered", "settled")),
         ]
         assert settled.worker == (await ask(honest.rpc_url, "miner_status", token=honest.read_token()))["worker"]
@@ -89,7 +94,11 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
         account = await ask(watcher.rpc_url, "state_getAccount", {"address": wrong_doer})
         assert int(account["bonded"]) == 0
         record = (await ask(watcher.rpc_url, "job_trackRecord", {"address": wrong_doer}))["worker"]
-        assert (record["challenged"], record["settled"], int(record["bonds_lost"])) == (rounds, 0, rounds * bond)
+        assert (record["challenged"], record["settled"], int(record["bonds_lost"])) == (
+            rounds,
+            0,
+            (rounds + is_lapsed) * bond,
+        )
         # Half of the bond went to the watcher, who paid a fee, and the rest was burned.
         paid = int((await ask(watcher.rpc_url, "state_getAccount", {"address": watcher_address}))["balance"]) - FUNDS
         history = await ask(watcher.rpc_url, "state_getHistory", {"address": watcher_address, "limit": 10})
@@ -99,10 +108,11 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
         assert paid > 0
         moved = (await ask(watcher.rpc_url, "state_getHistory", {"address": wrong_doer, "limit": 1000}))["entries"]
         lost = [each for entry in moved for each in entry["movements"] if each["job"] == job]
+        locked = ("claim_bond_locked", bond)
         assert [(each["reason"], int(each["bonded"])) for each in lost] == [
-            ("result_challenged", -bond),
-            ("claim_bond_locked", bond),
-        ] * rounds
+            *([("claim_lapsed", -bond), locked] * is_lapsed),
+            *([("result_challenged", -bond), locked] * rounds),
+        ]
 
         y = await client.save_result(job, tmp_path / "Y.npy")
         # Sums stay below 2^24, so float32 multiplies them exactly.

@@ -15,6 +15,8 @@ from inos.primitives.units import Nano, TimeMs
 from inos.wallet.keys import make_key
 from support.cluster import ask, await_committee, await_that
 
+pytestmark = pytest.mark.long
+
 POSTER = make_key(bytes(31) + b"\x41")
 FUNDS = 100 * 10**9
 TESTS = Path(__file__).parents[1]

@@ -26,6 +26,8 @@ from support.documented_effects import check_devnet, check_page
 from support.documents import PAGES, ROOT, SHELL, Snippet, read_blocks, read_inline, split_commands
 from support.leftovers import MARK
 
+pytestmark = pytest.mark.long
+
 PASSWORD: Final = "correct horse battery staple"
 COMMAND_S: Final = 300
 START_S: Final = 240
@@ -254,7 +256,7 @@ class Reader:
             self._filled["ID"] = re.findall(r"\b[0-9a-f]{64}\b", output)[0]
         if text.startswith("inos program deploy"):
             self._filled["PROGRAM"] = self._filled["ID"]
-        if text.startswith("inos wallet send"):
+        if text.startswith("inos wallet send") and "--unsigned" not in text:
             self._filled.setdefault("TX", re.findall(r"\b[0-9a-f]{64}\b", output)[0])
 
     def _start(self, typed: Snippet, text: str) -> None:

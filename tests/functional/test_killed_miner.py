@@ -15,6 +15,8 @@ from inos.wallet.keys import make_key
 from support.cluster import ask, await_committee, await_that
 from support.commands import start_inos
 
+pytestmark = pytest.mark.long
+
 POSTER, WORKER = make_key(bytes(31) + b"\x41"), make_key(bytes(31) + b"\x42")
 PARAMS = {"challenge_window": 4, "spacing_ms": 1000, "asert_half_life_ms": 30_000}
 COMMON = ("--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--threads", "1")

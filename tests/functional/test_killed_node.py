@@ -19,6 +19,8 @@ from inos.node.process import NodeSpec, start_node, stop_process
 from inos.primitives.bls import get_bls
 from support.cluster import ask, await_one_tip, get_height
 
+pytestmark = pytest.mark.long
+
 KILLS = 25
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--threads", "1", "--log-format", "json")
 MINING = ("--mine", "auto", "--filler-rate", "13000")

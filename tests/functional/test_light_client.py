@@ -14,6 +14,8 @@ from inos.wallet.addresses import encode_address
 from support.cluster import RpcFailed, ask, await_that
 from support.light_client import Change, ask_light, run_liar, run_light
 
+pytestmark = pytest.mark.long
+
 BLOCKS = 44
 FINAL = 36
 

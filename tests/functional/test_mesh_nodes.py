@@ -23,6 +23,8 @@ from inos.mesh.store import MatrixStore
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from support.cluster import RpcFailed, ask, await_that
 
+pytestmark = pytest.mark.long
+
 COMMON = ("--network", "devnet", "--no-discovery", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")
 Start = Callable[..., Awaitable[RunningNode]]
 

@@ -23,7 +23,11 @@ pytest.importorskip("grpc", reason='the extra "cluster" is not installed')
 from inos.bench.local_ray import LocalRay, find_free_port
 from inos.work.cluster import ClusterEngine, ClusterError, open_engine
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.filterwarnings("ignore")]  # Ray's own warnings are not ours
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.timeout(240),
+    pytest.mark.filterwarnings("ignore"),
+]  # Ray's own warnings are not ours
 ANCHOR = bytes(range(32))
 LIKELY = 1 << 250
 

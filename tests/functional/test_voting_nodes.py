@@ -53,6 +53,10 @@ async def test_two_voters_finalize_and_one_comes_back(tmp_path: Path) -> None:
         grown = (tmp_path / "second" / "voter.journal").read_text().splitlines()
         assert grown[: len(journal)] == journal
 
+        async def has_voted() -> bool:  # Its own blocks make it a member of the committee, sooner or later.
+            return len((tmp_path / "second" / "voter.journal").read_text().splitlines()) >= 3
+
+        await await_that("the second voter has signed votes", has_voted, 90)
         refused = export(genesis, tmp_path / "second")
         assert "data-dir-in-use" in refused.output
     written = export(genesis, tmp_path / "second")

@@ -54,7 +54,7 @@ async def main() -> None:
 asyncio.run(main())
 """
 
-pytestmark = pytest.mark.timeout(BUILD_S + DEVNET_S + 120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(BUILD_S + DEVNET_S + 120)]
 
 
 class Installed(NamedTuple):

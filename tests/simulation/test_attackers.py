@@ -1,5 +1,7 @@
 """Networks under attack, at the smallest size that shows it. `make simulate` runs the same at full size."""
 
+import pytest
+
 from simulation.eclipse import run_eclipse, run_poisoning
 from simulation.faults import run_single_faults
 from simulation.floods import run_header_flood, run_slow_readers
@@ -11,6 +13,8 @@ from simulation.selfish import run_selfish
 from simulation.skew import run_skew, run_steps
 from simulation.spam import run_spam
 from simulation.withheld import run_withheld_blocks, run_withheld_matrices
+
+pytestmark = pytest.mark.long
 
 
 def test_a_third_of_the_peers_lies_about_heights() -> None:

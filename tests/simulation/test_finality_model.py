@@ -7,6 +7,8 @@ import pytest
 
 from simulation.finality_runs import SCENARIOS, Outcome
 
+pytestmark = pytest.mark.long
+
 SEEDS = int(os.environ.get("INOS_FINALITY_SEEDS", "1000"))
 
 

@@ -18,6 +18,8 @@ from simulation.finality_network import (
 )
 from support.sim_world import World, simulate
 
+pytestmark = pytest.mark.long
+
 PARAMS = make_voting_params()
 
 

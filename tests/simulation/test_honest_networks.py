@@ -1,7 +1,11 @@
 """Networks without attackers. `make simulate` runs the same at full size."""
 
+import pytest
+
 from simulation.calm import run_calm, run_churn
 from simulation.partitions import run_partition
+
+pytestmark = pytest.mark.long
 
 
 def test_blocks_are_everywhere_soon() -> None:

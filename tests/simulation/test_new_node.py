@@ -23,6 +23,8 @@ from support.final_chain import grow_voted, make_voted_branch
 from support.sim_node import SimNode
 from support.sim_world import World, simulate
 
+pytestmark = pytest.mark.long
+
 EPOCHS = 5
 FINAL_HEIGHT = (EPOCHS - 1) * EASY.epoch_blocks
 SKEW_MS = 10**7

@@ -10,6 +10,8 @@ import pytest
 from support import card_products
 from support.card_products import TILES
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("torch", reason='the extra "gpu" is not installed')
 pytest.importorskip("triton", reason='the extra "gpu" is not installed')
 
