@@ -523,11 +523,11 @@ TABLE: Final = (
     Exposure(
         R,
         "memory",
-        "a message of a worker, and those that wait for it",
+        "a message of each worker, a stranger's without a piece too, and those that wait for it",
         "{}; {} messages",
-        ("workers.limits:MAX_MESSAGE_BYTES", "workers.limits:WAITING_MESSAGES"),
+        ("workers.limits:MAX_FROM_WORKER_BYTES", "workers.limits:WAITING_MESSAGES"),
         "it is disconnected",
-        "unit/workers/server/test_session.py::test_an_offence_ends_the_connection",
+        "unit/workers/server/test_session.py::test_a_message_larger_than_any_kind_ends_the_connection",
     ),
     Exposure(
         R,
@@ -570,7 +570,7 @@ TABLE: Final = (
         "processor",
         "runs of operands",
         "those of its piece, {} times each",
-        ("workers.server.session:RUN_REPEATS",),
+        ("workers.server.runs:RUN_REPEATS",),
         "the worker is disconnected",
         "unit/workers/server/test_session.py::test_runs_are_sent_for_a_piece_only_and_not_without_end",
     ),

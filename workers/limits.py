@@ -38,7 +38,7 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Hello: Limit(512, 0.1, 1),
     Measured: Limit(64, 0.2, 5),
     Result: Limit(8 * _KB, 50, 500),
-    Rows: Limit(1025 * _KB, 2000, 4000),
+    Rows: Limit(257 * _KB, 8000, 16000),
     GetRun: Limit(64, 1000, 4000),
     Declined: Limit(1 * _KB, 1, 10),
     Welcome: Limit(8 * _KB, 0, 0),
@@ -52,6 +52,9 @@ LIMITS: Final[dict[type[Message], Limit]] = {
 """The rows of all messages. A larger message, or one above its rate, ends the connection."""
 
 MAX_MESSAGE_BYTES: Final = max(limit.max_bytes for limit in LIMITS.values())
+"""A worker reads messages of at most this size."""
+MAX_FROM_WORKER_BYTES: Final = max(limit.max_bytes for limit in LIMITS.values() if limit.burst)
+"""A node reads messages of at most this size. Every connection can make it hold one, a stranger's too."""
 
 MAX_WORKERS: Final = 1024
 """At most this many workers are connected; the token's holders have some places of their own."""

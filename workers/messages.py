@@ -20,7 +20,7 @@ from inos.workers.errors import WorkerError
 VERSION: Final = 1
 MAX_RUN_BYTES: Final = 64 * STRIP_BYTES
 """A run has this size, as in inos.mesh.runs: 1 MiB."""
-MAX_ROWS_BYTES: Final = 1 << 20
+MAX_ROWS_BYTES: Final = 1 << 18
 """A message of rows carries at most this much of a piece's result."""
 MAX_SHARES: Final = 64
 MAX_TEXT: Final = 200

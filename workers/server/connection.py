@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, web
 
 from inos.core.bounded import TokenBucket
 from inos.workers.errors import Offence, WorkerError
-from inos.workers.limits import HELLO_S, LIMITS, MAX_MESSAGE_BYTES, WAITING_MESSAGES, WRITE_S
+from inos.workers.limits import HELLO_S, LIMITS, MAX_FROM_WORKER_BYTES, WAITING_MESSAGES, WRITE_S
 from inos.workers.messages import MAX_NAME, MAX_TEXT, Hello, Refused, decode_from_worker, encode_message
 from inos.workers.server.session import Session
 
@@ -27,7 +27,7 @@ class Connection:
         self._request = request
         self.host = request.remote or ""
         self.ws = web.WebSocketResponse(
-            max_msg_size=MAX_MESSAGE_BYTES, heartbeat=HEARTBEAT_S, autoping=False, compress=False, timeout=CLOSE_S
+            max_msg_size=MAX_FROM_WORKER_BYTES, heartbeat=HEARTBEAT_S, autoping=False, compress=False, timeout=CLOSE_S
         )
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(WAITING_MESSAGES)
         self._pings = TokenBucket(PINGS_PER_S, PINGS_BURST, asyncio.get_running_loop().time())

@@ -1,6 +1,5 @@
 """One connected worker: its assignments, what it returned, and the limits that it keeps to."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, assert_never
@@ -9,16 +8,11 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from inos.core.bounded import TokenBucket
 from inos.primitives.blocks import encode_target
 from inos.primitives.errors import InosError
 from inos.primitives.units import U256_MAX, Target, Tickets
-from inos.workers.errors import Offence, WorkerError
-from inos.workers.limits import (
-    LIMITS,
-    SILENT_S,
-    UNSENT_RUNS,
-)
+from inos.workers.errors import Offence
+from inos.workers.limits import FILLER_S, SILENT_S
 from inos.workers.messages import (
     VERSION,
     Ack,
@@ -26,7 +20,6 @@ from inos.workers.messages import (
     Cancelled,
     Declined,
     Filler,
-    FromWorker,
     GetRun,
     Hello,
     Measured,
@@ -36,7 +29,6 @@ from inos.workers.messages import (
     Rows,
     RunData,
     Welcome,
-    decode_from_worker,
     encode_message,
     peek_kind,
 )
@@ -44,7 +36,8 @@ from inos.workers.ports import make_worker_info
 from inos.workers.server.allotment import DEFAULT_SPEEDS, Allotment, Line
 from inos.workers.server.pieces import PieceInProgress
 from inos.workers.server.rates import Window
-from inos.workers.server.runs import count_needed_runs, count_runs, read_run
+from inos.workers.server.reading import MessageReader
+from inos.workers.server.runs import RunReader
 from inos.workers.server.share_counter import ShareCounter
 from inos.workers.server.shared import Shared
 from inos.workers.server.shares import Drawing
@@ -60,8 +53,6 @@ KEPT_WORKS: Final = 8
 SUDDEN: Final = 8
 """A filler gets a share target that is this many times harder at once, and others with the next template."""
 RATE_S: Final = 60.0
-RUN_REPEATS: Final = 2
-"""A worker may fetch each run of a piece so often, because it may have lost what it had."""
 
 
 class Session:
@@ -83,23 +74,23 @@ class Session:
         self.line = Line(hello.down, hello.up)
         self.speed = float(hello.speed or DEFAULT_SPEEDS[hello.kind])
         self._room = hello.room
-        self._buckets: dict[type[Message], TokenBucket] = {}
+        self._reader = MessageReader()
         self._works: OrderedDict[int, Drawing] = OrderedDict()
         self._number = 0
-        self._filler: tuple[int, Target] | None = None
+        self._filler: tuple[int, Target, float] | None = None
+        """The assignment, its share target, and when its operands were made."""
         self.template = 0
         """The number of the newest template that the worker was sent."""
         self._target = Target(0)
         """The share target of that template."""
         self._piece: tuple[int, PieceInProgress] | None = None
-        self._runs_left: dict[bytes, int] = {}
-        self._unsent_runs = 0
+        self._runs = RunReader()
         self._heard_at = now
         self._counter = ShareCounter(shared, self.info)
         self._drawn = Window(RATE_S)
         self._tickets = self._pieces = self._late = 0
         self.is_started = False
-        """The worker has a template, and gets each one that follows."""
+        """The worker is connected and has a template, and gets each one that follows."""
 
     async def start(self, key: bytes) -> None:
         """Welcome the worker, and give it a filler, or a piece at once.
@@ -138,7 +129,7 @@ class Session:
     def note_sending(self, data: bytes) -> None:
         """Note that a message has left the queue."""
         if peek_kind(data) is RunData:
-            self._unsent_runs -= 1
+            self._runs.note_sending()
 
     def send_template(self, issued: IssuedTemplate) -> None:
         """Replace the worker's template, with which its share target may become twice as hard or easy.
@@ -158,7 +149,7 @@ class Session:
         Raises:
             Offence: it is none, or the worker broke a rule.
         """
-        message = self._read(data)
+        message = self._reader.read(data, self._clock.monotonic())
         match message:
             case Result():
                 await self._process_result(message)
@@ -169,7 +160,7 @@ class Session:
             case GetRun():
                 await self._process_get_run(message)
             case Measured():
-                self.line = Line(message.down, message.up)
+                self.line.down, self.line.up = message.down, message.up
                 self.speed = float(message.speed or self.speed)
             case Declined():
                 await self._process_declined(message)
@@ -193,10 +184,7 @@ class Session:
         drawing = Drawing(source.x, source.w, first, last, self._target, is_piece=True)
         work = Piece(source.x.ref, source.w.ref, first, last, True)
         self._piece = self._assign(drawing, work), piece
-        self._runs_left = {
-            source.x.ref.id: RUN_REPEATS * count_needed_runs(source.x, first, last),
-            source.w.ref.id: RUN_REPEATS * count_runs(source.w),
-        }
+        self._runs.begin(source, first, last)
 
     def look_at_piece(self) -> None:
         """Take a piece back that is not needed any more, and give one to a worker without."""
@@ -236,10 +224,11 @@ class Session:
 
     def may_open(self, operand: bytes) -> bool:
         """Return True for an operand of the worker's piece."""
-        return operand in self._runs_left
+        return self._runs.has(operand)
 
     def end(self) -> None:
-        """Give back what the worker had."""
+        """Give back what the worker had. It gets nothing more, and the pool hears no more of it."""
+        self.is_started = False
         self._drop_piece()
         if self._shared.pool is not None:
             self._shared.pool.remove_worker(self.info)
@@ -268,23 +257,6 @@ class Session:
             late=self._late,
             has_piece=self._piece is not None,
         )
-
-    def _read(self, data: bytes) -> FromWorker:
-        """Decode a message within the limits of its kind."""
-        try:
-            kind = peek_kind(data)
-            limit = LIMITS[kind]
-            if len(data) > limit.max_bytes:
-                raise Offence("too-large", f"a {kind.__name__} has at most {limit.max_bytes} bytes, not {len(data)}")
-            now = self._clock.monotonic()
-            bucket = self._buckets.setdefault(kind, TokenBucket(limit.per_s, limit.burst, now))
-            if limit.burst and not bucket.take(now):
-                raise Offence("too-fast", f"more than {limit.per_s:g} {kind.__name__} messages came per second")
-            return decode_from_worker(data, limit=limit.max_bytes)
-        except Offence:
-            raise
-        except WorkerError as error:
-            raise Offence(error.code, error.message) from error
 
     async def _process_result(self, result: Result) -> None:
         self._heard_at = self._clock.monotonic()
@@ -340,22 +312,10 @@ class Session:
         self.speed = 0.5 * self.speed + 0.5 * speed
 
     async def _process_get_run(self, message: GetRun) -> None:
-        left = self._runs_left.get(message.id, 0)
-        if left == 0 or self._piece is None:
-            if message.id in self._runs_left:
-                raise Offence("unknown-run", f"every run of operand {message.id.hex()} was sent {RUN_REPEATS} times")
-            return
-        source = self._piece[1].product.source
-        operand = source.x if message.id == source.x.ref.id else source.w
-        if message.index >= count_runs(operand):
-            raise Offence("unknown-run", f"operand {message.id.hex()} has {count_runs(operand)} runs")
-        if self._unsent_runs >= UNSENT_RUNS:
-            raise Offence("too-fast", f"{UNSENT_RUNS} runs wait to be sent already")
-        self._runs_left[message.id] = left - 1
-        data, path = await asyncio.to_thread(read_run, operand, message.index)
-        self.line.note_sent(message.id)
-        self._unsent_runs += 1
-        self.send(RunData(message.id, message.index, data, path))
+        run = await self._runs.read(message, None if self._piece is None else self._piece[1].product.source)
+        if run is not None:
+            self.line.note_sent(run.id)
+            self.send(run)
 
     async def _process_declined(self, message: Declined) -> None:
         if self._piece is None or self._piece[0] != message.assignment:
@@ -390,13 +350,15 @@ class Session:
         return self._number
 
     async def refresh_filler(self) -> None:
-        """Give a filler if there was none, or its share target is not the template's; take it back if workers are to be
-        idle.
+        """Give a filler if there was none, its share target is not the template's, or its operands are a day old; take
+        it back if workers are to be idle.
 
         A worker that is far faster than its target says gets a harder one before the next template, so that it does
         not send too many shares. Until then those that it sends weigh what they did before.
         """
-        shared, old = self._shared, self._filler
+        shared, old, now = self._shared, self._filler, self._clock.monotonic()
+        if not self.is_started:
+            return
         if not shared.has_fillers:
             if old is not None:
                 self._filler = None
@@ -405,12 +367,15 @@ class Session:
         target, harder = self._target, self._compute_share_target()
         if harder < target // SUDDEN:
             target = harder if old is None or not old[1] // 2 <= harder <= 2 * old[1] else old[1]
-        if old is not None and old[1] == target:
+        if old is not None and old[1] == target and now - old[2] < FILLER_S:
             return
-        pair = await shared.fillers.get(self.info.kind, self._clock.monotonic())
+        pair = await shared.fillers.get(self.info.kind, now)
+        if not self.is_started:  # It ended meanwhile.
+            return
         if old is None:
             self._heard_at = self._clock.monotonic()
-        self._filler = self._assign(Drawing(pair.x, pair.w, 0, pair.x.strips, target), pair.filler), target
+        number = self._assign(Drawing(pair.x, pair.w, 0, pair.x.strips, target), pair.filler)
+        self._filler = number, target, pair.made_at
 
     def _compute_share_target(self) -> Target:
         pool = self._shared.pool

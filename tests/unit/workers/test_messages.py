@@ -59,7 +59,7 @@ LARGEST = [
     Hello(U32, bytes(16), bytes(20), ID, WIDE * 32, WorkerKind.CARD, WIDE * 32, 4096, 2**40, 2**40, 2**40, U64),
     Measured(2**40, 2**40, 2**40),
     Result(U32, U32, U32, (SHARE,) * 64, True),
-    Rows(U32, U64, bytes(1 << 20)),
+    Rows(U32, U64, bytes(1 << 18)),
     GetRun(ID, 2**26 - 1),
     Declined(U32, WIDE * 200),
     Welcome(U32, WIDE * 200, WIDE * 32, ID, bytes(20), U32, U64, Local(WIDE * 1024, bytes(16))),

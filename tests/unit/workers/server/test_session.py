@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from inos.primitives.units import U256_MAX
-from inos.workers.limits import OFFENCES
+from inos.workers.limits import FLEET_PLACES, MAX_FROM_WORKER_BYTES, MAX_WAITING, MAX_WORKERS, OFFENCES
 from inos.workers.messages import (
     Ack,
     Assignment,
     Declined,
+    Filler,
     GetRun,
     Measured,
     NewTemplate,
@@ -23,6 +24,8 @@ from inos.workers.messages import (
     RunData,
     encode_message,
 )
+from inos.workers.ports import WorkerInfo
+from inos.workers.server import fillers as fillers_module
 from inos.workers.server import session as session_module
 from support.field_changes import change_fields
 from support.work_lab import STRANGER, RawWorker, Start, WorkLab, make_hello, make_matrices, multiply
@@ -130,6 +133,17 @@ async def test_an_offence_ends_the_connection(lab: WorkLab, send: Send, code: st
             assert (await again.hear(Refused)).code == "banned"
         else:
             await again.start()
+
+
+async def test_a_message_larger_than_any_kind_ends_the_connection(lab: WorkLab) -> None:
+    """All places together can make the node hold this many bytes of messages: about 300 MiB."""
+    assert (MAX_WORKERS + FLEET_PLACES + MAX_WAITING) * MAX_FROM_WORKER_BYTES <= 306 << 20
+    async with lab.join() as worker:
+        await worker.start()
+        await worker.ws.send_bytes(bytes(MAX_FROM_WORKER_BYTES + 1))
+        with pytest.raises(ConnectionError):
+            await worker.hear(RunData)
+    await lab.until(lambda: lab.service.get_status().workers == ())
 
 
 async def test_too_many_shares_end_the_connection(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,6 +309,35 @@ async def test_a_worker_without_room_gets_fillers_only(lab: WorkLab) -> None:
         lab.offer(*make_matrices())
         with pytest.raises(TimeoutError):
             await worker.hear(Assignment, 0.4)
+
+
+async def test_a_filler_is_made_again_after_a_day(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The share target stays as it is, and late shares of the filler before still count."""
+    async with lab.join(speed=1) as worker:
+        start = await worker.start()
+        monkeypatch.setattr(session_module, "FILLER_S", 0.0)
+        monkeypatch.setattr(fillers_module, "FILLER_S", 0.0)
+        later = await worker.hear_filler()
+        monkeypatch.undo()
+        assert later.share_target == start.assignment.share_target
+        assert isinstance(later.work, Filler)
+        assert later.work != start.assignment.work
+        await worker.send(make_result(start, start.draw(1)))
+        assert (await worker.hear(Ack)).counted == 1
+
+
+async def test_a_worker_that_left_is_not_heard_of_again(pool_lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun for it when it left gives it no filler, and asks the pool nothing."""
+    asked = list[WorkerInfo]()
+    async with pool_lab.join(address=STRANGER, token=None) as worker:
+        await worker.start()
+        ((session, _),) = pool_lab.service._sessions.values()
+    await pool_lab.until(lambda: pool_lab.pool.removed)
+    monkeypatch.setattr(pool_lab.pool, "get_share_target", asked.append)
+    assert not session.is_started
+    await session.look()
+    await session.refresh_filler()
+    assert asked == []
 
 
 async def test_a_worker_that_falls_silent_is_ended(lab: WorkLab, monkeypatch: pytest.MonkeyPatch) -> None:
