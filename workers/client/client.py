@@ -31,10 +31,10 @@ FINAL: Final = {
     "bad-hello": "install the version of inos that the node has",
     "wrong-token": "give --token-file with a copy of fleet.token from that node's data directory",
     "no-pool": "give --token-file if the node is your own, or join another node, which runs a pool",
-    **dict.fromkeys(OFFENCES, "test this machine's memory, and the backend by inos work backends"),
+    **{code: "test this machine's memory, and the backend by inos work backends" for code, s in OFFENCES.items() if s},
 }
-"""After these refusals the worker ends, since connecting again changes nothing; each has what to do about it."""
-PASSING: Final = frozenset({"silent", "too-fast"})
+"""After these refusals the worker ends, since connecting again changes nothing; each has what to do about it. Offences
+that cost a worker some time are among them: one that computes wrongly goes on to do so."""
 
 
 class WorkerOptions(Struct, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ class Worker:
                 await self._connect(hello)
                 log.info("disconnected")
             except RefusedError as refused:
-                if refused.code in FINAL and refused.code not in PASSING:
+                if refused.code in FINAL:
                     raise WorkerError(refused.code, refused.message, hint=FINAL[refused.code]) from refused
                 log.warning("refused", code=refused.code, why=refused.message)
                 pause = max(pause, float(refused.retry_s))

@@ -4,7 +4,8 @@ import pytest
 
 from inos.cli.worker import _choose_backend
 from inos.work.backends import InvalidBackend, get_backend
-from inos.workers.client.client import get_kind
+from inos.workers.client.client import FINAL, get_kind
+from inos.workers.limits import OFFENCES
 from inos.workers.messages import WorkerKind
 from support.fake_card import make_backend, use_cards
 
@@ -24,3 +25,10 @@ def test_auto_is_the_fastest_where_cards_may_be(monkeypatch: pytest.MonkeyPatch)
     assert _choose_backend("auto", 2) == get_backend("auto").name
     with pytest.raises(InvalidBackend, match="no backend 'none'"):
         _choose_backend("none", None)
+
+
+def test_a_worker_ends_after_what_connecting_again_does_not_change() -> None:
+    """docs/workers.md names these refusals: of the offences, those for which a worker is refused for a time."""
+    offences = {code for code, seconds in OFFENCES.items() if seconds}
+    assert set(FINAL) == offences | {"other-version", "bad-hello", "wrong-token", "no-pool"}
+    assert {"silent", "too-fast", "unknown-template", "rows-missing"}.isdisjoint(FINAL)
