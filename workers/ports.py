@@ -44,8 +44,8 @@ class PoolPort(Protocol):
     def get_share_target(self, worker: WorkerInfo) -> Target:
         """Return the target of the shares of a worker's next assignment."""
 
-    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs, *, of_piece: bool) -> None:
-        """Count a share that was recomputed: `weight` is 2^256 / (its assignment's target + 1)."""
+    def add_shares(self, worker: WorkerInfo, weight: Tickets, count: int, at_ms: TimeMs, *, of_piece: bool) -> None:
+        """Count shares of one template that were recomputed: `weight` of each is 2^256 / (the share target + 1)."""
 
     def add_piece(self, worker: WorkerInfo, job: JobId | None, tickets: Tickets, at_ms: TimeMs) -> None:
         """Count a piece of a paid product whose rows were checked and are used."""

@@ -12,7 +12,8 @@ from inos.primitives.clock import SystemClock
 from inos.primitives.transactions import Payload
 from inos.primitives.units import Address, BlockId, Height, JobId, Nano, Tickets, TimeMs, TxId
 from inos.workers.messages import WorkerKind
-from inos.workers.pool.books import Books, make_block_income
+from inos.workers.pool.books import Books
+from inos.workers.pool.incomes import make_block_income
 from inos.workers.pool.pool import Pool, PoolSettings
 from inos.workers.pool.ports import ChainPort, Received
 from inos.workers.pool.window import SPAN_OF_D
@@ -118,7 +119,7 @@ def _measure_shares(pool: Pool, senders: list[WorkerInfo]) -> tuple[float, float
     slowest, began = 0.0, time.process_time()
     for number, worker in enumerate(senders):
         at = time.perf_counter()
-        pool.add_share(worker, Tickets(WEIGHT), TimeMs(10**12 + number), of_piece=number % 4 == 0)
+        pool.add_shares(worker, Tickets(WEIGHT), 1, TimeMs(10**12 + number), of_piece=number % 4 == 0)
         pool.get_totals(worker)
         slowest = max(slowest, time.perf_counter() - at)
     return (time.process_time() - began) * 1e6 / len(senders), slowest * 1e3

@@ -196,7 +196,7 @@ class PoolLab:
 
     def share(self, address: Address, weight: int, connection: int | None = None) -> None:
         worker = make_worker(address, MEMBERS.index(address) if connection is None else connection)
-        self.pool.add_share(worker, Tickets(weight), self.clock.now_ms(), of_piece=False)
+        self.pool.add_shares(worker, Tickets(weight), 1, self.clock.now_ms(), of_piece=False)
 
     def ripen(self, blocks: int = 100) -> None:
         for _ in range(blocks):

@@ -74,8 +74,8 @@ class CountingPool:
     def get_share_target(self, worker: WorkerInfo) -> Target:
         return self.target
 
-    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs, *, of_piece: bool) -> None:
-        self.shares.append((worker, weight))
+    def add_shares(self, worker: WorkerInfo, weight: Tickets, count: int, at_ms: TimeMs, *, of_piece: bool) -> None:
+        self.shares += [(worker, weight)] * count
 
     def add_piece(self, worker: WorkerInfo, job: JobId | None, tickets: Tickets, at_ms: TimeMs) -> None:
         self.pieces.append((worker, tickets))

@@ -13,9 +13,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from inos.primitives.units import Address, BlockId, JobId, Nano, TimeMs
+from inos.primitives.units import Address, BlockId, JobId, TimeMs
 from inos.workers.pool import records
 from inos.workers.pool.fairness import PieceRecord, add_piece, add_share
+from inos.workers.pool.incomes import divide_income
 from inos.workers.pool.luck import BlockLuck, get_luck
 from inos.workers.pool.records import (
     BucketRecord,
@@ -34,7 +35,7 @@ from inos.workers.pool.records import (
     payout_key,
     pieces_key,
 )
-from inos.workers.pool.split import Division, Part, divide, iterate_parts, pack_parts
+from inos.workers.pool.split import Part, iterate_parts
 from inos.workers.pool.store import PoolStore
 from inos.workers.pool.window import MAX_ADDRESSES, Window
 
@@ -100,16 +101,29 @@ class Books:
 
     # Shares and pieces
 
-    def add_share(self, address: Address, tickets: int, at_ms: TimeMs, span: int, *, shares: int = 1) -> bool:
-        """Count a share's tickets; return False for a new address that the window has no room for.
+    def add_shares(
+        self,
+        address: Address,
+        weight: int,
+        at_ms: TimeMs,
+        span: int,
+        *,
+        count: int = 1,
+        are_shares: bool = True,
+        piece_of: bytes | None = None,
+    ) -> bool:
+        """Count the tickets of shares; return False for a new address that the window has no room for.
 
         Args:
+            weight: the tickets of each.
             span: the tickets of the window now.
-            shares: 0 for tickets of the node's own engine, which needs no shares.
+            are_shares: False for tickets of the node's own engine, which needs no shares.
+            piece_of: the worker's identity if they came with a piece, for the check of its noise.
         """
         if not self.window.has_room(address) and address != self._head.address:
             return False
-        bucket = self.window.add(address, tickets, at_ms, span)
+        buckets = {self.window.add(address, weight, at_ms, span) for _ in range(count)}
+        tickets, shares = weight * count, count if are_shares else 0
         member = self.get_member(address)
         changed = Member(
             member.shares + shares,
@@ -131,16 +145,22 @@ class Books:
         changes: Changes = {
             records.HEAD: head,
             member_key(address): changed,
-            bucket_key(bucket.number, address): BucketRecord(bucket.began_ms, bucket.tickets[address]),
         }
+        for each in buckets:
+            changes[bucket_key(each.number, address)] = BucketRecord(each.began_ms, each.tickets[address])
+        noise = None if piece_of is None else add_share(self.get_noise(address, piece_of), tickets)
+        if piece_of is not None and noise is not None:
+            changes[noise_key(address, piece_of)] = noise
         for old in dropped:
-            changes |= {bucket_key(old.number, each): None for each in old.tickets}
-        changes |= {member_key(each): None for each in left}
+            changes |= {bucket_key(old.number, gone): None for gone in old.tickets}
+        changes |= {member_key(empty): None for empty in left}
         self._store.write(changes)
         self._head = head
         self._members[address] = changed
-        for each in left:
-            del self._members[each]
+        for empty in left:
+            del self._members[empty]
+        if piece_of is not None and noise is not None:
+            self._noise[address, piece_of] = noise
         return True
 
     def _find_empty_members(self, addresses: Iterable[Address]) -> set[Address]:
@@ -154,10 +174,6 @@ class Books:
             and (member := self._members.get(address)) is not None
             and not (member.earned or member.pending or member.paid)
         }
-
-    def add_piece_share(self, address: Address, identity: bytes, weight: int) -> None:
-        """Count a share that came with a piece, for the check of its noise."""
-        self._set_noise(address, identity, add_share(self.get_noise(address, identity), weight), {})
 
     def add_piece(
         self, address: Address, identity: bytes, job: JobId | None, tickets: int, share_weight: int, at_ms: TimeMs
@@ -375,20 +391,6 @@ class Books:
             paid[payout.state] += sum(part.amount for part in iterate_parts(payout.parts))
         assert paid[PayoutState.SETTLED] == sum(member.paid for member in self._members.values())
         assert paid[PayoutState.SENT] == sum(member.pending for member in self._members.values())
-
-
-def make_block_income(
-    window: Iterable[Part], block: BlockId, height: int, at_ms: int, amount: Nano, fee_ppm: int, d: int, round_: int
-) -> Income:
-    """Return the income of a block that the pool found: `d` is its D, `round_` the tickets since the block before."""
-    parts = list(window)
-    of = sum(part.amount for part in parts)
-    return Income(block, height, at_ms, None, amount, fee_ppm, d, round_, of, pack_parts(parts))
-
-
-def divide_income(income: Income) -> Division:
-    """Return what each address gets of an income, and what the pool keeps."""
-    return divide(income.amount, income.fee_ppm, iterate_parts(income.parts), income.of)
 
 
 def _list_old(oldest: int, following: int, open_: Container[int]) -> list[int]:

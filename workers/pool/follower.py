@@ -7,7 +7,8 @@ from typing import Final
 import structlog
 
 from inos.primitives.units import Address, BlockId, JobId, Nano, TxId
-from inos.workers.pool.books import Books, make_block_income
+from inos.workers.pool.books import Books
+from inos.workers.pool.incomes import make_block_income
 from inos.workers.pool.ports import ChainPort, Received
 from inos.workers.pool.records import Income, IncomeState, Payout
 from inos.workers.pool.split import pack_parts

@@ -82,30 +82,30 @@ class Pool:
         connection.weight = compute_weight(target)
         return target
 
-    def add_share(self, worker: WorkerInfo, weight: Tickets, at_ms: TimeMs, *, of_piece: bool) -> None:
-        """Count a share that was recomputed.
+    def add_shares(self, worker: WorkerInfo, weight: Tickets, count: int, at_ms: TimeMs, *, of_piece: bool) -> None:
+        """Count shares of one template that were recomputed, on disk when this returns.
 
         Args:
-            of_piece: it is a ticket of a piece, not of a filler.
+            weight: of each share.
+            of_piece: they are tickets of a piece, not of a filler.
         """
         now, connection = self._clock.monotonic(), self._get_connection(worker)
-        connection.pace.add(weight, now)
-        connection.tickets += weight
+        connection.pace.add(weight * count, now)
+        connection.tickets += weight * count
         address = worker.address or self.address
-        if not self.books.add_share(address, weight, at_ms, self.span):
+        identity = worker.identity if of_piece else None
+        if not self.books.add_shares(address, weight, at_ms, self.span, count=count, piece_of=identity):
             if not self.uncounted:
                 log.warning("pool is full: shares of new addresses are not counted", addresses=MAX_ADDRESSES)
-            self.uncounted += 1
+            self.uncounted += count
             return
-        self.rates.add(address, weight, now)
-        if of_piece:
-            self.books.add_piece_share(address, worker.identity, weight)
+        self.rates.add(address, weight * count, now)
 
     def add_own(self, tickets: int, at_ms: TimeMs) -> None:
         """Count tickets of the node's own engine, which are divided by like those of the members."""
         if tickets > 0:
             self.rates.add(self.address, tickets, self._clock.monotonic())
-            self.books.add_share(self.address, tickets, at_ms, self.span, shares=0)
+            self.books.add_shares(self.address, tickets, at_ms, self.span, are_shares=False)
 
     def add_piece(self, worker: WorkerInfo, job: JobId | None, tickets: Tickets, at_ms: TimeMs) -> None:
         """Count a piece whose rows were checked and are used; it is paid from the job's reward."""

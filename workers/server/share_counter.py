@@ -92,8 +92,7 @@ class ShareCounter:
         old = self.totals
         self.totals = Totals(old.shares + count, old.tickets + count * weight, 0, 0)
         if self._shared.pool is not None:
-            for _ in range(count):
-                self._shared.pool.add_share(self._info, Tickets(weight), self._clock.now_ms(), of_piece=of_piece)
+            self._shared.pool.add_shares(self._info, Tickets(weight), count, self._clock.now_ms(), of_piece=of_piece)
 
     def get_totals(self) -> Totals:
         """Return what the worker has here, for an acknowledgement."""

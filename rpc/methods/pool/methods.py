@@ -32,7 +32,7 @@ from inos.rpc.models.values import NoParams
 from inos.rpc.ports import NodePort
 from inos.wallet.addresses import encode_address
 from inos.workers.messages import WorkerKind
-from inos.workers.pool.books import divide_income
+from inos.workers.pool.incomes import divide_income
 from inos.workers.pool.luck import BlockLuck
 from inos.workers.pool.pool import Pool
 from inos.workers.pool.records import Income, IncomeState, Payout, PayoutState

@@ -3,17 +3,20 @@
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inos.primitives.codec import decode
 from inos.primitives.errors import InosError
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, BlockId, Height, JobId, Nano, TimeMs
-from inos.workers.pool.books import Books, divide_income
+from inos.primitives.units import Address, BlockId, Height, JobId, Nano, Tickets, TimeMs
+from inos.workers.pool.books import Books
 from inos.workers.pool.errors import PoolError
+from inos.workers.pool.incomes import divide_income
 from inos.workers.pool.records import IncomeState
 from inos.workers.pool.split import iterate_parts
+from inos.workers.pool.store import PoolStore
 from inos.workers.pool.window import MAX_ADDRESSES
 from support.pool_lab import CREDIT, GENESIS, MEMBERS, OWN, PoolLab, copy_as_killed, make_worker
 
@@ -227,6 +230,38 @@ async def test_a_database_cut_off_anywhere_opens_or_is_refused(tmp_path: Path) -
     assert opened > 10
     assert refused > 10
     lab.pool.books.close()
+
+
+@pytest.mark.parametrize("of_piece", [False, True])
+def test_shares_of_one_result_are_one_write_and_count_as_if_they_came_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, of_piece: bool
+) -> None:
+    together, alone = PoolLab(tmp_path / "together"), PoolLab(tmp_path / "alone")
+    writes, write = list[int](), PoolStore.write
+
+    def count(store: PoolStore, changes: Any, **options: Any) -> None:
+        writes.append(len(changes))
+        write(store, changes, **options)
+
+    monkeypatch.setattr(PoolStore, "write", count)
+    worker, at_ms = make_worker(A), together.clock.now_ms()
+    together.pool.add_shares(worker, Tickets(25), 64, at_ms, of_piece=of_piece)
+    assert len(writes) == 1
+    for _ in range(64):
+        alone.pool.add_shares(worker, Tickets(25), 1, at_ms, of_piece=of_piece)
+    for lab, name in ((together, "together"), (alone, "alone")):
+        lab.move(tmp_path / f"{name} again")
+    one, other = together.pool.books, alone.pool.books
+    assert one.get_member(A) == other.get_member(A)
+    assert (one.head.shares, one.head.tickets) == (other.head.shares, other.head.tickets) == (64, 1600)
+    assert one.window.take(2000) == other.window.take(2000)
+    assert [bucket.tickets for bucket in one.window.list_buckets()] == [
+        bucket.tickets for bucket in other.window.list_buckets()
+    ]
+    assert one.get_noise(A, worker.identity) == other.get_noise(A, worker.identity)
+    assert one.get_noise(A, worker.identity).weight == 1600 * of_piece
+    one.close()
+    other.close()
 
 
 def test_an_income_is_divided_as_it_was_recorded(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ async def test_rates_of_node_and_workers_come_from_the_same_shares(ask: Ask, lab
     lab.pool.get_share_target(make_worker(A, 1, 5000))
     for _ in range(60):
         lab.clock.seconds += 10
-        lab.pool.add_share(make_worker(A, 1, 5000), 20_000, lab.clock.now_ms(), of_piece=False)  # type: ignore[arg-type]
+        lab.pool.add_shares(make_worker(A, 1, 5000), 20_000, 1, lab.clock.now_ms(), of_piece=False)  # type: ignore[arg-type]
         lab.pool.add_own(10_000, lab.clock.now_ms())
     info = await ask("pool_info")
     mine = await ask("pool_worker", address=spell(A))
