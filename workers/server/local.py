@@ -145,7 +145,7 @@ class LocalSocket:
         if kind == HELLO:
             connected.send(b"\1")
         elif kind == OPEN and len(argument) == HASH_BYTES:
-            found = self._files.open_file(MatrixId(argument)) if session.may_open(argument) else None
+            found = self._files.open_file(MatrixId(argument)) if session.runs.has(argument) else None
             if found is None:
                 connected.send(b"\0")
                 return

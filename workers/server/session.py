@@ -84,7 +84,7 @@ class Session:
         self._target = Target(0)
         """The share target of that template."""
         self._piece: tuple[int, PieceInProgress] | None = None
-        self._runs = RunReader()
+        self.runs = RunReader()
         self._heard_at = now
         self._counter = ShareCounter(shared, self.info)
         self._drawn = Window(RATE_S)
@@ -129,7 +129,7 @@ class Session:
     def note_sending(self, data: bytes) -> None:
         """Note that a message has left the queue."""
         if peek_kind(data) is RunData:
-            self._runs.note_sending()
+            self.runs.note_sending()
 
     def send_template(self, issued: IssuedTemplate) -> None:
         """Replace the worker's template, with which its share target may become twice as hard or easy.
@@ -184,7 +184,7 @@ class Session:
         drawing = Drawing(source.x, source.w, first, last, self._target, is_piece=True)
         work = Piece(source.x.ref, source.w.ref, first, last, True)
         self._piece = self._assign(drawing, work), piece
-        self._runs.begin(source, first, last)
+        self.runs.begin(source, first, last)
 
     def look_at_piece(self) -> None:
         """Take a piece back that is not needed any more, and give one to a worker without."""
@@ -221,10 +221,6 @@ class Session:
         piece = self._find_piece(assignment)
         if piece is not None:
             await piece.hand_rows(rows, self._shared.row_memory)
-
-    def may_open(self, operand: bytes) -> bool:
-        """Return True for an operand of the worker's piece."""
-        return self._runs.has(operand)
 
     def end(self) -> None:
         """Give back what the worker had. It gets nothing more, and the pool hears no more of it."""
@@ -312,7 +308,7 @@ class Session:
         self.speed = 0.5 * self.speed + 0.5 * speed
 
     async def _process_get_run(self, message: GetRun) -> None:
-        run = await self._runs.read(message, None if self._piece is None else self._piece[1].product.source)
+        run = await self.runs.read(message, None if self._piece is None else self._piece[1].product.source)
         if run is not None:
             self.line.note_sent(run.id)
             self.send(run)
