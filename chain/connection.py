@@ -11,7 +11,9 @@ from inos.chain.blocks import Batch
 from inos.chain.entry import Entry
 from inos.chain.jobindex import compute_index_changes
 from inos.chain.jobrecords import make_event_changes
+from inos.chain.ranking import compute_holdings_changes
 from inos.chain.schema import HistoryRecord, Position, Undo
+from inos.chain.totals import Totals, add_block, read_totals
 from inos.chain.tree_update import update_tree
 from inos.consensus.execution import Executed
 from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry
@@ -41,13 +43,16 @@ def make_connect_batch(read: Read, block_id: BlockId, block: Block, executed: Ex
     histories = tuple((each.address, each.place) for each in executed.history)
     batch[schema.undo_key(block_id)] = encode(Undo(before, histories, executed.job_events))
     batch[schema.block_stats_key(block_id)] = encode(executed.stats)
+    totals = read_totals(read, BlockId(block.header.parent)) or Totals()
+    totals = add_block(totals, len(block.transactions), executed.stats, executed.job_events)
+    batch[schema.totals_key(block_id)] = encode(totals)
     batch[schema.active_key(height)] = block_id
     batch[schema.META_TIP] = block_id
     ids = [compute_tx_id(tx) for tx in block.transactions]
     for index, tx_id in enumerate(ids):
         batch[schema.transaction_key(tx_id)] = encode(Position(height, index))
     batch |= make_history_batch(height, executed.history, ids)
-    batch |= make_event_changes(read, height, executed.job_events)
+    batch |= make_event_changes(read, height, Address(block.header.beneficiary), executed.job_events)
     return root, batch
 
 
@@ -56,13 +61,15 @@ def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) ->
     root, batch = _make_state_batch(read, {StateKey(key): value for key, value in undo.records})
     batch[schema.undo_key(entry.id)] = None
     batch[schema.block_stats_key(entry.id)] = None
+    batch[schema.totals_key(entry.id)] = None
     batch[schema.active_key(entry.height)] = None
     batch[schema.META_TIP] = entry.header.parent
     for tx in block.transactions:
         batch[schema.transaction_key(compute_tx_id(tx))] = None
     for address, place in undo.histories:
         batch[schema.history_key(Address(address), entry.height, place)] = None
-    batch |= make_event_changes(read, entry.height, undo.job_events, is_undone=True)
+    miner = Address(entry.header.beneficiary)
+    batch |= make_event_changes(read, entry.height, miner, undo.job_events, is_undone=True)
     return root, batch
 
 
@@ -90,4 +97,5 @@ def _make_state_batch(read: Read, changes: Mapping[StateKey, bytes | None]) -> t
     batch: Batch = {schema.state_key(key): value for key, value in changes.items()}
     batch |= tree.nodes
     batch |= compute_index_changes(read, changes)
+    batch |= compute_holdings_changes(read, changes)
     return tree.root, batch

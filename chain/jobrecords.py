@@ -1,4 +1,6 @@
-"""The history of each job, and the record of each address as worker and as poster, with updates for reorganisations."""
+"""The history of each job, and the record of each address as miner, worker and poster, with updates for
+reorganisations.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal
@@ -9,6 +11,7 @@ from msgspec import Struct
 from inos.chain import schema
 from inos.chain.blocks import Batch
 from inos.chain.database import Snapshot
+from inos.chain.ranking import Ranking, make_rank_changes
 from inos.consensus.jobevents import JobEvent, JobEventKind
 from inos.primitives.codec import decode, encode
 from inos.primitives.transactions import U64
@@ -43,6 +46,8 @@ class TrackRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
     worker: Side = Side()
     poster: Side = Side()
+    mined: U64 = 0
+    """Blocks mined."""
 
 
 _EMPTY: Final = TrackRecord()
@@ -66,23 +71,35 @@ _LOST_BY_POSTER: Final = frozenset({JobEventKind.POSTED, JobEventKind.UNDECIDED}
 
 
 def make_event_changes(
-    read: Callable[[bytes], bytes | None], height: Height, events: Sequence[JobEvent], *, is_undone: bool = False
+    read: Callable[[bytes], bytes | None],
+    height: Height,
+    miner: Address,
+    events: Sequence[JobEvent],
+    *,
+    is_undone: bool = False,
 ) -> Batch:
-    """Return the events and records to write for a connected block, or to remove for an undone one.
+    """Return the events, records and ranks to write for a connected block, or to remove for an undone one.
 
     Args:
         read: reads the database.
-        events: those of the block at `height`, in order.
+        miner: the beneficiary of the block at `height`.
+        events: those of the block, in order.
     """
     batch: Batch = {}
     for number, event in enumerate(events):
         batch[schema.job_event_key(JobId(event.job), height, number)] = None if is_undone else encode(event)
-    records: dict[Address, TrackRecord] = {}
+    sign: Literal[1, -1] = -1 if is_undone else 1
+    stored = {miner: decode_record(read(schema.record_key(miner)))}
+    records = {miner: msgspec.structs.replace(stored[miner], mined=stored[miner].mined + sign)}
     for address, event in _iterate_shares(events):
-        before = records.get(address) or decode_record(read(schema.record_key(address)))
-        records[address] = _count(before, address, event, -1 if is_undone else 1)
+        if address not in stored:
+            records[address] = stored[address] = decode_record(read(schema.record_key(address)))
+        records[address] = _count(records[address], address, event, sign)
     for address, record in records.items():
+        before = stored[address]
         batch[schema.record_key(address)] = None if record == _EMPTY else encode(record)
+        batch |= make_rank_changes(Ranking.MINED, address, before.mined, record.mined)
+        batch |= make_rank_changes(Ranking.SETTLED, address, before.worker.tickets, record.worker.tickets)
     return batch
 
 

@@ -15,9 +15,11 @@ from inos.chain.jobindex import iterate_jobs
 from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
 from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone, iterate_state
 from inos.chain.preparation import PreparedBlock, prepare_block
+from inos.chain.ranking import Ranking, iterate_ranking
 from inos.chain.schema import MAX_STORED_BYTES, HistoryRecord, Position
 from inos.chain.staging import CACHED, RECENT_KEYS, Recent
 from inos.chain.state_tree import make_tree_proof
+from inos.chain.totals import Totals, read_totals
 from inos.consensus.effects import Effects
 from inos.consensus.execution import BlockStats
 from inos.consensus.jobevents import JobEvent
@@ -141,6 +143,10 @@ class ChainReader:
         data = self._snapshot.get(schema.block_stats_key(block))
         return None if data is None else decode(BlockStats, data, limit=MAX_STORED_BYTES)
 
+    def get_totals(self, block: BlockId) -> Totals | None:
+        """Return the running totals up to a connected block, or None: see `read_totals`."""
+        return read_totals(self._snapshot.get, block)
+
     def get_position(self, tx: TxId) -> Position | None:
         data = self._snapshot.get(schema.transaction_key(tx))
         return None if data is None else decode(Position, data, limit=MAX_STORED_BYTES)
@@ -194,6 +200,12 @@ class ChainReader:
     def get_record(self, address: Address) -> TrackRecord:
         """Return what an address has done on the market."""
         return decode_record(self._snapshot.get(schema.record_key(address)))
+
+    def list_ranking(
+        self, ranking: Ranking, *, after: tuple[int, Address] | None = None, limit: int
+    ) -> list[tuple[Address, int]]:
+        """Return accounts with their values, the largest first, from beyond the value and address `after`."""
+        return list(islice(iterate_ranking(self._snapshot, ranking, after), limit))
 
     def list_job_events(self, job: JobId, *, limit: int = 1000) -> list[tuple[Height, JobEvent]]:
         """Return what happened to a job, oldest first, with the heights."""
@@ -251,6 +263,11 @@ class GenesisReader(ChainReader):
         return self._records.get(key), make_proof(self._records, key)
 
     def list_jobs(self, **_: object) -> list[tuple[JobId, Job]]:
+        return []
+
+    def list_ranking(
+        self, ranking: Ranking, *, after: tuple[int, Address] | None = None, limit: int
+    ) -> list[tuple[Address, int]]:
         return []
 
     def rewind(self, height: int, get_header: Callable[[BlockId], Header | None]) -> PastState | None:

@@ -11,6 +11,7 @@
 | x | block id | code and reason why the block is invalid |
 | a | height u64 | block id on the connected chain |
 | f | block id | stats of a connected block |
+| v | block id | running totals of the connected chain up to the block |
 | u | block id | undo record: the state records the block replaced |
 | s | state key | state record |
 | n | depth u16, bits above (32 bytes) | node of the state tree |
@@ -21,7 +22,8 @@
 | k | checkpoint's block id | its committees and record of finality, with proofs |
 | i | depth u16, bits above (32 bytes) | during an import: hash of a tree node below which all records have arrived |
 | e | job id, height u64, number u32 | what happened to the job |
-| r | address | its record as worker and as poster |
+| r | address | its record as miner, worker and poster |
+| q | ranking, u64 that falls as the value grows, address | nothing: accounts by what they have, mined or settled |
 | j | dimension and value, posted at u64, job id | nothing: jobs by state, poster, worker, or all |
 
 Integers in keys are big-endian, so that LevelDB sorts them by value.
@@ -39,7 +41,7 @@ from inos.primitives.matrices import U32, Hash32
 from inos.primitives.transactions import U64, AddressBytes
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
-SCHEMA_VERSION: Final = b"5"
+SCHEMA_VERSION: Final = b"6"
 
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
@@ -74,6 +76,7 @@ HISTORY: Final = b"y"
 INVALID: Final = b"x"
 JOB_EVENT: Final = b"e"
 TRANSACTION: Final = b"t"
+RANK: Final = b"q"
 
 MAX_STORED_BYTES: Final = 1 << 30
 """The size limit for what this node wrote itself and reads back."""
@@ -170,6 +173,10 @@ def active_key(height: Height) -> bytes:
 
 def block_stats_key(block: BlockId) -> bytes:
     return b"f" + block
+
+
+def totals_key(block: BlockId) -> bytes:
+    return b"v" + block
 
 
 def undo_key(block: BlockId) -> bytes:

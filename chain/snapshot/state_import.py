@@ -12,6 +12,7 @@ from inos.chain import schema
 from inos.chain.connection import compute_new_root
 from inos.chain.database import Database
 from inos.chain.jobindex import compute_index_changes
+from inos.chain.ranking import Ranking, compute_holdings_changes
 from inos.chain.snapshot.ranges import build_range, compute_place_key
 from inos.chain.state_tree import Inner, Leaf, decode_node, encode_node, hash_of
 from inos.consensus.codes import Code
@@ -86,6 +87,7 @@ class StateImport:
             batch |= {schema.node_key(key): value for key, value in nodes.items()}
             batch |= {schema.state_key(key): value for key, value in records.items()}
             batch |= compute_index_changes(lambda key: None, records)
+            batch |= compute_holdings_changes(lambda key: None, records)
             batch[schema.range_key(compute_place_key(place))] = node
         self._db.write(batch, is_synced=False)
         self.added += 1
@@ -150,13 +152,15 @@ class StateImport:
                 waiting += [place.get_half(0), place.get_half(1)]
             else:
                 batch |= compute_index_changes(self._db.get, {node.key: None})
+                batch |= compute_holdings_changes(self._db.get, {node.key: None})
                 batch[schema.state_key(node.key)] = None
         return batch
 
 
 def make_clearing(database: Database) -> Iterator[Batch]:
-    """Yield batches that remove every state record, tree node and range."""
-    for prefix in (schema.RANGE, schema.NODE, schema.STATE, schema.JOB_INDEX):
+    """Yield batches that remove every state record, tree node and range, and what is indexed of the records."""
+    holdings = schema.RANK + Ranking.HOLDINGS.value
+    for prefix in (schema.RANGE, schema.NODE, schema.STATE, schema.JOB_INDEX, holdings):
         batch: Batch = {}
         for key in database.iterate_keys(prefix):
             batch[key] = None

@@ -17,7 +17,9 @@ from inos.chain import schema
 from inos.chain.blocks import encode_weight
 from inos.chain.database import Database
 from inos.chain.schema import StoredHeader
+from inos.chain.totals import Totals, add_block
 from inos.chain.trimming import DEPTH, STEP
+from inos.consensus.execution import BlockStats
 from inos.consensus.movements import PLACE_END
 from inos.node.datadir import DataDir
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_weight
@@ -64,7 +66,7 @@ def _read_template(database: Database, block: BlockId) -> Template:
     height = schema.decode_height(read(schema.height_key(block)))
     stored = decode(StoredHeader, read(schema.header_key(height, block)), limit=schema.MAX_STORED_BYTES)
     header = stored.header
-    records = {letter: read(letter + block) for letter in (b"b", b"w", b"u", b"f")}
+    records = {letter: read(letter + block) for letter in (b"b", b"w", b"u", b"f", b"v")}
     history = read(schema.history_key(Address(header.beneficiary), height, PLACE_END))
     weight = int.from_bytes(stored.weight, "big")
     return Template(header, weight, stored.arrival, records, history)
@@ -75,9 +77,13 @@ def _repeat(database: Database, tip: BlockId, blocks: int, witnesses: int, spaci
     template = _read_template(database, tip)
     batch: dict[bytes, bytes | None] = {}
     parent = tip
+    stats = decode(BlockStats, template.records[b"f"], limit=schema.MAX_STORED_BYTES)
+    totals = decode(Totals, template.records[b"v"], limit=schema.MAX_STORED_BYTES)
     for header in _iterate_headers(template.header, tip, blocks, spacing_ms):
         parent = compute_block_id(header)
         batch |= _make_records(template, header, parent, has_witness=header.height > blocks - witnesses)
+        totals = add_block(totals, 0, stats, ())
+        batch[schema.totals_key(parent)] = encode(totals)
         if header.height % AT_ONCE == 0:
             database.write(batch, is_synced=False)
             batch = {}

@@ -314,7 +314,7 @@ class FakeLedger:
         self.known[compute_block_id(header)] = self.blocks[-1]
         self.stats[compute_block_id(header)] = done.stats
         self.job_events += [(height, event) for event in done.job_events]
-        self.track_records |= make_event_changes(self.track_records.get, height, done.job_events)
+        self.track_records |= make_event_changes(self.track_records.get, height, beneficiary, done.job_events)
         self.history += [(height, entry) for entry in done.history]
 
 

@@ -68,7 +68,7 @@ def test_other_genesis_is_refused(tmp_path: Path) -> None:
 def test_other_layout_is_refused(tmp_path: Path) -> None:
     branch = Branch()
     branch.open_ledger(tmp_path).close()
-    codes = {b"1": "old-protocol", b"3": "old-protocol", b"4": "schema-version", b"6": "schema-version"}
+    codes = {b"1": "old-protocol", b"3": "old-protocol", b"4": "schema-version", b"7": "schema-version"}
     for layout, code in codes.items():
         with plyvel.DB(str(tmp_path)) as database:
             database.put(schema.META_SCHEMA, layout)

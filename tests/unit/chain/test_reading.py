@@ -133,12 +133,12 @@ def test_what_happened_to_a_job_and_who_dealt_how(branch: Branch, ledger: Ledger
     assert found is not None
     assert ledger.view.reader.get_record(BOB.address) == TrackRecord(worker=Side(claimed=1, lapsed=1, lost=claim.bond))
     worked = Side(claimed=1, settled=1, tickets=12, paid=found.reward)
-    assert ledger.view.reader.get_record(MINER.address) == TrackRecord(worker=worked)
+    assert ledger.view.reader.get_record(MINER.address) == TrackRecord(worker=worked, mined=7)
     posted = Side(posted=1, claimed=2, lapsed=1, settled=1, tickets=12, paid=found.reward, lost=found.burned)
     assert ledger.view.reader.get_record(ALICE.address) == TrackRecord(poster=posted)
     feed(ledger, side.grow_by(branch.height + 1, nonce=3))
     assert ledger.view.reader.list_job_events(job) == []
-    assert [ledger.view.reader.get_record(key.address) for key in (ALICE, BOB, MINER)] == [TrackRecord()] * 3
+    assert [ledger.view.reader.get_record(key.address) for key in (ALICE, BOB)] == [TrackRecord()] * 2
 
 
 def test_who_works_for_itself_has_it_on_both_sides(branch: Branch, ledger: Ledger) -> None:
