@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,20 @@ class BlockingMethods:
         """Return the tickets mined, posted and settled over the last `window` blocks."""
         return self._thread.run(self.async_client.useful_work(window))
 
+    def stats(self, first: int = 1, last: int | None = None, points: int = 100) -> models.Stats:
+        """Return what the blocks of a range did, in at most `points` parts; any range costs the node the same."""
+        return self._thread.run(self.async_client.stats(first, last, points))
+
+    def epochs(self, last: int | None = None, limit: int = 20) -> models.EpochPage:
+        """Return epochs that have ended, newest first, with the votes that justified their checkpoints."""
+        return self._thread.run(self.async_client.epochs(last, limit))
+
+    def accounts(
+        self, by: Literal["holdings", "mined", "settled"] = "holdings", *, limit: int = 50, after: str | None = None
+    ) -> models.AccountPage:
+        """Return accounts by what they have, by blocks mined or by tickets of jobs settled, the largest first."""
+        return self._thread.run(self.async_client.accounts(by, limit=limit, after=after))
+
     def history(self, address: str, limit: int = 50, before: str | None = None) -> models.HistoryPage:
         """Return an account's history, newest first."""
         return self._thread.run(self.async_client.history(address, limit, before))
@@ -141,6 +155,10 @@ class BlockingMethods:
     def job_history(self, job: str) -> models.JobHistory:
         """Return what happened to a job, oldest first."""
         return self._thread.run(self.async_client.job_history(job))
+
+    def market(self, sample: int = 100) -> models.Market:
+        """Return what is offered now, and what was paid lately and how long it took, for each kind of job."""
+        return self._thread.run(self.async_client.market(sample))
 
     def track_record(self, address: str) -> models.TrackRecord:
         """Return how an address has done as a worker and as a poster of jobs."""

@@ -90,11 +90,11 @@ disputed, upheld, rejected, undecided.
 MatrixDtype: TypeAlias = str
 """Values: "int8" is an operand with entries from -64 to 63, "int32" a product, "bytes" a file."""
 
-SubscriptionId: TypeAlias = str
-"""A subscription of one connection."""
-
 Ratio: TypeAlias = float
 """A fraction."""
+
+SubscriptionId: TypeAlias = str
+"""A subscription of one connection."""
 
 TopicName: TypeAlias = str
 """What a subscription reports. One of: heads, finality, transactions, jobs, miner."""
@@ -139,7 +139,7 @@ class Account(Struct, frozen=True, kw_only=True):
     bonded: NanoAmount
     """What it has in bonds of claims and of its voter."""
     reputation: BigInteger
-    """Its reputation in tickets, halved up to the tip."""
+    """Its reputation in nano, halved up to the tip."""
     open_claims: int
     """The number of claims that it holds."""
     height: BlockHeight
@@ -148,6 +148,95 @@ class Account(Struct, frozen=True, kw_only=True):
     """The id of that block."""
     proof: StateProof | None
     """The proof of its record, if it was asked for."""
+
+
+class WorkerRecord(Struct, frozen=True, kw_only=True):
+    """Jobs that an account took on. Every claim ends settled, lapsed or challenged, or is still in progress."""
+
+    claimed: int
+    """Claims made."""
+    settled: int
+    """Results that were paid."""
+    lapsed: int
+    """Claims that were not delivered in time; each cost its bond."""
+    challenged: int
+    """Results that were shown to be wrong; each cost its bond and all reputation."""
+    disputed: int
+    """Results that a jury was asked about."""
+    rejected: int
+    """Results that a jury did not find right; each cost its bond and all reputation."""
+    undecided: int
+    """Results whose jury came to no decision."""
+    tickets: int
+    """The tickets of the jobs settled."""
+    earned: NanoAmount
+    """The rewards paid to the account, without returned bonds."""
+    bonds_lost: NanoAmount
+    """The bonds that it lost."""
+
+
+class PosterRecord(Struct, frozen=True, kw_only=True):
+    """Jobs that an account posted."""
+
+    posted: int
+    """Jobs posted."""
+    settled: int
+    """Jobs whose result was paid."""
+    cancelled: int
+    """Jobs that the account cancelled."""
+    lapsed: int
+    """Claims on its jobs that lapsed, because of bad workers or withheld operands."""
+    challenged: int
+    """Results of its jobs that were shown to be wrong."""
+    disputed: int
+    """Results of its jobs that a jury was asked about."""
+    rejected: int
+    """Results of its jobs that a jury did not find right."""
+    undecided: int
+    """Jobs whose jury came to no decision."""
+    tickets: int
+    """The tickets of the jobs settled."""
+    paid: NanoAmount
+    """The rewards of the jobs settled."""
+    burned: NanoAmount
+    """What posting its jobs burned, and the rewards of undecided ones."""
+
+
+class RankedAccount(Struct, frozen=True, kw_only=True):
+    """An account with what it has and has done."""
+
+    address: AccountAddress
+    """The account's address."""
+    value: BigInteger
+    """What it is ranked by: nano, blocks or tickets."""
+    balance: NanoAmount
+    """What the account can spend."""
+    bonded: NanoAmount
+    """What it has in bonds of claims and of its voter."""
+    reputation: BigInteger
+    """Its reputation in nano, halved up to the tip."""
+    mined: int
+    """Blocks that it mined."""
+    worker: WorkerRecord
+    """The account as a worker."""
+    poster: PosterRecord
+    """The account as a poster."""
+
+
+class AccountPage(Struct, frozen=True, kw_only=True):
+    """A page of accounts.
+
+    Returned by `state_listAccounts`.
+    """
+
+    accounts: tuple[RankedAccount, ...]
+    """The accounts, the largest value first."""
+    next: str | None
+    """Pass it as `after` to get the next page; None at the end."""
+    height: BlockHeight
+    """The height of the block whose state this is."""
+    counted_from: BlockHeight
+    """Blocks and jobs are counted from this height on: 1, or later if the node began there."""
 
 
 class KnownAddress(Struct, frozen=True, kw_only=True):
@@ -610,6 +699,54 @@ class ConsensusParams(Struct, frozen=True, kw_only=True):
     """The smallest bond of a voter."""
     unbonding_epochs: int
     """Epochs from unbonding until the bond can be withdrawn; evidence still costs it then."""
+
+
+class EpochVotes(Struct, frozen=True, kw_only=True):
+    """The votes that justified a checkpoint."""
+
+    source: int
+    """The epoch of the justified checkpoint that the votes start from."""
+    committee: int
+    """The epoch at whose checkpoint the committee was chosen."""
+    members: int
+    """The members of the committee."""
+    signed: int
+    """So many of them signed."""
+    weight: BigInteger
+    """The weight of the committee, in nano."""
+    signed_weight: BigInteger
+    """The weight of those that signed."""
+    quorum: BigInteger
+    """The weight that was needed."""
+
+
+class Epoch(Struct, frozen=True, kw_only=True):
+    """An epoch that has ended, and its checkpoint."""
+
+    epoch: int
+    """The epoch."""
+    id: Hash
+    """The id of its checkpoint, the block at its end."""
+    height: BlockHeight
+    """The height of the checkpoint."""
+    time_ms: UnixMs
+    """The time of the checkpoint."""
+    finality: BlockFinality
+    """Says if the checkpoint is final."""
+    votes: EpochVotes | None
+    """The votes that justified it; None if none did, or if this node has no record of them."""
+
+
+class EpochPage(Struct, frozen=True, kw_only=True):
+    """A page of epochs.
+
+    Returned by `finality_listEpochs`.
+    """
+
+    epochs: tuple[Epoch, ...]
+    """The epochs, newest first."""
+    next: int | None
+    """Pass it as `last` to get the next page; None at the end."""
 
 
 class FeeEstimate(Struct, frozen=True, kw_only=True):
@@ -1077,6 +1214,53 @@ class LiftedBans(Struct, frozen=True, kw_only=True):
 
     lifted: int
     """The number of bans that were lifted."""
+
+
+class KindMarket(Struct, frozen=True, kw_only=True):
+    """One kind of job. Prices are per 10^12 multiply-accumulates: those of its tickets, or a task's units."""
+
+    kind: JobKind
+    """The kind of job."""
+    open: int
+    """Open jobs, of the newest 500."""
+    open_units: int
+    """Their units: a product's tickets, or a task's units."""
+    open_rewards: NanoAmount
+    """What they offer in all."""
+    offered_per_tera: NanoAmount | None
+    """The same per 10^12 multiply-accumulates; None without open jobs."""
+    settled: int
+    """Settled jobs among those considered."""
+    low_per_tera: NanoAmount | None
+    """A quarter of the units settled were paid this or less."""
+    typical_per_tera: NanoAmount | None
+    """Half of them were paid this or less."""
+    high_per_tera: NanoAmount | None
+    """Three quarters of them were paid this or less."""
+    blocks_to_claim: float | None
+    """The median of blocks from posting to the claim whose result was paid."""
+    blocks_to_settle: float | None
+    """The median of blocks from posting to payment."""
+
+
+class Market(Struct, frozen=True, kw_only=True):
+    """The market at the tip.
+
+    Returned by `job_market`.
+    """
+
+    height: BlockHeight
+    """The height of the tip."""
+    spacing_ms: int
+    """The network's time from block to block."""
+    is_whole: bool
+    """False if there are more than 500 open jobs."""
+    sample: int
+    """The number of settled jobs considered."""
+    from_height: BlockHeight | None
+    """The height at which the first of them was settled."""
+    kinds: tuple[KindMarket, ...]
+    """Each kind of job, products first."""
 
 
 class MatrixChange(Struct, frozen=True, kw_only=True):
@@ -1704,6 +1888,69 @@ class SnapshotStatus(Struct, frozen=True, kw_only=True):
     """Why it failed; None if it did not."""
 
 
+class StatsPoint(Struct, frozen=True, kw_only=True):
+    """What a few blocks did together, and how the chain was after the last of them."""
+
+    from_height: BlockHeight
+    """The height of the first of the blocks."""
+    height: BlockHeight
+    """The height of the last of them."""
+    time_ms: UnixMs
+    """The time of the last of them."""
+    blocks: int
+    """The number of the blocks."""
+    spacing_ms: int
+    """The mean time from block to block; 0 for block 1 alone."""
+    transactions: int
+    """Their transactions."""
+    weight: BigInteger
+    """Their weight, in tickets."""
+    jobs_posted: int
+    """Jobs that they posted."""
+    jobs_settled: int
+    """Jobs that they settled."""
+    tickets_posted: int
+    """The tickets of the jobs posted."""
+    tickets_settled: int
+    """The tickets of the jobs settled."""
+    paid_share: Ratio
+    """tickets_settled / max(weight, tickets_settled)."""
+    subsidy: NanoAmount
+    """What they minted."""
+    fees: NanoAmount
+    """The fees of their transactions."""
+    burned: NanoAmount
+    """What was burned in them."""
+    settled_burn: NanoAmount
+    """What the jobs that they settled had burned when they were posted."""
+    burned_share: Ratio
+    """settled_burn / subsidy."""
+    difficulty: BigInteger
+    """The mean number of tickets per block, at the last of them."""
+    price_per_tera: NanoAmount
+    """What a job burned after them for 10^12 multiply-accumulates of work."""
+    supply: NanoAmount
+    """The supply after them."""
+    jobs_open: int | None
+    """Jobs not settled or closed yet after them; None if this node began with a later state."""
+    tickets_open: int | None
+    """The tickets of these jobs; None likewise."""
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """Stats of a range of blocks.
+
+    Returned by `chain_getStats`.
+    """
+
+    from_height: BlockHeight
+    """The first height that counts: at least the first this node executed."""
+    to_height: BlockHeight
+    """The last height that counts."""
+    points: tuple[StatsPoint, ...]
+    """The parts of the range, oldest first."""
+
+
 class Stopping(Struct, frozen=True, kw_only=True):
     """The node's answer to node_stop.
 
@@ -1830,58 +2077,6 @@ class TaskQuote(Struct, frozen=True, kw_only=True):
     """False if no block came for 20 spacings, or none at all: nobody seems to mine."""
     expected_s: float | None
     """The expected blocks in seconds, at the network's spacing; None if nobody seems to mine."""
-
-
-class WorkerRecord(Struct, frozen=True, kw_only=True):
-    """Jobs that an account took on. Every claim ends settled, lapsed or challenged, or is still in progress."""
-
-    claimed: int
-    """Claims made."""
-    settled: int
-    """Results that were paid."""
-    lapsed: int
-    """Claims that were not delivered in time; each cost its bond."""
-    challenged: int
-    """Results that were shown to be wrong; each cost its bond and all reputation."""
-    disputed: int
-    """Results that a jury was asked about."""
-    rejected: int
-    """Results that a jury did not find right; each cost its bond and all reputation."""
-    undecided: int
-    """Results whose jury came to no decision."""
-    tickets: int
-    """The tickets of the jobs settled."""
-    earned: NanoAmount
-    """The rewards paid to the account, without returned bonds."""
-    bonds_lost: NanoAmount
-    """The bonds that it lost."""
-
-
-class PosterRecord(Struct, frozen=True, kw_only=True):
-    """Jobs that an account posted."""
-
-    posted: int
-    """Jobs posted."""
-    settled: int
-    """Jobs whose result was paid."""
-    cancelled: int
-    """Jobs that the account cancelled."""
-    lapsed: int
-    """Claims on its jobs that lapsed, because of bad workers or withheld operands."""
-    challenged: int
-    """Results of its jobs that were shown to be wrong."""
-    disputed: int
-    """Results of its jobs that a jury was asked about."""
-    rejected: int
-    """Results of its jobs that a jury did not find right."""
-    undecided: int
-    """Jobs whose jury came to no decision."""
-    tickets: int
-    """The tickets of the jobs settled."""
-    paid: NanoAmount
-    """The rewards of the jobs settled."""
-    burned: NanoAmount
-    """What posting its jobs burned, and the rewards of undecided ones."""
 
 
 class TrackRecord(Struct, frozen=True, kw_only=True):

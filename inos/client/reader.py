@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from inos.client import models
 from inos.client.answers import convert
@@ -101,6 +101,20 @@ class Reader:
         """Return the tickets mined, posted and settled over the last `window` blocks."""
         return await self._ask(models.UsefulWork, "chain_usefulWork", window=window)
 
+    async def stats(self, first: int = 1, last: int | None = None, points: int = 100) -> models.Stats:
+        """Return what the blocks of a range did, in at most `points` parts; any range costs the node the same."""
+        return await self._ask(models.Stats, "chain_getStats", first=first, last=last, points=points)
+
+    async def epochs(self, last: int | None = None, limit: int = 20) -> models.EpochPage:
+        """Return epochs that have ended, newest first, with the votes that justified their checkpoints."""
+        return await self._ask(models.EpochPage, "finality_listEpochs", last=last, limit=limit)
+
+    async def accounts(
+        self, by: Literal["holdings", "mined", "settled"] = "holdings", *, limit: int = 50, after: str | None = None
+    ) -> models.AccountPage:
+        """Return accounts by what they have, by blocks mined or by tickets of jobs settled, the largest first."""
+        return await self._ask(models.AccountPage, "state_listAccounts", by=by, limit=limit, after=after)
+
     async def history(self, address: str, limit: int = 50, before: str | None = None) -> models.HistoryPage:
         """Return an account's history, newest first."""
         return await self._ask(models.HistoryPage, "state_getHistory", address=address, limit=limit, before=before)
@@ -156,6 +170,10 @@ class Reader:
     async def job_history(self, job: str) -> models.JobHistory:
         """Return what happened to a job, oldest first."""
         return await self._ask(models.JobHistory, "job_history", id=job)
+
+    async def market(self, sample: int = 100) -> models.Market:
+        """Return what is offered now, and what was paid lately and how long it took, for each kind of job."""
+        return await self._ask(models.Market, "job_market", sample=sample)
 
     async def track_record(self, address: str) -> models.TrackRecord:
         """Return how an address has done as a worker and as a poster of jobs."""

@@ -59,7 +59,7 @@ from inos.rpc.models.transactions import (
     TransferManyPayloadModel,
     TransferPayloadModel,
 )
-from inos.rpc.models.values import BlockFinality, TransactionKind
+from inos.rpc.models.values import BlockFinality, JobKind, TransactionKind
 from inos.rpc.models.values import JobMode as JobModeName
 from inos.rpc.models.values import JobState as JobStateName
 from inos.rpc.ports import NodePort
@@ -237,7 +237,7 @@ class Renderer:
             id=job_id.hex(),
             state=STATE_NAMES[job.state],
             poster=self.address(job.poster),
-            kind="product" if task is None else TASK_NAMES[task.kind],
+            kind=get_job_kind(job),
             x=None if product is None else render_ref(product.x),
             w=None if product is None else render_ref(product.w),
             task=None if task is None else render_task(task),
@@ -256,6 +256,11 @@ class Renderer:
             y=None if product is None or product.y is None else render_ref(product.y),
             outputs=None if task is None or task.outputs is None else [output.hex() for output in task.outputs],
         )
+
+
+def get_job_kind(job: Job) -> JobKind:
+    """Return what a job asks for."""
+    return TASK_NAMES[job.work.kind] if isinstance(job.work, TaskWork) else "product"
 
 
 def render_ref(ref: MatrixRef) -> MatrixRefModel:

@@ -16,7 +16,9 @@ from inos import work
 from inos.chain.events import TipChanged, TransactionAdded
 from inos.chain.jobrecords import TrackRecord, decode_record, make_event_changes
 from inos.chain.ledger import HistoryEntry, Tip
+from inos.chain.ranking import Ranking
 from inos.chain.schema import record_key
+from inos.chain.totals import Totals, add_block
 from inos.chain.view import BlockFinality
 from inos.consensus.execution import BlockStats, Execution
 from inos.consensus.genesis_state import GenesisState
@@ -30,6 +32,7 @@ from inos.consensus.records import (
     Finality,
     Job,
     JobState,
+    Kind,
     Member,
     StateKey,
     committee_key,
@@ -162,6 +165,8 @@ class FakeLedger:
         self.history: list[tuple[Height, AccountEntry]] = [(Height(0), entry) for entry in genesis.list_entries()]
         self.job_events: list[tuple[Height, JobEvent]] = []
         self.track_records: dict[bytes, bytes | None] = {}
+        self.totals: dict[BlockId, Totals] = {}
+        self.database: dict[bytes, bytes] = {}
 
     @property
     def tip(self) -> Tip:
@@ -171,6 +176,7 @@ class FakeLedger:
     best_header = tip
 
     first_block = 1
+    base_height = Height(0)
 
     def get_position(self, tx: TxId) -> None:
         """Return None, as for a transaction that was never on the chain."""
@@ -215,6 +221,26 @@ class FakeLedger:
 
     def get_block_stats(self, block: BlockId) -> BlockStats | None:
         return self.stats.get(block)
+
+    def get_totals(self, block: BlockId) -> Totals | None:
+        return self.totals.get(block)
+
+    def list_ranking(
+        self, ranking: Ranking, *, after: tuple[int, Address] | None = None, limit: int
+    ) -> list[tuple[Address, int]]:
+        addresses = [Address(key[1:]) for key in self.records if key[0] == Kind.ACCOUNT]
+        found = sorted((-self._get_value(ranking, each), each) for each in addresses)
+        beyond = [each for each in found if after is None or each > (-after[0], after[1])]
+        return [(address, -value) for value, address in beyond if value][:limit]
+
+    def _get_value(self, ranking: Ranking, address: Address) -> int:
+        account, record = self.state.get_account(address), self.get_record(address)
+        values = {
+            Ranking.HOLDINGS: account.balance + account.bonded,
+            Ranking.MINED: record.mined,
+            Ranking.SETTLED: record.worker.tickets,
+        }
+        return values[ranking]
 
     def get_status(self, block: BlockId) -> str:
         return "unknown" if self.get_block(block) is None else "connected"
@@ -313,6 +339,8 @@ class FakeLedger:
         self.blocks.append(Block(header, tuple(transactions)))
         self.known[compute_block_id(header)] = self.blocks[-1]
         self.stats[compute_block_id(header)] = done.stats
+        before = self.totals.get(BlockId(header.parent), Totals())
+        self.totals[compute_block_id(header)] = add_block(before, len(transactions), done.stats, done.job_events)
         self.job_events += [(height, event) for event in done.job_events]
         self.track_records |= make_event_changes(self.track_records.get, height, beneficiary, done.job_events)
         self.history += [(height, entry) for entry in done.history]

@@ -3,8 +3,8 @@
 from typing import Final
 
 from inos.rpc.method import Method, collect_methods
-from inos.rpc.methods.chain import blocks, certificate, headers, listing, params, search, transactions, work
+from inos.rpc.methods.chain import blocks, certificate, headers, listing, params, search, stats, transactions, work
 
 METHODS: Final[dict[str, Method]] = collect_methods(
-    blocks, certificate, headers, listing, params, search, transactions, work
+    blocks, certificate, headers, listing, params, search, stats, transactions, work
 )

@@ -1,24 +1,18 @@
 """chain_usefulWork: how much of the work in a window of blocks was paid for."""
 
-import asyncio
 from typing import Annotated, Final
 
 from pydantic import Field
 
-from inos.chain.ledger import Tip
-from inos.consensus.execution import BlockStats
 from inos.consensus.prices import PPM, compute_price_per_tera, compute_window_share
 from inos.primitives.blocks import compute_difficulty, get_target
-from inos.primitives.units import BlockId, Height
-from inos.rpc.lookup import CONSISTENT_TRIES, make_tip_moving
+from inos.primitives.units import Height
 from inos.rpc.method import Example, method
+from inos.rpc.methods.chain.stats import SHARE_DECIMALS, read_totals_at
 from inos.rpc.models.values import BigInteger, BlockHeight, Count, Model, NanoAmount, Ratio, compute_ratio
 from inos.rpc.ports import NodePort
 
 MAX_WINDOW: Final = 100_000
-YIELD_BLOCKS: Final = 200
-"""Blocks read between two points at which other requests get their turn."""
-SHARE_DECIMALS: Final = 6
 
 
 class WindowParams(Model):
@@ -49,51 +43,31 @@ class UsefulWorkModel(Model):
     ]
 
 
-@method("chain_usefulWork", timeout_s=30.0, examples=(Example("the last hundred blocks", {"window": 100}),))
+@method("chain_usefulWork", examples=(Example("the last hundred blocks", {"window": 100}),))
 async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWorkModel:
-    """Return the weight mined in the last blocks, and how many tickets of it were paid for."""
-    for _ in range(CONSISTENT_TRIES):
-        tip = node.ledger.tip
-        blocks = await _collect(node, tip, max(1, tip.header.height - params.window + 1))
-        if blocks is not None:
-            break
-    else:
-        raise make_tip_moving()
-    weight, settled = sum(each.weight for each in blocks), sum(each.tickets_settled for each in blocks)
-    burn, subsidies = sum(each.settled_burn for each in blocks), sum(each.subsidy for each in blocks)
+    """Return the weight mined in the last blocks, and how many tickets of it were paid for.
+
+    A node that began with a later state counts from there on. Any window costs the same.
+    """
+    reader = node.ledger.reader
+    base = min(node.ledger.base_height, reader.tip.header.height)
+    header = reader.tip.header
+    below = max(base, header.height - params.window)
+    old, new = read_totals_at(reader, below), read_totals_at(reader, header.height)
+    weight, settled = new.get_weight() - old.get_weight(), new.tickets_settled - old.tickets_settled
+    burn, subsidies = new.settled_burn - old.settled_burn, new.subsidy - old.subsidy
     share = compute_window_share(settled=settled, weight=weight, settled_burn=burn, subsidies=subsidies)
-    difficulty = compute_difficulty(get_target(tip.header))
+    difficulty = compute_difficulty(get_target(header))
     return UsefulWorkModel(
-        from_height=tip.header.height - max(0, len(blocks) - 1),
-        to_height=tip.header.height,
-        blocks=len(blocks),
+        from_height=min(below + 1, header.height),
+        to_height=header.height,
+        blocks=header.height - below,
         weight_mined=str(weight),
         tickets_settled=settled,
-        tickets_posted=sum(each.tickets_posted for each in blocks),
+        tickets_posted=new.tickets_posted - old.tickets_posted,
         paid_share=compute_ratio(share.paid_ppm, PPM, SHARE_DECIMALS),
-        burned=str(sum(each.burned for each in blocks)),
+        burned=str(new.burned - old.burned),
         settled_burn=str(burn),
         burned_share=compute_ratio(share.burned_ppm, PPM, SHARE_DECIMALS),
-        price_per_tera=str(compute_price_per_tera(node.params, Height(tip.header.height + 1), difficulty)),
+        price_per_tera=str(compute_price_per_tera(node.params, Height(header.height + 1), difficulty)),
     )
-
-
-async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[BlockStats] | None:
-    """Return the figures of the blocks from the tip down to height `first`, or to the block whose state this node
-    started from.
-
-    Return None if a reorg replaced some of them meanwhile.
-    """
-    blocks: list[BlockStats] = []
-    block_id, height = tip.id, int(tip.header.height)
-    while height >= first:
-        header, stats = node.ledger.get_header(block_id), node.ledger.reader.get_block_stats(block_id)
-        if stats is None and blocks and node.ledger.get_block(block_id) is None:
-            return blocks
-        if header is None or stats is None:
-            return None
-        blocks.append(stats)
-        block_id, height = BlockId(header.parent), height - 1
-        if len(blocks) % YIELD_BLOCKS == 0:
-            await asyncio.sleep(0)
-    return blocks

@@ -3,6 +3,6 @@
 from typing import Final
 
 from inos.rpc.method import Method, collect_methods
-from inos.rpc.methods.finality import committee, status, voter
+from inos.rpc.methods.finality import committee, epochs, status, voter
 
-METHODS: Final[dict[str, Method]] = collect_methods(committee, status, voter)
+METHODS: Final[dict[str, Method]] = collect_methods(committee, epochs, status, voter)

@@ -73,12 +73,13 @@ async def job_track_record(node: NodePort, params: TrackRecordParams) -> TrackRe
     return TrackRecordModel(
         address=params.address,
         height=reader.tip.header.height,
-        worker=_make_worker(record.worker),
-        poster=_make_poster(record.poster),
+        worker=render_worker(record.worker),
+        poster=render_poster(record.poster),
     )
 
 
-def _make_worker(side: Side) -> WorkerRecordModel:
+def render_worker(side: Side) -> WorkerRecordModel:
+    """Return the model of an account's totals as a worker."""
     return WorkerRecordModel(
         claimed=side.claimed,
         settled=side.settled,
@@ -93,7 +94,8 @@ def _make_worker(side: Side) -> WorkerRecordModel:
     )
 
 
-def _make_poster(side: Side) -> PosterRecordModel:
+def render_poster(side: Side) -> PosterRecordModel:
+    """Return the model of an account's totals as a poster."""
     return PosterRecordModel(
         posted=side.posted,
         settled=side.settled,

@@ -30,7 +30,7 @@ class AccountModel(Model):
     ]
     balance: Annotated[NanoAmount, Field(description="What the account can spend.")]
     bonded: Annotated[NanoAmount, Field(description="What it has in bonds of claims and of its voter.")]
-    reputation: Annotated[BigInteger, Field(description="Its reputation in tickets, halved up to the tip.")]
+    reputation: Annotated[BigInteger, Field(description="Its reputation in nano, halved up to the tip.")]
     open_claims: Annotated[Count, Field(description="The number of claims that it holds.")]
     height: Annotated[BlockHeight, Field(description="The height of the block whose state this is.")]
     block: Annotated[Hash, Field(description="The id of that block.")]
