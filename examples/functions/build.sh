@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles the same function, words.*, from each language whose compiler is found, and thumbnail.c, into the folder that is given (here).
+# Compiles the same function, words.*, from each language whose compiler is found, thumbnail.c and cartpole.c, into the folder that is given (here).
 # AssemblyScript is looked for in the node_modules of the folder where this is called. Override the compilers with ZIG, RUSTC, RUST_TARGET, GO and ASC.
 set -euo pipefail
 sources=$(cd "$(dirname "$0")" && pwd)
@@ -10,8 +10,9 @@ RUST_TARGET=${RUST_TARGET:-wasm32-wasip1} # before Rust 1.78: wasm32-wasi
 if $ZIG version >/dev/null 2>&1; then # pip install ziglang
     $ZIG cc -target wasm32-wasi -O2 -s -o "$out/words-c.wasm" "$sources/words.c"
     $ZIG cc -target wasm32-wasi -O2 -s -o "$out/thumbnail.wasm" "$sources/thumbnail.c"
+    $ZIG cc -target wasm32-wasi -O2 -s -o "$out/cartpole.wasm" "$sources/cartpole.c"
 else
-    echo "skipped: no zig for words.c and thumbnail.c"
+    echo "skipped: no zig for words.c, thumbnail.c and cartpole.c"
 fi
 if $RUSTC --print target-libdir --target "$RUST_TARGET" 2>/dev/null | xargs -I{} test -d {}; then # rustup target add
     $RUSTC --edition 2021 --target "$RUST_TARGET" -C opt-level=s -C panic=abort -C strip=symbols \

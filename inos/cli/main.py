@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "db": "Check, compact, export, import or recheck a stopped node's database.",
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
     "doctor": "Check this machine and its node, and say how to fix what is wrong.",
+    "evolve": "Evolve genomes in islands, here or by miners; show and replay lineages.",
     "finality": "Show what is final; export and import a voter's signing journal.",
     "function": "Check and run WebAssembly commands that give the same answer everywhere, here or by miners.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",

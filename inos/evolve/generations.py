@@ -1,9 +1,11 @@
 """Computes one generation: where it begins, its task, and what comes out. It is the same here and by miners."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from inos import functions
 from inos.evolve.elites import MAX_MAP_BYTES, Elites, add_members, decode_elites, encode_elites, find_best
 from inos.evolve.errors import InvalidRun
 from inos.evolve.files import Files
@@ -11,10 +13,10 @@ from inos.evolve.records import MAX_FITNESS, Record, Trial
 from inos.evolve.runners import Answer, LocalRunner, Runner
 from inos.evolve.runs import OpenRun
 from inos.evolve.seeds import choose_elite, derive_trial_seed
-from inos.evolve.signature import make_given
-from inos.functions import FunctionSpec
+from inos.evolve.signature import SEED_BYTES, make_given
+from inos.functions import FunctionSpec, encode_spec
 from inos.functions.limits import SPEC_VERSION
-from inos.programs import decode_value
+from inos.programs import decode_value, encode_value
 from inos.programs.types import Array
 from inos.work.files import compute_file_id
 
@@ -40,6 +42,14 @@ class Start(NamedTuple):
         return None if self.parent is None else self.parent[0]
 
 
+class TaskIds(NamedTuple):
+    """The ids that the task of a generation has on chain: what is computed, its inputs, and its outputs."""
+
+    spec: bytes
+    inputs: tuple[bytes, ...]
+    outputs: tuple[bytes, ...]
+
+
 class Outcome(NamedTuple):
     """What a generation ends with: ids, and the bytes of the files that are new."""
 
@@ -48,6 +58,7 @@ class Outcome(NamedTuple):
     elites: bytes | None
     task: bytes | None
     files: tuple[bytes, ...]
+    named: TaskIds
 
 
 def compute_generation(files: Files, opened: OpenRun, start: Start, runner: Runner) -> Outcome:
@@ -60,10 +71,13 @@ def compute_generation(files: Files, opened: OpenRun, start: Start, runner: Runn
     trial = opened.run.trial
     if trial is None:
         genome = _read_genome(files, opened, start.cited or start.parent)
-        answer = runner.run_program(opened, _make_given(opened, start, genome))
+        given = _make_given(opened, start, genome)
+        answer = runner.run_program(opened, given)
         data, fitness = answer.outputs
         value = int(decode_value(fitness, opened.checked.results[1], "the fitness")[0, 0])
-        return Outcome(compute_file_id(data), value, None, answer.task, (data,))
+        encoded = [encode_value(*each) for each in zip(given, opened.checked.given, strict=True)]
+        named = TaskIds(opened.run.program, _compute_ids(encoded), _compute_ids(answer.outputs))
+        return Outcome(named.outputs[0], value, None, answer.task, (data,), named)
     return _run_trial(files, opened, start, runner, trial)
 
 
@@ -73,19 +87,23 @@ def _run_trial(files: Files, opened: OpenRun, start: Start, runner: Runner, tria
     genome = _choose_genome(files, opened, start, elites)
     population = _breeder.run_program(opened, _make_given(opened, start, genome)).outputs[0]
     members = opened.checked.results[0].rows
-    answer = runner.call_function(make_spec(trial, start, members), opened, population)
+    spec = make_spec(trial, start, members)
+    answer = runner.call_function(spec, opened, population)
+    named = TaskIds(_compute_ids([encode_spec(spec)])[0], _compute_ids([population]), _compute_ids(answer.outputs))
     rows = _read_rows(answer, members, trial)
     size = len(population) // members
     genomes = [population[n * size : (n + 1) * size] for n in range(members)]
     if not trial.cells:
         best = int(np.argmax(rows[:, 0]))  # the first of several
-        return Outcome(compute_file_id(genomes[best]), int(rows[best, 0]), None, answer.task, (genomes[best],))
-    ids = [bytes(compute_file_id(each)) for each in genomes]
+        return Outcome(compute_file_id(genomes[best]), int(rows[best, 0]), None, answer.task, (genomes[best],), named)
+    ids = _compute_ids(genomes)
     after = add_members(elites, [(int(cell), int(fitness), id) for (fitness, cell), id in zip(rows, ids, strict=True)])
-    kept = {each.genome for each in after}
-    new = {id: data for id, data in zip(ids, genomes, strict=True) if id in kept}
+    chosen = {each.genome for each in after}
+    new = {id: data for id, data in zip(ids, genomes, strict=True) if id in chosen}
     encoded, champion = encode_elites(after), find_best(after)
-    return Outcome(champion.genome, champion.fitness, compute_file_id(encoded), answer.task, (*new.values(), encoded))
+    return Outcome(
+        champion.genome, champion.fitness, compute_file_id(encoded), answer.task, (*new.values(), encoded), named
+    )
 
 
 def make_spec(trial: Trial, start: Start, members: int) -> FunctionSpec:
@@ -97,6 +115,19 @@ def make_spec(trial: Trial, start: Start, members: int) -> FunctionSpec:
     return FunctionSpec(
         SPEC_VERSION, trial.module, (*trial.args, parent), trial.pages, trial.steps, ROW_BYTES * members, seed
     )
+
+
+def _compute_ids(files: Sequence[bytes]) -> tuple[bytes, ...]:
+    return tuple(bytes(compute_file_id(each)) for each in files)
+
+
+def compute_units(opened: OpenRun) -> int:
+    """Return the units that a miner is paid for a generation."""
+    trial, results = opened.run.trial, opened.checked.results
+    if trial is None:
+        return opened.checked.cost.units
+    spec = make_spec(trial, Start(bytes(SEED_BYTES), 0, None, None), results[0].rows)
+    return functions.compute_units(spec, len(opened.module), results[0].nbytes)
 
 
 def _make_given(opened: OpenRun, start: Start, genome: bytes) -> list[Array]:
@@ -135,8 +166,8 @@ def _read_rows(answer: Answer, members: int, trial: Trial) -> Array:
     rows = np.frombuffer(data, "<i8").reshape(members, 2)
     if rows[:, 0].min() < -MAX_FITNESS or rows[:, 0].max() > MAX_FITNESS:
         raise InvalidRun("bad-trial", "the function wrote a fitness outside -2^62 .. 2^62")
-    if rows[:, 1].min() < 0 or rows[:, 1].max() >= max(1, trial.cells):
-        raise InvalidRun("bad-trial", f"the function wrote a cell outside 0 .. {max(1, trial.cells) - 1}")
+    if trial.cells and (rows[:, 1].min() < 0 or rows[:, 1].max() >= trial.cells):
+        raise InvalidRun("bad-trial", f"the function wrote a cell outside 0 .. {trial.cells - 1}")
     return rows
 
 

@@ -8,7 +8,7 @@ same bits.
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -59,16 +59,17 @@ class Island:
     """One island of this machine.
 
     Args:
-        shared: where files are also read and written, such as the mesh; None without.
+        mesh: where new files are written too, so that others find them; None without.
+        others: where files of other islands are read.
     """
 
-    def __init__(self, folder: Path, shared: Files | None = None) -> None:
+    def __init__(self, folder: Path, mesh: Files | None = None, others: Sequence[Files] = ()) -> None:
         self.folder = folder
         self.state = read_state(folder)
         own = FolderFiles(folder / FILES_FOLDER)
         self.own: Files = own
-        self.shared = shared
-        self.files: Files = own if shared is None else ChainedFiles(own, shared)
+        self._mesh = mesh
+        self.files: Files = ChainedFiles(own, *others, *([] if mesh is None else [mesh]))
         self.opened: OpenRun = open_run(self.files, self.state.run)
         self.head: tuple[bytes, Record] | None = None
         if self.state.head is not None:
@@ -104,10 +105,10 @@ class Island:
         return record
 
     def share(self) -> None:
-        """Put the files of the run where others find them."""
-        if self.shared is not None:
+        """Put the files of the run into the mesh."""
+        if self._mesh is not None:
             for data in list_files(self.opened):
-                self.shared.put(data)
+                self._mesh.put(data)
 
     def ignore(self, owner: bytes, reason: str) -> None:
         """Read no more records of an owner, of whom one was false."""
@@ -140,8 +141,8 @@ class Island:
 
     def _put(self, data: bytes) -> None:
         self.own.put(data)
-        if self.shared is not None:
-            self.shared.put(data)
+        if self._mesh is not None:
+            self._mesh.put(data)
 
     def _write(self, *, head: bytes | None = None, ignored: dict[str, str] | None = None) -> None:
         state = self.state

@@ -46,6 +46,8 @@ def load_digits() -> tuple[Examples, Examples]:
             "digits-missing", "the digits are those of scikit-learn", hint="pip install 'inos[demo]'"
         ) from None
     images, digits = load(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(digits))  # people wrote one after the other
+    images, digits = images[order], digits[order]
     inputs = add_constant(np.round(images * (63 / BRIGHTEST)).astype(np.int64))
     is_held = np.arange(len(digits)) % HELD_OUT == HELD_OUT - 1
     return (

@@ -36,7 +36,7 @@ class Trial(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """How a function finds the fitness of a population.
 
     The function reads the population from stdin, one member a row, in the storage type of its genes. It writes two
-    int64 for each member, little-endian: the fitness, and the cell of the map of elites, 0 without one.
+    int64 for each member, little-endian: the fitness, and the cell of the map of elites, which is not read without one.
 
     Args:
         module: the id of the module's bytes.

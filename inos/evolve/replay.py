@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
 class Chain(Protocol):
     """What a record's task on chain says."""
 
-    def check_task(self, opened: OpenRun, record: Record, start: Start, outcome: Outcome) -> None:
+    def check_task(self, record: Record, outcome: Outcome) -> None:
         """Compare a record that names a task with the task.
 
         Raises:
@@ -102,7 +102,7 @@ class Replayer:
             outcome = compute_generation(self._files, opened, start, self._runner)
             _compare(record, outcome)
             if record.task is not None and self._chain is not None:
-                self._chain.check_task(opened, record, start, outcome)
+                self._chain.check_task(record, outcome)
         except FALSE as error:
             return Verdict(State.FALSE, f"{error.code}: {error.message}")
         except (Missing, Unchecked, ClientError) as error:

@@ -11,7 +11,7 @@ from inos.evolve.problems import add_constant, write_network_run
 from inos.evolve.runners import LocalRunner
 from inos.evolve.seeds import derive_local_owner, derive_seed
 
-SMALL = Settings(hidden=6, pairs=8, batch=8, updates=2, first_shift=6, last_shift=3, rate=40, last_rate=4, cooling=12)
+SMALL = Settings(hidden=8, pairs=32, batch=16, updates=2, rate=20, last_rate=4, cooling=40)
 
 
 def make_examples(count: int = 40, width: int = 7, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -19,7 +19,7 @@ def make_examples(count: int = 40, width: int = 7, classes: int = 3) -> tuple[np
     rng = np.random.default_rng(5)
     centres = rng.integers(-40, 41, (classes, width))
     labels = rng.integers(0, classes, count)
-    inputs = np.clip(centres[labels] + rng.integers(-9, 10, (count, width)), -64, 63)
+    inputs = np.clip(centres[labels] + rng.integers(-25, 26, (count, width)), -64, 63)
     return add_constant(inputs.astype(np.int64)), labels
 
 

@@ -19,6 +19,7 @@ from inos.learn.training import train_run
 from inos.testing import TestChain
 from inos.testing.chain import PHRASE
 from support.documents import ROOT
+from support.evolution import make_examples
 from support.training_runs import make_run
 
 RECORD: Final = Path(__file__).parent / "json_shapes.json"
@@ -197,6 +198,13 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     train_run(make_run(tmp_path / "training"))
     run("learn show", "training")
     run("learn verify", "training")
+    inputs, labels = make_examples()
+    np.save("inputs.npy", inputs)
+    np.save("labels.npy", labels)
+    run("evolve run", "island", "-n", "1", "--inputs", "inputs.npy", "--labels", "labels.npy", "--classes", "3")
+    run("evolve join", "island", "other", "-n", "1")
+    run("evolve show", "other")
+    run("evolve replay", "other")
 
     place = ("--data-dir", str(tmp_path / "stopped"), "--network", str(made.network))
     run("db check", *place)

@@ -3,6 +3,8 @@ import pytest
 
 from inos.evolve.eggroll import TOP, Settings, build_generation, check_examples, count_genes
 from inos.evolve.errors import InvalidRun
+from inos.evolve.files import MemoryFiles
+from inos.evolve.problems import write_network_run
 from inos.evolve.signature import make_given
 from inos.programs import Engine, check_program, run_program
 from support.eggroll_reference import compute_reference
@@ -68,3 +70,11 @@ def test_settings_that_no_program_can_hold_are_refused() -> None:
         with pytest.raises(InvalidRun) as caught:
             build_generation(check_examples(inputs, labels, 3), settings)
         assert caught.value.code == "bad-settings"
+
+
+def test_a_generation_that_no_juror_could_compute_is_refused() -> None:
+    inputs, labels = make_examples()
+    settings = Settings(hidden=64, batch=1024, pairs=2048, updates=8)
+    with pytest.raises(InvalidRun) as caught:
+        write_network_run(MemoryFiles(), "large", check_examples(inputs, labels, 3), settings)
+    assert caught.value.code == "task-too-large"

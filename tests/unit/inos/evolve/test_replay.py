@@ -8,11 +8,11 @@ import pytest
 from inos.evolve.eggroll import build_generation, check_examples
 from inos.evolve.errors import Unchecked
 from inos.evolve.files import MemoryFiles
-from inos.evolve.generations import Outcome, Start
+from inos.evolve.generations import Outcome
 from inos.evolve.island import Island
 from inos.evolve.records import Record, encode_record
 from inos.evolve.replay import Replayer, State, Verdict, read_lineage
-from inos.evolve.runs import OpenRun, write_run
+from inos.evolve.runs import write_run
 from inos.evolve.seeds import derive_local_owner
 from inos.primitives.matrices import DType
 from inos.programs import Stored
@@ -127,7 +127,7 @@ def test_data_with_labels_outside_the_model_makes_a_record_false() -> None:
     ]
     assert tuple(named) != program.inputs
     wrong = msgspec.structs.replace(built, program=msgspec.structs.replace(program, inputs=tuple(named)))
-    run = write_run(files, "bad labels", wrong, np.zeros((1, 66), np.int64))
+    run = write_run(files, "bad labels", wrong, np.zeros((1, 88), np.int64))
     owner = derive_local_owner(bytes(32))
     record = files.put(encode_record(Record(1, run, owner, bytes(32), 0, None, None, OTHER, 0, None, None)))
     verdict = Replayer(files).check(record)
@@ -141,7 +141,7 @@ def test_a_walk_reads_no_more_records_than_its_limit(island: Island) -> None:
 
 def test_a_task_is_compared_only_after_the_rest_and_only_with_a_chain(island: Island) -> None:
     class Silent:
-        def check_task(self, opened: OpenRun, record: Record, start: Start, outcome: Outcome) -> None:
+        def check_task(self, record: Record, outcome: Outcome) -> None:
             raise Unchecked("task-unknown", "the chain does not know it yet")
 
     id = change(island, task=OTHER)
