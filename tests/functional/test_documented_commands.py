@@ -82,6 +82,7 @@ ELSEWHERE: Final = {
 }
 """Commands that another test or CI runs; that file must contain the command's last word."""
 INLINE: Final = {
+    "inos wallet address --qr": "inos wallet address --qr",
     "inos wallet": "inos wallet --help",
     "inos wallet export-key -o FILE": "inos wallet export-key -y -o exported.key",
     "inos wallet import-key": "inos wallet import-key --wallet imported --key-file exported.key",

@@ -242,6 +242,30 @@ def test_labels_stand_for_addresses(chain: TestChain, people: People) -> None:
     chain.mine()
 
 
+def test_a_pay_link_names_receiver_and_amount(chain: TestChain, people: People) -> None:
+    bob = read_address(people, "bob", "default")
+    link, before = people("bob", "wallet", "request", "2.5", "--message", "Invoice 7")["link"], people.get_credits(bob)
+    assert link == f"inos:{bob}?amount=2.5&message=Invoice%207"
+    sent = people("alice", "wallet", "send", link)
+    assert (sent["to"], sent["amount"]) == (bob, str(25 * CREDIT // 10))
+    people("alice", "wallet", "send", link, "3", code="bad-amount")
+    people("alice", "wallet", "send", f"inos:{bob}", code="bad-amount")
+    people("alice", "wallet", "send", f"inos:{bob}", "1")
+    people("alice", "wallet", "send", link + "&amount=9", code="bad-link")
+    chain.mine()
+    assert people.get_credits(bob) == before + 3.5
+
+
+def test_a_qr_code_is_drawn(chain: TestChain, people: People) -> None:
+    env = {"INOS_NETWORK": str(chain.genesis_file), "INOS_WALLET_DIR": str(people.folder / "alice")}
+    for command in (("address",), ("request", "1")):
+        text, *drawn = runner.invoke(cli.app, ["wallet", *command, "--qr"], env=env).stdout.splitlines()
+        assert chain.accounts[0].address in text
+        assert len(drawn) > 15
+        assert len({len(line) for line in drawn}) == 1
+        assert set("".join(drawn)) <= set(" █▀▄")
+
+
 def test_a_signed_text_proves_its_writer(people: People) -> None:
     signed = people("alice", "wallet", "sign-message", "I am Alice.")
     address, bob = signed["address"], read_address(people, "bob", "default")

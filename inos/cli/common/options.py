@@ -75,6 +75,7 @@ FeeOption: TypeAlias = Annotated[
     str | None, typer.Option("--fee", metavar="CREDITS", help="The transaction's fee. Default: the node's estimate.")
 ]
 YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+QrOption: TypeAlias = Annotated[bool, typer.Option("--qr", help="Draw a QR code too.")]
 UnsignedOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(

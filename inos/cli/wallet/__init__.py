@@ -12,6 +12,7 @@ from inos.cli.wallet import (
     keys,
     message,
     replace,
+    request,
     send,
     send_many,
     sign,
@@ -38,6 +39,7 @@ app.command()(watch.connect)
 app.command()(keys.scan)
 app.command("list")(keys.list_wallets)
 app.command()(keys.address)
+app.command()(request.request)
 app.command()(account.balance)
 app.command()(account.history)
 app.command()(account.transaction)

@@ -15,11 +15,13 @@ from inos.cli.common.options import (
     JsonOption,
     NetworkOption,
     PasswordFileOption,
+    QrOption,
     RpcOption,
     WalletDirOption,
     WalletOption,
 )
 from inos.cli.common.output import print_json, print_text, print_warning
+from inos.cli.common.qr import draw_qr
 from inos.genesis import Network, load_network
 from inos.primitives.errors import InosError
 from inos.primitives.multisig import Multisig
@@ -217,6 +219,7 @@ def address(
     network: NetworkOption = DEFAULT_NETWORK,
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
+    qr: QrOption = False,
     json_: JsonOption = False,
 ) -> None:
     """Show an address of a wallet; the first one needs no password."""
@@ -227,7 +230,7 @@ def address(
     if json_:
         print_json({"wallet": wallet, "network": net.name, "path": format_path(index=index), "address": text})
     else:
-        print_text(text)
+        print_text(text if not qr else f"{text}\n{draw_qr(text.upper())}")
 
 
 def _read_passphrase(ask: bool, file: Path | None) -> str:

@@ -30,15 +30,19 @@ from inos.cli.common.transactions import (
 from inos.cli.common.wallets import get_account, get_wallet_dir, open_wallet, parse_amount, require_same_network
 from inos.genesis import Network, load_network
 from inos.primitives.transactions import Transfer
-from inos.primitives.units import Address, format_credits
+from inos.primitives.units import Address, Nano, format_credits
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
 from inos.wallet.contacts import find_receiver
+from inos.wallet.links import PayLink, is_pay_link, read_pay_link
 
 
 def send(
-    to: Annotated[str, typer.Argument(metavar="TO", help="The receiver's address, or its label in the address book.")],
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="The amount in credits, such as 1.5.")],
+    to: Annotated[str, typer.Argument(metavar="TO", help="The receiver's address, its label, or a pay link.")],
+    amount: Annotated[
+        str | None,
+        typer.Argument(metavar="[AMOUNT]", help="The amount in credits, such as 1.5; a pay link may name it."),
+    ] = None,
     fee: FeeOption = None,
     wallet: WalletOption = DEFAULT_WALLET,
     index: IndexOption = 0,
@@ -55,12 +59,18 @@ def send(
 ) -> None:
     """Send credits. Everything is checked before the password is asked for and before anything is signed."""
     net = load_network(network)
-    to = find_receiver(get_wallet_dir(wallet_dir), net.hrp, to)
-    payload = build.make_transfer(net.hrp, to, parse_amount(amount, "the amount"))
+    link = read_pay_link(net.hrp, to) if is_pay_link(to) else None
+    if link is not None:
+        to = encode_address(net.hrp, link.address)
+    payload = build.make_transfer(
+        net.hrp, find_receiver(get_wallet_dir(wallet_dir), net.hrp, to), choose_amount(amount, link)
+    )
+    to = encode_address(net.hrp, Address(payload.to))
     opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
     require_same_network(rpc, net)
     burned = find_account_fee(net, rpc, payload)
-    question = f"Send {format_credits(payload.amount)} credits to {to}?{describe_account_fee(payload, burned)}"
+    said = f' "{link.message}"' if link is not None and link.message else ""
+    question = f"Send {format_credits(payload.amount)} credits to {to}{said}?{describe_account_fee(payload, burned)}"
     tx = send_payload(payload, question, Payment(opened, rpc, fee, yes, json_))
     height = wait_included(rpc, tx) if wait else None
     if json_:
@@ -71,6 +81,27 @@ def send(
     if burned:
         arriving = format_credits(payload.amount - burned)
         print_text(f"{to} gets {arriving}; {format_credits(burned)} are burned for its account")
+
+
+def choose_amount(given: str | None, link: PayLink | None) -> Nano:
+    """Return the amount of the command line or of the pay link.
+
+    Raises:
+        CommandError: "bad-amount" if there is none, or if they differ.
+    """
+    asked = None if link is None else link.amount
+    if given is None:
+        if asked is None:
+            fail("bad-amount", "no amount was given", "write it after the receiver: inos wallet send TO AMOUNT")
+        return asked
+    amount = parse_amount(given, "the amount")
+    if asked is not None and asked != amount:
+        fail(
+            "bad-amount",
+            f"the link asks for {format_credits(asked)} credits, not {format_credits(amount)}",
+            "leave the amount away to pay what the link asks for",
+        )
+    return amount
 
 
 def find_account_fee(network: Network, rpc: str, payload: Transfer) -> int:

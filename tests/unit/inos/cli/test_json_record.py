@@ -118,6 +118,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("wallet broadcast", "signed")
     key = run("wallet public-key", *password)["public_key"]
     run("wallet export-key", "-y", *password)
+    run("wallet request", "1.5")
     run("wallet watch", "watched", other)
     run("wallet multisig", "team", "-k", "1", key, "22" * 32)
     run("wallet connect", "device", "--", sys.executable, str(SIGNER), "worker.key")

@@ -237,11 +237,12 @@ def test_create_shows_the_phrase_once_and_restore_gives_the_same_address(run: Cl
 
 
 def test_create_for_people(run: Cli) -> None:
-    done = run("create", input="secret\nsecret\n", password=False)
+    password = "correct-horse"  # Its letters make no word of a phrase.
+    done = run("create", input=f"{password}\n{password}\n", password=False)
     assert done.exit_code == 0
     assert " 24. " in done.stdout
     assert "address dinos1" in done.stdout
-    assert "secret" not in done.stdout
+    assert password not in done.stdout
     assert run("list").stdout.startswith("default          dinos1")
 
 
