@@ -12,7 +12,7 @@ from typing import Final
 
 from inos.client import models
 from inos.client.blocking_client import BlockingClient
-from inos.client.errors import ClientError, JobFailed, RemoteError
+from inos.client.errors import JobFailed, RemoteError
 from inos.client.task_terms import DEFAULT_TERMS, TaskTerms
 from inos.learn.errors import LearnError
 from inos.learn.journal import Journal, TaskLine
@@ -120,11 +120,12 @@ class MarketRunner:
                     seen_at = time.monotonic()
                     delivery = (found.outputs, found.worker, found.claim and found.claim.expires_at)
                     if found.state in HAS_OUTCOME and delivery not in refused:
-                        outputs = self._read(found, call)
-                        if outputs is not None:
+                        outputs = self._fetch(found)
+                        if outputs is not None and self._is_right(outputs, call):
                             return outputs
-                        refused.add(delivery)
-                        self._dispute(found)
+                        if outputs is not None or self._is_half_over(found):
+                            refused.add(delivery)
+                            self._dispute(found)
                     elif found.state in ("settled", "undecided", "cancelled") or self._is_late(found):
                         return None
                 elif time.monotonic() - seen_at > LOST_S and not self._is_pending(job):
@@ -160,23 +161,33 @@ class MarketRunner:
         self._client.cancel_job(found.id)
         return True
 
-    def _read(self, found: models.Job, call: Call) -> list[bytes] | None:
-        """Return the outputs of a delivered task, or None if they are wrong or cannot be fetched."""
+    def _fetch(self, found: models.Job) -> list[bytes] | None:
+        """Return the outputs of a delivered task, or None if nobody serves them now."""
         try:
-            outputs = self._client.outputs(found.id)
-            self._check_types(outputs, call.machine)
-        except (ClientError, InvalidInput):
+            return self._client.outputs(found.id)
+        except RemoteError as error:
+            if error.code != "matrix-unknown":
+                raise
             return None
-        if self._random.random() < self._check and outputs != call.machine.run(call.inputs):
-            return None
-        return outputs
 
-    def _check_types(self, outputs: list[bytes], machine: Machine) -> None:
-        types = machine.checked.results
-        if len(outputs) != len(types):
-            raise InvalidInput("input-count", f"{len(outputs)} outputs; the program has {len(types)}")
-        for data, type_ in zip(outputs, types, strict=True):
-            decode_value(data, type_)
+    def _is_right(self, outputs: list[bytes], call: Call) -> bool:
+        """Return False if outputs do not have the program's types, or were drawn to be computed here and differ."""
+        types = call.machine.checked.results
+        if [len(data) for data in outputs] != [type_.nbytes for type_ in types]:
+            return False
+        try:
+            for data, type_ in zip(outputs, types, strict=True):
+                decode_value(data, type_)
+        except InvalidInput:
+            return False
+        return self._random.random() >= self._check or outputs == call.machine.run(call.inputs)
+
+    def _is_half_over(self, found: models.Job) -> bool:
+        """Return True if half of the challenge window is over: then outputs that nobody serves are disputed."""
+        if found.claim is None:
+            return True
+        window = self._client.get_network().params.challenge_window
+        return self._client.head().height >= found.claim.expires_at - window // 2
 
     def _dispute(self, found: models.Job) -> None:
         """Ask a jury about a wrong outcome. One that is paid or disputed already stays as it is."""
