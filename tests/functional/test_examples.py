@@ -80,11 +80,15 @@ def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_
     ("name", "told"),
     [
         ("notebook", ("credits suggested", "1 settled")),
+        ("learning", ("another id: True", "refused: step 90 is wrong: loss", "the same id as before: True")),
         ("economics", ("burns 0.125 of a subsidy", "bonus 0.00: honest earns most", "bonus 0.75: caching earns most")),
     ],
 )
 def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: tuple[str, ...]) -> None:
     """The test runs their cells as one program; calls that a notebook awaits at the top level are awaited here too."""
+    if name == "learning":
+        pytest.importorskip("torch", reason="the extra `torch` is not installed")
+        pytest.importorskip("sklearn", reason="the extra `demo` is not installed")
     cells = json.loads((EXAMPLES / f"{name}.ipynb").read_text())["cells"]
     source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     compile(source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -20,7 +20,7 @@ def call(*arguments: str) -> Any:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
-    return str(train_run(make_run(tmp_path / "run", 20), checkpoint_every=5).folder.path)
+    return str(train_run(make_run(tmp_path / "digits", 20), checkpoint_every=5).folder.path)
 
 
 def test_a_run_is_shown_with_its_curve_and_its_cost(folder: str) -> None:
