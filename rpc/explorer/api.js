@@ -48,8 +48,8 @@ async function read(request) {
   }
 }
 
-// The calls of the page that is shown, each once: what its reader can repeat.
-const MAX_RECORDED = 40;
+// The calls of the page that is shown, which its reader can repeat. Of those that differ only in values the last is kept.
+const MAX_RECORDED = 30;
 let recorded = new Map(), onRecord = () => {};
 
 export function startRecord(listener) {
@@ -58,9 +58,11 @@ export function startRecord(listener) {
 }
 
 function record(method, params) {
-  const key = JSON.stringify([method, params]);
-  if (recorded.has(key) || recorded.size >= MAX_RECORDED) return;
+  const key = JSON.stringify([method, Object.keys(params), params.topic, params.by]);
+  if (recorded.size >= MAX_RECORDED && !recorded.has(key)) return;
+  const isKnown = JSON.stringify(recorded.get(key)?.params) === JSON.stringify(params);
   recorded.set(key, { method, params });
+  if (isKnown) return;
   onRecord([...recorded.values()]);
 }
 

@@ -1,4 +1,5 @@
-// Hash routing. A page is a function (main, argument) that fills `main` and may return a function to call when it is left.
+// Hash routing. A page is a function (main, argument, part) that fills `main` and may return a function to call when it is
+// left. The address is #/name/argument/part.
 
 import { call, connect, onLiveState, startRecord } from "./api.js";
 import { showCalls } from "./calls.js";
@@ -6,6 +7,7 @@ import { clock } from "./format.js";
 import { announce, el, link, mono, short, show, startAges } from "./dom.js";
 import { findMatches, search } from "./search.js";
 import { showAccount } from "./pages/account.js";
+import { showAccounts } from "./pages/accounts.js";
 import { showBlock } from "./pages/block.js";
 import { showBlocks } from "./pages/blocks.js";
 import { showCertificate } from "./pages/certificate.js";
@@ -13,23 +15,31 @@ import { showCharts } from "./pages/charts.js";
 import { showFinality } from "./pages/finality.js";
 import { showJob } from "./pages/job.js";
 import { showJobs } from "./pages/jobs.js";
+import { showMarket } from "./pages/market.js";
 import { showMatrix } from "./pages/matrix.js";
+import { showOverview } from "./pages/overview.js";
+import { showPending } from "./pages/pending.js";
 import { showPeers } from "./pages/peers.js";
 import { showPool } from "./pages/pool.js";
+import { showRanking } from "./pages/ranking.js";
 import { showTransaction } from "./pages/transaction.js";
 import { flipTheme, startTheme } from "./theme.js";
 import { findPool } from "./work/pool.js";
 
 const PAGES = {
-  "": [showBlocks, "Overview"],
+  "": [showOverview, "Overview"],
   blocks: [showBlocks, "Blocks"],
   block: [showBlock, "Block"],
   certificate: [showCertificate, "Certificate"],
   tx: [showTransaction, "Transaction"],
   account: [showAccount, "Account"],
   jobs: [showJobs, "Jobs"],
+  market: [showMarket, "Market"],
   job: [showJob, "Job"],
   matrix: [showMatrix, "Matrix"],
+  pending: [showPending, "Pending transactions"],
+  miners: [showRanking, "Miners and workers"],
+  accounts: [showAccounts, "Richest accounts"],
   charts: [showCharts, "Charts"],
   finality: [showFinality, "Finality"],
   peers: [showPeers, "Peers"],
@@ -46,7 +56,7 @@ async function route({ isRetry = false } = {}) {
   leave = null;
   clearTimeout(retry);
   if (!isRetry) tries = 0;
-  const [, name = "", argument = ""] = location.hash.split("/").map(decode);
+  const [, name = "", argument = "", part] = location.hash.split("/").map(decode);
   const [page, title] = PAGES[name] ?? [showUnknownPage, "Not found"];
   document.title = `${title}${argument ? " " + argument.slice(0, 16) : ""} – INOS explorer`;
   for (const one of document.querySelectorAll("nav a")) {
@@ -60,7 +70,7 @@ async function route({ isRetry = false } = {}) {
   if (!isRetry) main.setAttribute("aria-busy", "true");
   isFailed = false;
   try {
-    const end = await page(holder, argument);
+    const end = await page(holder, argument || undefined, part);
     if (own !== routes) return end?.();
     leave = end ?? null;
   } catch (error) {

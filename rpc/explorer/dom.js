@@ -120,3 +120,21 @@ export function startAges() {
     for (const one of document.querySelectorAll("[data-age]")) one.textContent = age(Number(one.dataset.age));
   }, AGES_MS);
 }
+
+// Links between the parts of a page, each with an address of its own.
+export function tabs(base, parts, chosen) {
+  return el("nav", { class: "tabs", "aria-label": "Parts of the page" },
+    parts.map(([name, text]) => link(`${base}/${name}`, text, { "aria-current": name === chosen ? "page" : null })));
+}
+
+// A fee: few nano are shown as nano.
+export function fee(nano) {
+  return BigInt(nano) < 1_000_000n ? `${count(nano)} nano` : `${credits(nano)} credits`;
+}
+
+// A change of an amount with its sign; nothing for none.
+export function change(nano) {
+  if (nano === "0") return "";
+  const sign = nano.startsWith("-") ? "−" : "+", size = nano.replace("-", "");
+  return el("span", { class: `whole ${sign === "+" ? "good" : ""}` }, sign, BigInt(size) < 1_000_000n ? fee(size) : credits(size));
+}

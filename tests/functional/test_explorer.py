@@ -173,7 +173,7 @@ async def check_blocks(page: Page, url: str) -> None:
     """The list appears, fits phone and desktop in both colour schemes, and grows by itself."""
     for (width, height), is_dark in ((PHONE, True), (DESK, False)):
         await page.resize(width, height, is_dark=is_dark)
-        await go(page, url, "document.querySelectorAll('tbody tr').length > 2")
+        await go(page, f"{url}#/blocks", "document.querySelectorAll('tbody tr').length > 2")
         assert await page.run("document.documentElement.scrollWidth") <= width
         ground = json.loads(
             "[" + (await page.run("getComputedStyle(document.body).backgroundColor")).removeprefix("rgb(")[:-1] + "]"
@@ -256,7 +256,7 @@ async def check_search(page: Page, url: str, node: RunningNode, job: str) -> Non
         await page.wait(f"location.hash === {place!r} && document.querySelector('dl')")
     await search(page, "ab" * 32)
     await page.wait("document.getElementById('main').dataset.page === 'search'")
-    await page.open(f"{url}#/account/{address}")
+    await page.open(f"{url}#/account/{address}/reputation")
     await page.wait("document.querySelectorAll('.chart').length === 1")
 
 
@@ -271,8 +271,9 @@ async def check_other_pages(page: Page, url: str) -> None:
     await page.resize(*PHONE)
     for place, condition in (
         ("jobs", "document.querySelector('tbody tr')"),
-        ("charts", "document.querySelectorAll('.chart svg').length === 7"),
+        ("charts", "document.querySelectorAll('.chart svg').length === 12"),
         ("finality", "document.querySelector('td[data-title=share]')?.textContent === '100\u202f%'"),
+        ("finality", "document.querySelector('main').textContent.includes('1 of 1 voters')"),
         ("peers", "document.querySelector('h1')?.textContent === '1 peer'"),
     ):
         await page.open(f"{url}#/{place}")

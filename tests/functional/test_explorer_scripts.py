@@ -1,5 +1,7 @@
 """Test what the explorer's modules compute, in node.js: numbers, sizes and times as text, and commands to copy."""
 
+import csv
+import io
 import shlex
 from pathlib import Path
 
@@ -54,4 +56,59 @@ def test_a_call_to_copy_survives_the_shell(tmp_path: Path) -> None:
     assert shlex.split(command) == [
         *("curl", "-s", "http://127.0.0.1:1/", "-H", "Content-Type: application/json", "-d"),
         request,
+    ]
+
+
+SCALE = 'const s = await import("./scale.js"); return given.map(([name, ...all]) => s[name](...all));'
+POINTS = [[1, 0], [4, 0], [10, 0]]
+HOUR = 3_600_000
+SCALED = [
+    (("chooseTicks", 0, 100), [0, 50, 100]),
+    (("chooseTicks", 0, 7), [0, 2, 4, 6, 8]),
+    (("chooseTicks", 0, 0), [0, 0.5]),
+    (("chooseTicks", 5, 5), [4, 6]),
+    (("chooseTicks", 0, 0.3), [0, 0.1, 0.2, 0.3]),
+    (("chooseTicks", -3, 3), [-4, -2, 0, 2, 4]),
+    (("chooseTicks", 1_000_000, 1_008_300), [1_000_000, 1_005_000, 1_010_000]),
+    (("chooseTimes", 10 * HOUR + 1, 14 * HOUR, 4), [11 * HOUR, 12 * HOUR, 13 * HOUR, 14 * HOUR]),
+    (("chooseTimes", 0, 10_000, 2), [0, 5_000, 10_000]),
+    (("findNearest", POINTS, 0), 0),
+    (("findNearest", POINTS, 2.6), 1),
+    (("findNearest", POINTS, 7), 1),
+    (("findNearest", POINTS, 7.1), 2),
+    (("findNearest", POINTS, 99), 2),
+    (("findNearest", [], 5), -1),
+    (("describeTime", 0, 60_000), "00:00:00"),
+    (("describeTime", HOUR, HOUR), "01:00"),
+    (("describeTime", 40 * 24 * HOUR, 90 * 24 * HOUR), "02-10"),
+    (("describeTime", 40 * 24 * HOUR, 900 * 24 * HOUR), "1970-02-10"),
+]
+
+
+def test_axes_have_round_marks_and_the_nearest_point_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    assert run_module(tmp_path, SCALE, [call for call, _ in SCALED]) == [found for _, found in SCALED]
+
+
+def test_tables_are_saved_as_files_that_spreadsheets_read(tmp_path: Path) -> None:
+    rows = [["a", 'say "x"', "1,5"], [-5, "-2.50", None], ["=cmd()", "-cmd", "@x"], ["two\nlines", "", 0]]
+    script = 'const { makeCsv } = await import("./csv.js"); return makeCsv(given);'
+    text = run_module(tmp_path, script, rows)
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [
+        ["a", 'say "x"', "1,5"], ["-5", "-2.50", ""], ["'=cmd()", "'-cmd", "'@x"], ["two\nlines", "", "0"]
+    ]  # fmt: skip
+    script = 'const { plainCredits } = await import("./csv.js"); return given.map(plainCredits);'
+    assert run_module(tmp_path, script, ["0", "-1", "1500000000", "-98765432109876543210"]) == [
+        *("0.000000000", "-0.000000001", "1.500000000"),
+        "-98765432109.876543210",
+    ]
+
+
+def test_luck_is_told_from_one_expected_block_on(tmp_path: Path) -> None:
+    script = (
+        'const { computeLuck } = await import("./pages/ranking.js"); return given.map((o) => computeLuck(...o));'
+    )
+    assert run_module(tmp_path, script, [[3, 2000, 1000], [0, 1000, 1000], [9, 999, 1000], [9, 5, 0]]) == [
+        *(1.5, 0, None),
+        None,
     ]

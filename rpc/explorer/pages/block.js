@@ -1,15 +1,17 @@
 // A block: its stats, the product that was multiplied for it, and its transactions.
 
 import { call } from "../api.js";
-import { accountLink, blockLink, count, credits, el, facts, jobLink, link, show, table, time, txLink } from "../dom.js";
+import { accountLink, bytes, copyable, count, credits, el, facts, fee, jobLink, link, show, table, time, txLink } from "../dom.js";
 import { describeProduct, paidShare } from "./blocks.js";
 
-const FINALITY = { final: "final", justified: "justified", none: "not final" };
+const FINALITY = { final: "final", justified: "justified", none: "not final yet" };
 const TRANSACTION_COLUMNS = [
   ["transaction", (tx) => txLink(tx.id)],
   ["kind", (tx) => tx.kind.replaceAll("_", " ")],
   ["from", (tx) => accountLink(tx.sender)],
-  ["fee", (tx) => credits(tx.fee), "number"],
+  ["to", (tx) => describeReceiver(tx.payload)],
+  ["credits", (tx) => describeAmount(tx.payload), "number"],
+  ["fee", (tx) => fee(tx.fee), "number"],
 ];
 
 export async function showBlock(main, name) {
@@ -26,16 +28,16 @@ export async function showBlock(main, name) {
         ? link(`#/block/${block.height + 1}`, "next →", { "data-key": "ArrowRight" }) : null,
       header.seal ? link(`#/certificate/${block.id}`, "Check the certificate") : null),
     el("div", { class: "card" }, facts([
-      ["id", el("code", {}, block.id)],
-      ["parent", block.height > 0 ? blockLink(header.parent, header.parent) : "none, this is the genesis block"],
+      ["id", copyable(block.id, "the block's id")],
+      ["parent", block.height > 0 ? copyable(header.parent, "the parent's id", `#/block/${header.parent}`) : "none, this is the genesis block"],
       ["time", time(header.time_ms)],
       ["status", summary ? `${FINALITY[summary.finality]}, ${count(header.confirmations)} confirmations` : header.status],
-      ["mined by", accountLink(header.beneficiary)],
+      ["mined by", copyable(header.beneficiary, "the miner's address", `#/account/${header.beneficiary}`)],
       ["product", summary ? describeProduct(summary) : "–", summary?.product ? (job ? " for job " : ", which belongs to none of the newest 200 jobs") : null,
         job ? jobLink(job.id) : null],
       ["paid work", summary ? paidShare(summary) : "–"],
       ["difficulty", `${count(header.difficulty)} tickets`],
-      ["size", `${count(block.size)} bytes`],
+      ["size", bytes(block.size)],
     ])),
     block.stats ? el("div", { class: "card" }, facts(listStats(block.stats))) : null,
     el("h2", {}, block.transactions.length === 1 ? "1 transaction" : `${block.transactions.length} transactions`),
@@ -68,4 +70,16 @@ function listStats(stats) {
     ["burned", `${credits(stats.burned)} credits, ${credits(stats.posted_burn)} of them by jobs posted`],
     ["supply after the block", `${credits(stats.supply)} credits`],
   ];
+}
+
+function describeReceiver({ to, payments, job }) {
+  if (to) return accountLink(to);
+  if (payments) return payments.length === 1 ? "1 receiver" : `${count(payments.length)} receivers`;
+  return job ? jobLink(job) : "";
+}
+
+// The amount that a transaction sends or offers; none for those that move what the chain computes.
+function describeAmount({ amount, total, reward, bond }) {
+  const found = amount ?? total ?? reward ?? bond;
+  return found ? el("span", { class: "whole" }, credits(found)) : "";
 }

@@ -1,71 +1,62 @@
-// Charts over the last blocks: difficulty, block time, tickets per second, paid share, supply.
+// Charts over any range of blocks: difficulty, block time, speed, paid share, demand, price, supply and what was burned.
 
 import { call, subscribe } from "../api.js";
-import { el, percent, shorten, show } from "../dom.js";
 import { drawChart } from "../chart.js";
-import { computePaidShare } from "../share.js";
+import { count, el, percent, shorten, show } from "../dom.js";
+import { over, rangeButtons, readSeries, toCredits } from "../series.js";
 
-const BLOCKS = 300;
-const SMOOTH = 10; // The number of blocks over which times and shares are averaged.
-const REDRAW_MS = 2000;
-const NANO = 1e9;
+const POINTS = 240, REDRAW_MS = 4000;
 
-export async function showCharts(main) {
-  let last = 0, isGone = false;
-  const holder = el("div", { class: "charts" });
-  const draw = async () => {
-    last = Date.now();
-    const [list, supply] = await Promise.all([call("chain_listBlocks", { limit: BLOCKS }), call("state_supply")]);
-    if (!isGone) show(holder, makeCharts(list.blocks.reverse(), supply));
-  };
-  await draw();
-  show(main, el("h1", {}, "Charts"), el("p", { class: "quiet" },
-    `The last ${BLOCKS} blocks. Times are averages over ${SMOOTH} blocks, and shares are those of the same ${SMOOTH} blocks together. The paid share only shows how much work was paid for.`), holder);
-  const unsubscribe = subscribe("heads", {}, () => (Date.now() - last > REDRAW_MS ? draw() : null));
+export async function showCharts(main, range = "1000") {
+  const page = { range, drawnAt: 0, isReading: false, isGone: false, holder: el("div", { class: "charts" }), note: el("p", { class: "quiet" }) };
+  await draw(page);
+  show(main, el("div", { class: "tools" }, el("h1", {}, "Charts"), rangeButtons(page.range, (chosen) => {
+    page.range = chosen;
+    draw(page);
+  })), page.note, page.holder);
+  const unsubscribe = subscribe("heads", {}, async () => {
+    if (page.isReading || Date.now() - page.drawnAt < REDRAW_MS || page.holder.contains(document.activeElement)) return;
+    page.isReading = true;
+    try {
+      await draw(page);
+    } finally {
+      page.isReading = false;
+    }
+  });
   return () => {
-    isGone = true;
+    page.isGone = true;
     unsubscribe();
   };
 }
 
-function makeCharts(blocks, supply) {
-  const mined = blocks.filter((block) => block.height > 0);
-  const timed = mined.filter((block) => block.height > 1);
-  const x = (block) => block.height;
-  const perBlock = (list, value) => list.map((block) => [x(block), value(block)]);
-  const overWindows = (list, value) => list.map((block, i) => [x(block), value(list.slice(Math.max(0, i - SMOOTH + 1), i + 1))]);
-  const over = (list, top, bottom) => overWindows(list, (part) => {
-    const whole = part.reduce((sum, one) => sum + bottom(one), 0);
-    return whole ? part.reduce((sum, one) => sum + top(one), 0) / whole : 0;
-  });
-  const common = { xName: "block" };
-  const { minted, burned } = addUp(mined, supply);
-  const isLittle = Number(supply.burned) < NANO / 100;
+async function draw(page) {
+  page.drawnAt = Date.now();
+  const [points, params] = await Promise.all([readSeries(page.range, POINTS), call("chain_getParams")]);
+  if (page.isGone) return;
+  const each = points.length ? Math.round(points.reduce((sum, point) => sum + point.blocks, 0) / points.length) : 0;
+  page.note.textContent = each > 1 ? `Each point stands for about ${count(each)} blocks together.` : "Each point is a block.";
+  show(page.holder, ...makeCharts(points, params.spacing_ms / 1000));
+}
+
+function makeCharts(points, spacing) {
+  const series = (value) => [over(points, value)];
+  const timed = points.filter((point) => point.spacing_ms > 0);
+  const chart = (title, lines, more = {}) => drawChart({ title, lines, isTime: true, ...more });
   return [
-    drawChart({ ...common, title: "Difficulty, tickets per block", lines: [perBlock(mined, (b) => Number(b.difficulty))] }),
-    drawChart({ ...common, title: "Block time, s", lines: [over(timed, (b) => b.spacing_ms / 1000, () => 1)] }),
-    drawChart({ ...common, title: "Tickets per second", lines: [over(timed, (b) => Number(b.weight), (b) => b.spacing_ms / 1000)] }),
-    drawChart({ ...common, title: "Paid share", format: percent, lines: [overWindows(mined, computePaidShare)] }),
-    drawChart({ ...common, title: "Minted, credits", fromZero: false, lines: [minted],
-      format: (value) => Math.round(value).toLocaleString("en").replaceAll(",", " ") }),
-    drawChart({ ...common, title: `Burned, ${isLittle ? "nano" : "credits"}`, lines: [burned],
-      format: (value) => shorten(isLittle ? value * NANO : value) }),
-    drawChart({ ...common, title: "Burned by settled jobs, part of the subsidies", format: percent,
-      lines: [over(mined, (b) => Number(b.settled_burn), (b) => Number(b.subsidy))] }),
+    chart("Difficulty, tickets per block", series((one) => Number(one.difficulty))),
+    chart("Block time, s", [over(timed, (one) => one.spacing_ms / 1000), over(timed, () => spacing)], { names: ["", "intended"] }),
+    chart("Tickets per second", [over(timed, (one) => Number(one.weight) / one.blocks / (one.spacing_ms / 1000))]),
+    chart("Paid share", series((one) => Number(one.paid_share)), { format: percent, note: "How much of the mined work somebody paid for." }),
+    chart("Open demand, tickets", series((one) => one.tickets_open)),
+    chart("Open jobs", series((one) => one.jobs_open)),
+    chart("Price of work, credits per 10¹²", series((one) => toCredits(one.price_per_tera)), { note: "What posting a job burns." }),
+    chart("Transactions per block", series((one) => one.transactions / one.blocks)),
+    chart("Fees per block, credits", series((one) => toCredits(one.fees) / one.blocks)),
+    chart("Supply, credits", series((one) => toCredits(one.supply)), { fromZero: false, format: (value) => shortenLong(value) }),
+    chart("Burned per block, credits", series((one) => toCredits(one.burned) / one.blocks)),
+    chart("Burned by settled jobs, part of the subsidies", series((one) => Number(one.burned_share)), { format: percent }),
   ];
 }
 
-// Returns what was minted and burned up to each block, computed back from the totals of the tip.
-function addUp(blocks, supply) {
-  let nowMinted = Number(supply.minted), nowBurned = Number(supply.burned);
-  const minted = [], burned = [];
-  for (const block of [...blocks].reverse()) {
-    if (block.height <= supply.height) {
-      minted.unshift([block.height, nowMinted / NANO]);
-      burned.unshift([block.height, nowBurned / NANO]);
-      nowMinted -= Number(block.subsidy);
-      nowBurned -= Number(block.burned);
-    }
-  }
-  return { minted, burned };
-}
+// The supply changes little, so that three digits would all be the same.
+const shortenLong = (value) => (value >= 1e4 && value < 1e7 ? count(Math.round(value)) : shorten(value));

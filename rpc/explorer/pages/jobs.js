@@ -4,9 +4,11 @@ import { call, subscribe } from "../api.js";
 import { accountLink, count, credits, el, jobLink, show, table } from "../dom.js";
 
 const STATES = ["", "open", "claimed", "delivered", "disputed", "settled", "cancelled", "undecided"];
+export const KIND_NAMES = { product: "product", program: "program", function: "function" };
+export const STATE_TAG = (job) => el("span", { class: job.state === "settled" ? "tag" : "tag plain" }, job.state);
 const COLUMNS = [
   ["job", (job) => jobLink(job.id)],
-  ["state", (job) => el("span", { class: job.state === "settled" ? "tag" : "tag plain" }, job.state)],
+  ["state", STATE_TAG],
   ["work", (job) => (job.task ? job.kind : `${job.x.rows} × ${job.x.cols} · ${job.w.cols} × ${job.w.rows}`)],
   ["units", (job) => count(job.units), "number"],
   ["reward", (job) => credits(job.reward), "number"],
