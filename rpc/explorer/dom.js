@@ -5,7 +5,7 @@ import { age, clock, count, credits, cutCredits, day } from "./format.js";
 export { age, bytes, count, credits, duration, percent, seconds, shorten } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const AGES_MS = 5000;
+const AGES_MS = 1000;
 const COPIED_MS = 1500;
 
 export function el(tag, props = {}, ...children) {
