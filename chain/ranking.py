@@ -18,7 +18,7 @@ from inos.primitives.units import U64_MAX, Address
 
 _VALUE_BYTES: Final = 8
 _DECODER: Final = msgspec.msgpack.Decoder(Account)
-"""Blocks change thousands of accounts, whose records were encoded here: that they are canonical is not checked again."""
+"""Records of accounts were encoded here, so it is not checked again that their bytes are canonical."""
 
 
 class Ranking(Enum):

@@ -26,8 +26,25 @@ function fill(node, props, children) {
   return node;
 }
 
+// Replaces the content. If the focus was in it, what takes the same place gets it, so that a page that is drawn again with each
+// block can be used by keyboard.
 export function show(main, ...children) {
+  const held = main.contains(document.activeElement) && main !== document.activeElement ? describeFocus(main) : null;
   main.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  if (held) findFocus(main, held)?.focus({ preventScroll: true });
+}
+
+const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+
+function describeFocus(holder) {
+  const one = document.activeElement;
+  return { id: one.id, href: one.getAttribute("href"), text: one.textContent, place: [...holder.querySelectorAll(FOCUSABLE)].indexOf(one) };
+}
+
+function findFocus(holder, { id, href, text, place }) {
+  if (id) return document.getElementById(id);
+  const all = [...holder.querySelectorAll(FOCUSABLE)];
+  return all.find((one) => href !== null && one.getAttribute("href") === href && one.textContent === text) ?? all[Math.min(place, all.length - 1)];
 }
 
 export const short = (id, digits = 10) => (id.length > digits + 6 ? `${id.slice(0, digits)}…${id.slice(-4)}` : id);

@@ -159,6 +159,17 @@ async def test_charts_tell_values_to_the_pointer_and_the_keyboard(tmp_path: Path
         await page.wait(f"!{value}.startsWith('now')")
 
 
+async def test_a_link_keeps_the_focus_when_a_new_block_comes(tmp_path: Path, chain: TestChain) -> None:
+    async with open_page(tmp_path, chain.url, "blocks") as page:
+        await page.wait("document.getElementById('live').textContent === '● live'")
+        link = f'document.querySelector(\'tbody a[href^="#/block/"][title="{chain.call("chain_head")["id"]}"]\')'
+        await page.run(f"{link}.focus()")
+        chain.mine()
+        await page.wait(f"document.querySelector('tbody td').textContent === '{chain.height}'")
+        assert await page.run(f"document.activeElement === {link}")
+        assert await page.run("document.activeElement.closest('tr').rowIndex") == 2
+
+
 async def test_tab_goes_through_a_page_in_the_order_of_the_eye(tmp_path: Path, chain: TestChain) -> None:
     """Each stop is visible and has a focus ring, and the page can be left at its end."""
     async with open_page(tmp_path, chain.url, "market") as page:

@@ -105,9 +105,7 @@ def test_tables_are_saved_as_files_that_spreadsheets_read(tmp_path: Path) -> Non
 
 
 def test_luck_is_told_from_one_expected_block_on(tmp_path: Path) -> None:
-    script = (
-        'const { computeLuck } = await import("./pages/ranking.js"); return given.map((o) => computeLuck(...o));'
-    )
+    script = 'const { computeLuck } = await import("./pages/ranking.js"); return given.map((o) => computeLuck(...o));'
     assert run_module(tmp_path, script, [[3, 2000, 1000], [0, 1000, 1000], [9, 999, 1000], [9, 5, 0]]) == [
         *(1.5, 0, None),
         None,

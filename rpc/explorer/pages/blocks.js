@@ -56,8 +56,7 @@ export async function showBlocks(main, from = "") {
     } else if (!blocks.some((one) => one.id === block.id)) {
       blocks = [block, ...blocks].slice(0, SHOWN);
     }
-    if (body.contains(document.activeElement)) return; // The reader is on a link, which must not be taken away.
-    body.replaceChildren(...blocks.map((one) => makeRow(COLUMNS, one)));
+    show(body, blocks.map((one) => makeRow(COLUMNS, one)));
     if (event === "connected") body.firstChild?.classList.add("new");
   });
 }

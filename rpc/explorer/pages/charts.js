@@ -46,7 +46,7 @@ function makeCharts(points, spacing) {
     chart("Difficulty, tickets per block", series((one) => Number(one.difficulty))),
     chart("Block time, s", [over(timed, (one) => one.spacing_ms / 1000), over(timed, () => spacing)], { names: ["", "intended"] }),
     chart("Tickets per second", [over(timed, (one) => Number(one.weight) / one.blocks / (one.spacing_ms / 1000))]),
-    chart("Paid share", series((one) => Number(one.paid_share)), { format: percent, note: "How much of the mined work somebody paid for." }),
+    chart("Paid share", series((one) => Number(one.paid_share)), { format: percent, note: "The part of the mined work that was paid for." }),
     chart("Open demand, tickets", series((one) => one.tickets_open)),
     chart("Open jobs", series((one) => one.jobs_open)),
     chart("Price of work, credits per 10¹²", series((one) => toCredits(one.price_per_tera)), { note: "What posting a job burns." }),

@@ -31,7 +31,7 @@ const EPOCH_COLUMNS = [
 const shareOf = (votes) => (Number(votes.weight) ? Number(votes.signed_weight) / Number(votes.weight) : 0);
 
 export async function showFinality(main) {
-  const page = { epoch: null, charts: el("div", { class: "charts" }), epochs: el("div"), isDrawing: false };
+  const page = { key: null, charts: el("div", { class: "charts" }), epochs: el("div"), isDrawing: false };
   const draw = async () => {
     if (page.isDrawing) return;
     page.isDrawing = true;
@@ -48,8 +48,10 @@ export async function showFinality(main) {
 async function drawAll(main, page) {
   const [status, committee] = await Promise.all([call("finality_status"), call("finality_committee")]);
   const key = `${status.epoch}/${status.justified_height}/${status.final_height}`;
-  if (page.key !== key) await drawEpochs(page);
-  page.key = key;
+  if (page.key !== key && !page.charts.contains(document.activeElement)) {
+    await drawEpochs(page);
+    page.key = key;
+  }
   const whole = Number(committee.weight);
   const members = committee.members.map((one) => ({ ...one, share: whole ? Number(one.weight) / whole : 0 }));
   show(main,

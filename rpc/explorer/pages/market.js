@@ -61,7 +61,7 @@ export async function showMarket(main) {
     page.charts, makeCalculator(),
     el("h2", {}, "Who offers what"), page.posters, el("h2", {}, "Best paid open jobs"), page.offers);
   const unsubscribe = subscribe("heads", {}, async () => {
-    if (page.isReading || Date.now() - page.drawnAt < REDRAW_MS) return;
+    if (page.isReading || Date.now() - page.drawnAt < REDRAW_MS || page.charts.contains(document.activeElement)) return;
     page.isReading = true;
     try {
       await draw(page);
@@ -99,7 +99,7 @@ async function draw(page) {
     drawChart({ ...common, title: "Paid, credits per 10¹²", lines: series(computePrice), note: `The last ${paid.jobs.length} settled jobs, at the time of payment.` }),
     drawChart({ ...common, title: "From posting to payment, s", lines: series((job) => job.seconds), note: "The same jobs." }),
     drawChart({ title: "Posting burns, credits per 10¹²", isTime: true, lines: [over(paid.points, (point) => toCredits(point.price_per_tera))],
-      note: "It follows the difficulty, and is gone whoever computes the job." }));
+      note: "It follows the difficulty. What is burned is gone, and no part of the reward." }));
 }
 
 // Returns the newest settled jobs, oldest first, each with the time of its payment and the seconds that it took.

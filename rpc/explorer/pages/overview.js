@@ -51,7 +51,8 @@ async function follow(page, { event, block }) {
   try {
     await readHead(page);
     await drawJobs(page);
-    if (Date.now() - page.drawnAt > CHARTS_MS) await drawCharts(page);
+    const isRead = page.charts.contains(document.activeElement);
+    if (!isRead && Date.now() - page.drawnAt > CHARTS_MS) await drawCharts(page);
   } finally {
     page.isReading = false;
   }
@@ -99,7 +100,7 @@ function drawBlocks(page) {
   show(page.newest, table(SHORT_COLUMNS, page.blocks.slice(0, JOBS)));
   const known = new Set([...page.strip.querySelectorAll("[data-id]")].map((one) => one.dataset.id));
   const isFirst = known.size === 0;
-  page.strip.replaceChildren(page.next.box, ...page.blocks.map((block) => drawBlock(block, !isFirst && !known.has(block.id))));
+  show(page.strip, page.next.box, ...page.blocks.map((block) => drawBlock(block, !isFirst && !known.has(block.id))));
   fillNext(page);
 }
 
@@ -123,7 +124,7 @@ async function drawCharts(page) {
     drawChart({ title: "Open demand, tickets", isTime: true, lines: [over(points, (one) => one.tickets_open)],
       note: "The tickets of jobs that are posted and not paid or closed." }),
     drawChart({ title: "Paid share", isTime: true, format: percent, lines: [over(points, (one) => Number(one.paid_share))],
-      note: "How much of the mined work was work that somebody paid for." }));
+      note: "The part of the mined work that was paid for." }));
 }
 
 async function drawJobs(page) {

@@ -60,10 +60,9 @@ async function drawPool(main) {
     event.preventDefault();
     location.hash = `#/pool/${encodeURIComponent(input.value.trim())}`;
   });
-  const hadFocus = document.activeElement?.id === "member";
   show(main,
     el("h1", {}, "Pool"),
-    el("p", {}, "Whoever multiplies for this node is paid for the share of its tickets. ",
+    el("p", {}, "Those who multiply for this node are paid for their shares of the tickets. ",
       el("a", { href: "work/" }, "Work in this browser"), "."),
     el("dl", { class: "stats" },
       stat("speed", count(Math.round(info.tickets_per_second)), "tickets/s"),
@@ -80,7 +79,6 @@ async function drawPool(main) {
     el("h2", {}, "Payouts"), table(PAYOUTS, payouts.payouts, "Nothing was paid yet."),
     el("p", { class: "quiet" }, `Income is divided by the last ${count(info.window_tickets)} tickets. `,
       "A member that finds blocks and withholds them costs all members alike; no pool can prevent that."));
-  if (hadFocus) input.focus();
 }
 
 async function drawMember(main, address) {

@@ -64,7 +64,7 @@ export async function showRanking(main, by = "mined") {
       pool ? stat("this node's pool", pool.luck === null ? "–" : percent(pool.luck), "luck, by the shares of its members") : null),
     tabs("#/miners", TABS, chosen), holder,
     el("p", { class: "quiet" }, "Luck is the number of blocks found for each block that the account's paid work alone should have found. "
-      + "Whoever also draws tickets on fillers, which no one counts, has more. It is shown from one expected block on. ",
+      + "A miner that also draws tickets on fillers, which no one counts, has more. It is shown from one expected block on. ",
     "Wrong results were challenged, or rejected by a jury; each cost a bond and all reputation. ", link("#/accounts", "The richest accounts")));
 }
 

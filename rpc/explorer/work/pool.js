@@ -22,7 +22,7 @@ export function describeWork({ hrp, welcome, template, pool }) {
     ["Now working on", template ? `block ${count(template.height)}` : "–"],
     ["On top of", template ? lead(blockLink(toHex(template.parent))) : "–"],
     ...(pool ? describePool(pool) : []),
-    ["Whose jobs", "none: pages draw lottery tickets on fillers, since a piece of somebody's product would take longer to " +
+    ["Whose jobs", "none: pages draw lottery tickets on fillers, since a piece of a customer's product would take longer to " +
       "send than to multiply"],
   ];
   return rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
