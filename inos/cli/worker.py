@@ -5,8 +5,9 @@ import os
 import re
 import signal
 import socket
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -61,7 +62,8 @@ def command(
     """Multiply for a node: fillers for its lottery, and pieces of the products that it is paid for.
 
     A worker of the node's own fleet shows the token that the node left in its data directory as fleet.token. Another
-    one names an address, and is paid by the node's pool for its shares. On the node's own machine operands are mapped
+    one names an address, and is paid by the node's pool for its shares; every ten minutes it computes again what the
+    pool should have paid, and warns if that is more than the pool says. On the node's own machine operands are mapped
     from the node's files. The worker connects again whenever the node was away. Ctrl-C ends it.
     """
     from inos.node.logs import LEVELS, configure_logs
@@ -87,13 +89,29 @@ def command(
         down=down,
         up=up,
     )
-    asyncio.run(_run(Worker(options, _TotalsPrinter().show if pay is not None else _ignore)))
+    printer = _TotalsPrinter()
+    if pay is None:
+        asyncio.run(_run(Worker(options, _ignore).run()))
+    else:
+        asyncio.run(_run(_work_for_pool(Worker(options, printer.show), printer, join, pay.strip())))
 
 
-async def _run(worker: "Worker") -> None:
+async def _work_for_pool(worker: "Worker", printer: "_TotalsPrinter", join: str, pay: str) -> None:
+    """Work, and check beside it what the pool pays."""
+    from inos.cli.common.pool_watch import make_rpc_url, watch_pool
+
+    url, address = make_rpc_url(join), parse_address(pay)
+    watching = asyncio.ensure_future(watch_pool(url, address, pay, lambda: printer.shares))
+    try:
+        await worker.run()
+    finally:
+        watching.cancel()
+
+
+async def _run(work: Coroutine[Any, Any, None]) -> None:
     """Work until SIGINT or SIGTERM."""
     loop = asyncio.get_running_loop()
-    task = loop.create_task(worker.run())
+    task = loop.create_task(work)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     try:
@@ -107,6 +125,11 @@ class _TotalsPrinter:
 
     def __init__(self) -> None:
         self._last: Totals | None = None
+
+    @property
+    def shares(self) -> int:
+        """Return how many shares the node has acknowledged."""
+        return 0 if self._last is None else self._last.shares
 
     def show(self, totals: "Totals") -> None:
         from inos.primitives.units import format_credits

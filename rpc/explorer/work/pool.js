@@ -42,12 +42,14 @@ function lead(anchor) {
 }
 
 // Returns {fits, tickets, credit} of one address in one income of pool_window. An income is divided by tickets: each address
-// gets (amount - fee) * tickets / of, rounded down, and all tickets together are at most `of`.
+// gets (amount - fee) * tickets / of, rounded down. All tickets of a block's window together are `of`, and those of a job's pieces
+// at most, since some may be the pool's own.
 export function checkIncome(income, address) {
   const amount = BigInt(income.amount), of = BigInt(income.of), fee = (amount * BigInt(income.fee_ppm)) / MILLION;
   const compute = (part) => (of ? ((amount - fee) * BigInt(part.tickets)) / of : 0n);
+  const sum = income.parts.reduce((before, part) => before + BigInt(part.tickets), 0n);
   const fits = income.parts.every((part) => BigInt(part.credit) === compute(part))
-    && income.parts.reduce((sum, part) => sum + BigInt(part.tickets), 0n) <= of;
+    && (income.job === null ? sum === of : sum <= of);
   const own = income.parts.find((part) => part.address === address);
   return { fits, tickets: BigInt(own?.tickets ?? 0), credit: own ? compute(own) : 0n };
 }
