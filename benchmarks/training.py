@@ -159,11 +159,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", default=["digits", "convolutions", "characters"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--steps", type=int)
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name in args.modules:
-        for seed in range(args.seeds):
+        for seed in range(args.first, args.first + args.seeds):
             print(json.dumps(measure(name, seed, args.steps)), flush=True)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos.compiler.tensors import Tensor, replace_value, to_matrix
+from inos.learn.errors import LearnError
 from inos.programs.builder import Value
 from inos.programs.library import rescale
 
@@ -36,13 +37,22 @@ def limit(x: Value, most: int) -> Value:
 
 
 def to_activation(x: Tensor) -> Tensor:
-    """Return the tensor with the fraction bits of activations."""
+    """Return the tensor with the fraction bits of activations.
+
+    Raises:
+        LearnError: "bad-data": the module computes with integers that stand for themselves.
+    """
+    if x.bits is None:
+        raise LearnError(
+            "bad-data", "the module computes with integers as if they were floats",
+            hint="give floats, or let an Embedding read token numbers",
+        )  # fmt: skip
     return x if x.bits == ACTIVATION_BITS else change_bits(x, ACTIVATION_BITS, ACTIVATION_LIMIT)
 
 
 def change_bits(x: Tensor, bits: int, most: int) -> Tensor:
     """Return the tensor with other fraction bits, clamped to -most .. most."""
-    assert x.bits is not None, "token numbers and masks have no fraction bits"
+    assert x.bits is not None
     value = x.value.builder.shift(x.value, x.bits - bits) if x.bits > bits else x.value * (1 << bits - x.bits)
     return replace_value(x, limit(value, most), bits)
 

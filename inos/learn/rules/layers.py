@@ -6,6 +6,7 @@ from typing import Any
 from inos.compiler.context import get_shape
 from inos.compiler.tensors import Tensor, make_tensor, to_matrix
 from inos.learn.context import Back, Context, rule
+from inos.learn.errors import LearnError
 from inos.learn.fixed import (
     ACTIVATION_BITS,
     ACTIVATION_LIMIT,
@@ -81,7 +82,12 @@ def write_embedding(c: Context, node: Any, args: Sequence[Any], _: Mapping[str, 
     """Write a look-up; its gradient is a product with the one-hot rows of the tokens."""
     table, index = args[0], args[1]
     count, width = table.sizes
-    column = c.b.clamp(to_matrix(c.b, index, len(index.sizes)), 0, count - 1)
+    column = to_matrix(c.b, index, len(index.sizes))
+    if column.type.lo < 0 or column.type.hi >= count:
+        raise LearnError(
+            "bad-data", f"there are tokens {column.type.lo} .. {column.type.hi}; an Embedding has {count} rows",
+            hint="give it a row for each token, from 0 on",
+        )  # fmt: skip
     y = c.b.gather(to_matrix(c.b, to_activation(table), 1), column)
 
     def back(error: Tensor) -> list[tuple[Any, Tensor]]:
