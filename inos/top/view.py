@@ -1,5 +1,8 @@
 """The board drawn with rich, in 80 columns and 24 lines."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich import box
 from rich.console import Group
 from rich.panel import Panel
@@ -93,7 +96,7 @@ def _render_workers(board: Board) -> list[Text]:
         return []
     lines = [
         _pairs(
-            (f"{group['workers']} {PLURALS[group['kind']]}", f"{group['tickets_per_second']:,.0f} tickets/s"),
+            (_count_workers(group), f"{group['tickets_per_second']:,.0f} tickets/s"),
             ("pieces", str(group["pieces"])),
             ("late", str(group["late"])),
         )
@@ -104,6 +107,10 @@ def _render_workers(board: Board) -> list[Text]:
     if errors:
         lines.append(_pairs(("workers refused", ", ".join(f"{code} {count}" for code, count in errors.items()))))
     return lines
+
+
+def _count_workers(group: Mapping[str, Any]) -> str:
+    return f"{group['workers']} {group['kind'] if group['workers'] == 1 else PLURALS[group['kind']]}"
 
 
 def _render_blocks(board: Board) -> ByWidth:

@@ -12,7 +12,7 @@ from rich.console import Console
 from inos.consensus.prices import WindowShare
 from inos.top.board import Board, compute_gops
 from inos.top.feed import Feed
-from inos.top.view import render, render_line
+from inos.top.view import _render_workers, render, render_line
 from inos.wallet.keys import make_key
 from support.commands import start_inos
 from support.fake_node import WORKER, FakeNode
@@ -78,6 +78,20 @@ def test_a_node_whose_token_was_not_given_is_not_said_to_mine_nothing() -> None:
     assert "miner" not in render_line(board)
     board.problem = "the node is gone"
     assert render_line(board) == "no connection: the node is gone"
+
+
+def test_workers_are_shown_by_kind_with_what_they_did_wrong() -> None:
+    board = Board("http://node")
+    assert _render_workers(board) == []
+    group = {"workers": 1, "tickets_per_second": 20_100.4, "pieces": 0, "late": 0}
+    groups = [group | {"kind": kind} for kind in ("own", "page")]
+    groups.append(group | {"kind": "machine", "workers": 2, "pieces": 7, "late": 1})
+    board.workers = {"groups": groups, "errors": {"wrong-rows": 1, "silent": 3}}
+    assert [line.plain.split() for line in _render_workers(board)] == [
+        ["1", "page", "20,100", "tickets/s", "pieces", "0", "late", "0"],
+        ["2", "machines", "20,100", "tickets/s", "pieces", "7", "late", "1"],
+        ["workers", "refused", "wrong-rows", "1,", "silent", "3"],
+    ]
 
 
 def test_earnings_count_rewards_and_results_only() -> None:
