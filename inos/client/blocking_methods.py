@@ -320,6 +320,18 @@ class BlockingMethods:
         """
         return self._thread.run(self.async_client.send_payload(payload, fee_nano=fee_nano, locked=locked))
 
+    def sign_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
+        """Return a payload signed with the account's next nonce, and do not send it.
+
+        Args:
+            fee_nano, locked: as `send_payload` takes them.
+
+        Raises:
+            WalletError: the account cannot make this transaction; nothing was signed. SignaturesMissing, one of them,
+                has the draft for those who sign elsewhere.
+        """
+        return self._thread.run(self.async_client.sign_payload(payload, fee_nano=fee_nano, locked=locked))
+
     def send_transaction(self, tx: Transaction) -> str:
         """Send a signed transaction; return its id in hex."""
         return self._thread.run(self.async_client.send_transaction(tx))

@@ -112,12 +112,9 @@ class Sender(NodeReader):
                 has the draft for those who sign elsewhere.
             RemoteError: the node refused. ClientError: "nonce-race".
         """
-        signer, network = self._get_signer(), await self.get_network()
         async with self._sending:  # two at once would take the same nonce
             for tries_left in reversed(range(NONCE_TRIES)):
-                account = await self._get_view()
-                fee = await self._get_fee(fee_nano, len(list_receivers(payload)))
-                tx = build.build_transaction(signer, network.params.chain_id, account, payload, fee, locked=locked)
+                tx = await self.sign_payload(payload, fee_nano=fee_nano, locked=locked)
                 try:
                     await self.send_transaction(tx)
                     return tx
@@ -125,6 +122,20 @@ class Sender(NodeReader):
                     if not tries_left or error.code not in NONCE_RACES:
                         raise
         raise ClientError("nonce-race", "other programs keep taking this account's nonces")
+
+    async def sign_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
+        """Return a payload signed with the account's next nonce, and do not send it.
+
+        Args:
+            fee_nano, locked: as `send_payload` takes them.
+
+        Raises:
+            WalletError: the account cannot make this transaction; nothing was signed. SignaturesMissing, one of them,
+                has the draft for those who sign elsewhere.
+        """
+        signer, network = self._get_signer(), await self.get_network()
+        account, fee = await self._get_view(), await self._get_fee(fee_nano, len(list_receivers(payload)))
+        return build.build_transaction(signer, network.params.chain_id, account, payload, fee, locked=locked)
 
     async def _get_fee(self, fee_nano: int | None, receivers: int = 0) -> Nano:
         """Return the fee that is given, or the one that the node advises for a payload that pays so many receivers.
