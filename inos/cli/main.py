@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
     "doctor": "Check this machine and its node, and say how to fix what is wrong.",
     "evolve": "Evolve genomes in islands, here or by miners; show and replay lineages.",
+    "faucet": "Give away credits of a test network by a web page, within limits.",
     "finality": "Show what is final; export and import a voter's signing journal.",
     "function": "Check and run WebAssembly commands that give the same answer everywhere, here or by miners.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",

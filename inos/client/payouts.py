@@ -100,7 +100,7 @@ class Payouts:
         query = "SELECT batch, is_done FROM payouts LEFT JOIN batches ON batch = number WHERE key = ?"
         found = self._db.execute(query, (key,)).fetchone()
         if found is None:
-            raise ClientError("unknown-key", f"there is no payout {key!r:.60}")
+            raise ClientError("unknown-key", f"there is no payout {key!r:.60}", hint="record it first, with add")
         batch, is_done = found
         return "waiting" if batch is None else "done" if is_done else "sent"
 

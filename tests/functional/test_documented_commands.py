@@ -72,6 +72,9 @@ ELSEWHERE: Final = {
     "inos devnet": "tests/functional/test_devnet_command.py",
     "inos program deploy": "tests/unit/inos/cli/test_program.py",
     "inos wallet restore": "tests/unit/inos/cli/test_wallet.py",
+    "inos faucet --folder ./faucet --amount 10 --per-day 100 --port 0 --wallet dev": (
+        "tests/functional/test_faucet_command.py"
+    ),
     "inos wallet bump ID": "tests/functional/test_wallet_signers.py",
     "inos wallet cancel ID": "tests/functional/test_wallet_signers.py",
     "inos wallet connect NAME -- COMMAND": "tests/functional/test_wallet_signers.py",
@@ -89,6 +92,7 @@ ELSEWHERE: Final = {
 }
 """Commands that another test or CI runs; that file must contain the command's last word."""
 INLINE: Final = {
+    "inos faucet": "inos faucet --help",
     "inos wallet address --qr": "inos wallet address --qr",
     "inos wallet": "inos wallet --help",
     "inos wallet export-key -o FILE": "inos wallet export-key -y -o exported.key",
