@@ -43,7 +43,7 @@ def load_digits() -> tuple[Examples, Examples]:
         from sklearn.datasets import load_digits as load
     except ImportError:
         raise InvalidRun(
-            "digits-missing", "the digits are those of scikit-learn", hint="pip install 'inos[demo]'"
+            "digits-missing", "the digits are those of scikit-learn", hint='pip install "inos[demo]"'
         ) from None
     images, digits = load(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(digits))  # people wrote one after the other
