@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from inos.cli.common.options import JsonOption
+from inos.cli.common.ids import find_id
+from inos.cli.common.options import DEFAULT_RPC, JsonOption, RpcOption
 from inos.cli.common.output import print_json, print_progress, print_text
+from inos.client.blocking_client import BlockingClient
 from inos.learn.curve import Progress, draw_curve
 from inos.learn.machines import load_machine
+from inos.learn.publishing import fetch_run, publish_run
 from inos.learn.run import load_run
 from inos.learn.training import CHECKPOINT_STEPS, train_run
 from inos.learn.verify import verify_run
@@ -79,6 +82,29 @@ def resume(
     run = load_run(folder)
     train_run(run, checkpoint_every=checkpoint_every, on_step=Progress(run.spec.steps, sys.stderr))
     print_text(f"{len(run.records)} of {run.spec.steps} steps, record {run.head}")
+
+
+@app.command()
+def publish(folder: RunArgument, rpc: RpcOption = DEFAULT_RPC) -> None:
+    """Put a run into the mesh, with all that verification needs; print the id by which others fetch it."""
+    run = load_run(folder)
+    with BlockingClient(rpc) as client:
+        name = publish_run(run, client)
+    print_text(f"{name}\nfetch it: inos learn fetch {name} FOLDER")
+
+
+@app.command()
+def fetch(
+    manifest: Annotated[str, typer.Argument(metavar="ID", help="The id that publish printed.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that does not exist yet.")],
+    rpc: RpcOption = DEFAULT_RPC,
+) -> None:
+    """Fetch a run from the mesh into a folder, without computing it again: `inos learn verify` does that."""
+    with BlockingClient(rpc) as client:
+        run = fetch_run(find_id(rpc, manifest, "matrix"), folder, client)
+    print_text(
+        f"{len(run.records)} of {run.spec.steps} steps, record {run.head}\nverify it: inos learn verify {folder}"
+    )
 
 
 def _print_verified(step: int, last: int) -> None:

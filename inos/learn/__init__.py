@@ -13,6 +13,7 @@ from inos.learn.data import Tokens
 from inos.learn.entry import resume, train
 from inos.learn.errors import LearnError
 from inos.learn.optimisers import Optimiser, adam, sgd
+from inos.learn.publishing import fetch_run, publish_run
 from inos.learn.run import Run, Score, load_run
 from inos.learn.verify import Verified, verify_run
 
@@ -24,7 +25,9 @@ __all__ = [
     "Tokens",
     "Verified",
     "adam",
+    "fetch_run",
     "load_run",
+    "publish_run",
     "resume",
     "sgd",
     "train",

@@ -88,6 +88,10 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
 
+    def write_records(self, lines: bytes) -> None:
+        """Write all records at once, as they were read elsewhere; `read_records` checks them."""
+        _write(self.path / RECORDS, lines)
+
     def read_records(self) -> list[StepRecord]:
         """Return all records whose ids and numbers form a chain; a torn last line is left out.
 

@@ -61,6 +61,8 @@ ELSEWHERE: Final = {
     "inos learn verify digits": "tests/unit/inos/cli/test_learn.py",
     "inos learn verify digits --first 800 --last 900": "tests/unit/inos/cli/test_learn.py",
     "inos learn resume digits": "tests/unit/inos/cli/test_learn.py",
+    "inos learn publish digits": "tests/unit/inos/cli/test_learn.py",
+    "inos learn fetch ID FOLDER": "tests/unit/inos/cli/test_learn.py",
     "inos learn show": "tests/unit/inos/cli/test_learn.py",
     "inos learn verify": "tests/unit/inos/cli/test_learn.py",
     "inos learn resume": "tests/unit/inos/cli/test_learn.py",

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from inos.cli.main import app
 from inos.learn.run import load_run
 from inos.learn.training import train_run
+from inos.testing import TestChain
 from support.training_runs import make_run
 
 
@@ -58,6 +59,19 @@ def test_a_run_goes_on(folder: str) -> None:
     assert done.exit_code == 0
     assert f"20 of 20 steps, record {head}" in done.stdout
     assert "step 20 of 20  loss" in done.stderr
+
+
+def test_a_run_is_published_and_fetched(folder: str, inos_devnet: TestChain, tmp_path: Path) -> None:
+    rpc = ("--rpc", inos_devnet.url)
+    published = call("publish", folder, *rpc)
+    assert published.exit_code == 0
+    name = published.stdout.split()[0]
+    fetched = call("fetch", name, str(tmp_path / "fetched"), *rpc)
+    assert fetched.exit_code == 0
+    assert f"20 of 20 steps, record {load_run(folder).head}" in fetched.stdout
+    assert call("verify", str(tmp_path / "fetched"), "--first", "15").exit_code == 0
+    again = call("fetch", name, str(tmp_path / "fetched"), *rpc)
+    assert "[folder-exists]" in again.stderr
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
