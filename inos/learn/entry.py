@@ -92,6 +92,11 @@ def make_runner(run: Run, client: BlockingClient | None, check: float, terms: Ta
     """Return what computes a run: this machine, or miners."""
     if client is None:
         return LocalRunner()
+    if not isinstance(client, BlockingClient):
+        raise LearnError(
+            "bad-client", f"{type(client).__name__} is no inos.BlockingClient",
+            hint="give inos.BlockingClient(url, wallet=...)",
+        )  # fmt: skip
     return MarketRunner(client, Journal(run.folder.path / TASKS), check=check, terms=terms)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from msgspec import Struct
 from numpy.typing import NDArray
+from torch.nn.modules.dropout import _DropoutNd
 
 from inos.compiler.context import get_shape
 from inos.compiler.tensors import Tensor, make_tensor
@@ -55,6 +56,12 @@ def export(module: Any, example: Any) -> Graph:
     """
     if not isinstance(module, torch.nn.Module):
         raise LearnError("bad-module", f"{type(module).__name__} is no torch.nn.Module")
+    dropping = [name for name, each in module.named_modules() if isinstance(each, _DropoutNd) and each.p > 0]
+    if dropping:
+        raise LearnError(
+            "bad-module", f"{dropping[0]} drops entries at random, which training in integers does not",
+            hint="remove it, or set its p to 0",
+        )  # fmt: skip
     whole = copy.deepcopy(module).float().eval()
     try:
         exported = torch.export.export(whole, (example,)).module()

@@ -9,6 +9,7 @@ from inos.learn.errors import LearnError
 from inos.learn.folder import Folder
 from inos.programs import (
     CheckedProgram,
+    Cost,
     Prepared,
     Stored,
     bind_inputs,
@@ -79,7 +80,14 @@ def store_program(folder: Folder, built: BuiltProgram) -> str:
     Raises:
         LearnError: "step-too-large": no juror could judge it.
     """
-    cost = check_program(built.program).cost
+    _require_small(check_program(built.program).cost)
+    for data in built.matrices.values():
+        assert isinstance(data, bytes), "training keeps nothing of type int7 in the mesh"
+        folder.put(data)
+    return folder.put(encode_program(built.program))
+
+
+def _require_small(cost: Cost) -> None:
     if cost.units > PROFILE_UNITS or cost.peak_bytes > PROFILE_PEAK_BYTES:
         raise LearnError(
             "step-too-large",
@@ -87,20 +95,17 @@ def store_program(folder: Folder, built: BuiltProgram) -> str:
             f"up to {PROFILE_UNITS} units with {PROFILE_PEAK_BYTES} bytes",
             hint="take more shards, or smaller batches",
         )
-    for data in built.matrices.values():
-        assert isinstance(data, bytes), "training keeps nothing of type int7 in the mesh"
-        folder.put(data)
-    return folder.put(encode_program(built.program))
 
 
 def load_machine(folder: Folder, name: str) -> Machine:
     """Read a program of a run.
 
     Raises:
-        LearnError: "file-missing", "file-changed". InvalidProgram: it is none.
+        LearnError: "file-missing", "file-changed", "step-too-large". InvalidProgram: it is none.
     """
     encoded = folder.get(name)
     checked = check_program(decode_program(encoded))
+    _require_small(checked.cost)
     sources = [each.source for each in checked.program.inputs]
     files = {each.id.hex(): folder.get(each.id.hex()) for each in sources if isinstance(each, Stored)}
     return Machine(name, checked, prepare_program(checked), encoded, files)

@@ -7,10 +7,10 @@ unit of a master weight are not lost.
 
 from collections.abc import Sequence
 from math import isqrt
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from inos.learn.errors import LearnError
 from inos.learn.fixed import GRADIENT_BITS, GRADIENT_LIMIT, WEIGHT_BITS, WEIGHT_LIMIT
@@ -18,8 +18,8 @@ from inos.programs.builder import BuiltProgram, ProgramBuilder, Value
 from inos.programs.library import rescale, shift_stochastically
 from inos.programs.limits import MAX_VALUE
 
-SGD: Final = "sgd"
-ADAM: Final = "adam"
+SGD: Final[Literal["sgd"]] = "sgd"
+ADAM: Final[Literal["adam"]] = "adam"
 RATE_BITS: Final = 24
 MAX_RATE: Final = 16 << RATE_BITS
 ROUND: Final = 2
@@ -36,7 +36,7 @@ _FORGOTTEN: Final = 1 << 15
 """After so many steps the means have forgotten that they began at 0."""
 
 
-class Optimiser(Struct, frozen=True):
+class Optimiser(Struct, frozen=True, forbid_unknown_fields=True):
     """How weights follow gradients, in integers; `sgd` and `adam` make it from usual numbers.
 
     Attributes:
@@ -48,11 +48,11 @@ class Optimiser(Struct, frozen=True):
         decay: True if the rate then falls linearly, to 0 after the last step.
     """
 
-    name: str
-    rate: int
-    momentum: int
-    second: int
-    warmup: int
+    name: Literal["sgd", "adam"]
+    rate: Annotated[int, Meta(ge=1, lt=MAX_RATE)]
+    momentum: Annotated[int, Meta(ge=0, lt=1 << _FACTOR)]
+    second: Annotated[int, Meta(ge=1, le=14)]
+    warmup: Annotated[int, Meta(ge=0, le=1 << 31)]
     decay: bool
 
     @property
@@ -79,7 +79,7 @@ def adam(rate: float = 1e-3, *, warmup: int = 0, decay: bool = True) -> Optimise
     return _make(ADAM, rate, 0.9, warmup, decay)
 
 
-def _make(name: str, rate: float, momentum: float, warmup: int, decay: bool) -> Optimiser:
+def _make(name: Literal["sgd", "adam"], rate: float, momentum: float, warmup: int, decay: bool) -> Optimiser:
     _require(
         0 < rate < MAX_RATE >> RATE_BITS, f"a rate of {rate:g}", "divided by 1 - momentum it lies between 0 and 16"
     )

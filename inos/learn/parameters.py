@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from inos.learn.fixed import WEIGHT_BITS
+
+Size: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 31)]
 
 
 class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
     """A parameter of the module, at entries `first` and following."""
 
     name: str
-    sizes: tuple[int, ...]
-    first: int
+    sizes: tuple[Size, ...]
+    first: Size
 
 
 def to_floats(weights: NDArray[Any], parameters: Sequence[Parameter]) -> dict[str, NDArray[np.float32]]:

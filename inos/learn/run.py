@@ -1,6 +1,7 @@
 """A run that is read from its folder: its curve, its weights, what the trained module answers. It needs no torch."""
 
 import os
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,10 @@ class Run:
         port, machine = self.spec.input, load_machine(self.folder, self.spec.prediction)
         rows = _read_inputs(inputs, port.sizes[1:], port.bits)
         weights, batch = self.find_weights(step).weights, port.sizes[0]
-        type_, found = machine.checked.given[1], []
+        type_, found = machine.checked.given[-1], []
+        shapes = (type_.size, machine.checked.results[0].size)
+        if len(machine.checked.given) != 2 or (prod(port.sizes), prod(self.spec.output.sizes)) != shapes:
+            raise LearnError("bad-run", "the sizes of input and output are not those of the prediction's program")
         rows = np.clip(rows, type_.lo, type_.hi) if port.bits is not None else _check_tokens(rows, type_.hi)
         for first in range(0, len(rows), batch):
             part = rows[first : first + batch]

@@ -5,10 +5,10 @@ step made: the gradient of each shard, the new weights, the optimiser's state. S
 whole run, and any step can be computed again from the spec and the record before it.
 """
 
-from typing import Final, TypeVar
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from inos.compiler.compiled import Port
 from inos.learn.errors import LearnError
@@ -16,8 +16,12 @@ from inos.learn.optimisers import Optimiser
 from inos.learn.parameters import Parameter
 from inos.work.files import compute_file_id
 
-VERSION: Final = 1
+VERSION: Final[Literal[1]] = 1
 T = TypeVar("T")
+FileId: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+"""The id of a file in hex."""
+Count: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 62)]
+Number: TypeAlias = Annotated[int, Meta(ge=1, le=1 << 31)]
 
 
 class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,17 +37,17 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
         input, output: of the prediction.
     """
 
-    version: int
-    gradient: str
-    update: str
-    prediction: str
-    weights: str
-    state: str
-    seed: int
-    steps: int
-    shards: int
-    examples: int
-    terms: int
+    version: Literal[1]
+    gradient: FileId
+    update: FileId
+    prediction: FileId
+    weights: FileId
+    state: FileId
+    seed: Count
+    steps: Number
+    shards: Number
+    examples: Number
+    terms: Number
     loss: str
     optimiser: Optimiser
     parameters: tuple[Parameter, ...]
@@ -54,8 +58,8 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
 class ShardRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """What one task of a step made: files by their ids in hex."""
 
-    gradient: str
-    metrics: str
+    gradient: FileId
+    metrics: FileId
 
 
 class StepRecord(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,12 +75,12 @@ class StepRecord(Struct, frozen=True, forbid_unknown_fields=True):
         right: how many examples were guessed right.
     """
 
-    run: str
-    step: int
-    parent: str
+    run: FileId
+    step: Number
+    parent: FileId
     shards: tuple[ShardRecord, ...]
-    weights: str
-    state: str
+    weights: FileId
+    state: FileId
     loss: int
     right: int
 
@@ -99,7 +103,7 @@ def decode(data: bytes, kind: type[T], name: str) -> T:
     """
     try:
         found = msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LearnError("bad-run", f"{name} cannot be read: {error}") from None
     if msgspec.json.encode(found) != data:
         raise LearnError("bad-run", f"{name} is not written as training writes it: spaces, order or numbers differ")

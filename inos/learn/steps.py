@@ -1,5 +1,7 @@
 """One step: the gradient of each shard, and then one update."""
 
+from math import prod
+
 import numpy as np
 from msgspec import Struct
 
@@ -82,6 +84,8 @@ def _check_types(gradient: Machine, update: Machine, spec: RunSpec) -> None:
         and given[2].contains(made[1])
         and gradient.checked.given[1] == given[1]
         and all(each.contains(gradient.checked.results[0]) for each in given[3:])
+        and gradient.checked.results[1].shape == (1, 2)
+        and all(each.first + prod(each.sizes) <= given[1].cols for each in spec.parameters)
     )
     if not is_right:
         raise LearnError("bad-run", "the programs of the spec do not fit together: types, or the number of shards")

@@ -44,7 +44,12 @@ def prepare_run(
     from inos.learn.graph import export
 
     _check_numbers(steps, batch, shards, seed)
-    name, read, chosen = read_loss(loss), read_data(data), sgd() if optimiser is None else optimiser
+    chosen = sgd() if optimiser is None else optimiser
+    if not isinstance(chosen, Optimiser):
+        raise LearnError("bad-optimiser", f"{chosen!r} is no optimiser of training", hint="give inos.learn.adam(1e-3)")
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise LearnError("run-differs", f"{folder} is a file, and no folder", hint="name another folder")
+    name, read = read_loss(loss), read_data(data)
     examples = batch // shards
     graph = export(model, _make_example(read, examples))
     _check_targets(name, read, graph.result_sizes)
@@ -62,6 +67,9 @@ def prepare_run(
 
 
 def _check_numbers(steps: int, batch: int, shards: int, seed: int) -> None:
+    wrong = [each for each in (steps, batch, shards, seed) if not isinstance(each, int) or isinstance(each, bool)]
+    if wrong:
+        raise LearnError("bad-steps", f"{wrong[0]!r} is no whole number", hint="steps, batch, shards and seed are such")
     if not 1 <= steps <= MAX_STEPS:
         raise LearnError("bad-steps", f"a run has 1 to {MAX_STEPS} steps, not {steps}")
     if not 1 <= shards <= MAX_SHARDS or batch < 1 or batch % shards:
@@ -149,6 +157,8 @@ def train_run(
     Raises:
         LearnError: "step-wrong": a record does not fit to the checkpoint before it.
     """
+    if checkpoint_every < 1:
+        raise LearnError("bad-steps", f"there is no checkpoint every {checkpoint_every} steps", hint="give 1 or more")
     run.folder.repair()
     steps, used = Steps(run.spec, run.folder), LocalRunner() if runner is None else runner
     found = run.find_weights()

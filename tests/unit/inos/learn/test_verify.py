@@ -12,6 +12,7 @@ from inos.learn.run import load_run
 from inos.learn.spec import StepRecord, compute_id, encode
 from inos.learn.training import train_run
 from inos.learn.verify import verify_run
+from inos.programs import ProgramBuilder, encode_program
 from support.training_runs import make_run
 
 STEPS = 6
@@ -138,3 +139,60 @@ def test_the_head_and_the_steps_asked_for_must_be_there(run: Any, tmp_path: Path
     assert caught.value.code == "run-missing"
     empty = make_run(tmp_path / "empty")
     assert verify_run(empty).last == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("gradient",), "../../../etc/passwd"),
+        (("gradient",), "AB" * 32),
+        (("version",), 2),
+        (("seed",), -1),
+        (("seed",), 1 << 62),
+        (("steps",), 0),
+        (("shards",), 10**9),
+        (("optimiser", "second"), -1),
+        (("optimiser", "momentum"), 1 << 16),
+        (("optimiser", "rate"), 0),
+        (("optimiser", "name"), "lion"),
+        (("optimiser", "warmup"), -5),
+        (("parameters", 0, "first"), -3),
+        (("parameters", 0, "sizes"), [2, 400]),
+        (("other",), 1),
+    ],
+)
+def test_a_spec_that_a_stranger_made_up_is_refused(run: Any, place: tuple[Any, ...], value: Any) -> None:
+    """A run is fetched from strangers, and its spec is read before anything is computed."""
+    spec = json.loads((run.folder.path / "spec.json").read_bytes())
+    part = spec
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    (run.folder.path / "spec.json").write_bytes(json.dumps(spec, separators=(",", ":")).encode())
+    (run.folder.path / "records.jsonl").unlink()
+    with pytest.raises(LearnError) as caught:
+        load_run(run.folder.path).find_weights()
+    assert caught.value.code == "bad-run"
+
+
+def test_a_program_that_no_juror_could_run_is_not_run(run: Any) -> None:
+    b = ProgramBuilder()
+    b.input(1, 3, 0, 1)
+    b.input(1, 8, 0, 1)
+    huge = b.random(b.constant([1]), 1 << 16, 1 << 14, 16)
+    name = run.folder.put(encode_program(b.finish([b.sum(b.sum(huge), 0)]).program))
+    spec = msgspec.structs.replace(run.spec, gradient=name)
+    run.folder.write_spec(spec)
+    run.folder.keep_records(0)
+    with pytest.raises(LearnError) as caught:
+        load_run(run.folder.path).find_weights()
+    assert caught.value.code == "step-too-large"
+
+
+@pytest.mark.parametrize("name", ["prediction", "update"])
+def test_programs_that_do_not_fit_together_are_refused(run: Any, name: str) -> None:
+    run.folder.write_spec(msgspec.structs.replace(run.spec, **{name: run.spec.gradient}))
+    run.folder.keep_records(0)
+    with pytest.raises(LearnError) as caught:
+        load_run(run.folder.path).predict([[0.5] * 4])
+    assert caught.value.code == "bad-run"
