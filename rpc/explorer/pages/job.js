@@ -1,10 +1,12 @@
 // A job: its events, and for a product its matrices as pictures and Freivalds' check, which the browser makes itself.
 
 import { call, subscribe } from "../api.js";
-import { accountLink, blockLink, count, credits, el, facts, link, show, table } from "../dom.js";
+import { accountLink, blockLink, copyable, count, credits, el, facts, link, shorten, show, table } from "../dom.js";
 import { check, computeSeed } from "../freivalds.js";
 import { fetchMatrix } from "../matrices.js";
 import { captioned, drawMatrix } from "../picture.js";
+import { STATE_TAG } from "./jobs.js";
+import { computePrice } from "./market.js";
 import { showTask } from "./task.js";
 
 const MAX_BYTES = 24 * 2 ** 20; // The most bytes of all three matrices that the page fetches.
@@ -35,18 +37,20 @@ export async function showJob(main, id) {
 
 function listFacts(job) {
   return [
-    ["id", el("code", {}, job.id)],
-    ["state", el("span", { class: job.state === "settled" ? "tag" : "tag plain" }, job.state)],
+    ["id", copyable(job.id, "the job's id")],
+    ["state", STATE_TAG(job)],
     job.task ? [job.kind, el("code", {}, job.task.spec)]
       : ["product", `X ${job.x.rows} × ${job.x.cols} times Wᵀ ${job.w.cols} × ${job.w.rows}`],
     job.task ? ["units", `${count(job.units)}, of which ${count(job.tickets)} are tickets`] : ["tickets", count(job.tickets)],
-    ["reward", `${credits(job.reward)} credits, ${credits(job.burned)} burned`],
-    ["posted by", accountLink(job.poster), ` in block ${job.posted_at}`],
-    ["worker", job.worker ? accountLink(job.worker) : "none yet"],
+    ["reward", `${credits(job.reward)} credits, ${shorten(computePrice(job))} for 10¹² multiply-accumulates`],
+    ["burned", `${credits(job.burned)} credits by posting`],
+    ["bond", `${credits(job.bond)} credits of the worker`],
+    ["posted by", copyable(job.poster, "the poster's address", `#/account/${job.poster}`), " in block ", blockLink(String(job.posted_at), count(job.posted_at))],
+    ["worker", job.worker ? copyable(job.worker, "the worker's address", `#/account/${job.worker}`) : "none yet"],
     ["mode", job.mode === "checked" ? "checked: every node checks the result"
       : `optimistic: the result can be ${job.task ? "disputed" : "challenged"} before it is paid`],
     ["deadline", `block ${count(job.deadline)}`],
-    job.closed_at ? ["closed", `in block ${job.closed_at}`] : null,
+    job.closed_at ? ["closed", "in block ", blockLink(String(job.closed_at), count(job.closed_at)), `, ${count(job.closed_at - job.posted_at)} blocks after it was posted`] : null,
     ["transaction", link(`#/tx/${job.id}`, "the transaction that posted it")],
   ];
 }
