@@ -115,7 +115,7 @@ class StateProof(Struct, frozen=True, kw_only=True):
     block: Hash
     """The id of the block whose header has this state root."""
     siblings: tuple[Hash, ...]
-    """The hashes beside the path, in the order in which they are hashed."""
+    """The hashes beside the path, from just below the root downwards."""
     other_path: Hash | None
     """For an absent key, the path of the leaf that is found in its place."""
     other_value: HexBytes | None

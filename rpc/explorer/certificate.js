@@ -7,9 +7,9 @@ export const ROWS = 16, PANEL = 1024, STEP = 64, STEPS = PANEL / STEP;
 
 export function readHeader(bytes) {
   const fields = decode(bytes);
-  const [version, chainId, height, parent, timeMs, , , target, beneficiary, nonce, seal] = fields;
+  const [version, chainId, height, parent, timeMs, , stateRoot, target, beneficiary, nonce, seal] = fields;
   return {
-    version, chainId, height, parent, timeMs, target, beneficiary, nonce,
+    version, chainId, height, parent, timeMs, stateRoot, target, beneficiary, nonce,
     id: hash("header", bytes),
     anchor: computeAnchor(bytes, fields),
     seal: seal && {

@@ -87,7 +87,7 @@ class StateProofModel(Model):
     state_root: Annotated[Hash, Field(description="The state root that the proof leads to.")]
     block: Annotated[Hash, Field(description="The id of the block whose header has this state root.")]
     siblings: Annotated[
-        list[Hash], Field(description="The hashes beside the path, in the order in which they are hashed.")
+        list[Hash], Field(description="The hashes beside the path, from just below the root downwards.")
     ]
     other_path: Annotated[
         Hash | None, Field(description="For an absent key, the path of the leaf that is found in its place.")

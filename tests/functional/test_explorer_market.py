@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from inos.client.blocking_client import connect
+from inos.primitives.units import Address
 from inos.testing import TestChain
+from inos.wallet.addresses import encode_address
 from support.browser import Page, find_chromium
 from support.explorer_page import DESK, PHONE, go, open_page
 
@@ -46,7 +48,7 @@ async def read_rows(page: Page, holder: str = "main") -> Any:
 
 async def test_every_page_fits_both_widths_and_lists_its_calls(tmp_path: Path, chain: TestChain) -> None:
     alice = chain.accounts[0].address
-    places = (*PAGES, *(f"account/{alice}/{part}" for part in ("history", "posted", "worked", "reputation")))
+    places = (*PAGES, *(f"account/{alice}/{part}" for part in ("history", "posted", "worked", "reputation", "proof")))
     async with open_page(tmp_path, chain.url) as page:
         for place in places:
             await go(page, chain.url, place)
@@ -116,6 +118,16 @@ async def test_an_account_shows_and_saves_all_that_moved(tmp_path: Path, chain: 
         assert sum(round(float(row["balance"]) * 10**9) for row in rows) == chain.get_balance(alice)
         await page.run("document.getElementById('csv').click()")
         await page.wait("document.getElementById('said').textContent.includes('saved')")
+
+
+async def test_what_an_account_has_is_proven_in_the_browser(tmp_path: Path, chain: TestChain) -> None:
+    alice, nobody = chain.accounts[0].address, encode_address(chain.network.hrp, Address(bytes(19) + b"\7"))
+    async with open_page(tmp_path, chain.url, f"account/{alice}/proof") as page:
+        await page.wait("document.querySelector('#verdict.good')")
+        assert await page.run("document.querySelectorAll('#steps li.good').length") == 6
+        assert f"{chain.get_balance(alice)} nano" in await page.run("document.getElementById('steps').textContent")
+        await go(page, chain.url, f"account/{nobody}/proof")
+        assert "no record" in await page.run("document.querySelector('#verdict.good ~ #steps').textContent")
 
 
 async def test_a_transaction_shows_amounts_full_addresses_and_what_it_moved(tmp_path: Path, chain: TestChain) -> None:

@@ -2,11 +2,15 @@
 
 import csv
 import io
+import random
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from inos.consensus.records import StateKey
+from inos.consensus.statetree import compute_state_root, make_proof
 from support.javascript import NODE, run_module
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="node.js is not installed")
@@ -110,3 +114,39 @@ def test_luck_is_told_from_one_expected_block_on(tmp_path: Path) -> None:
         *(1.5, 0, None),
         None,
     ]
+
+
+PROVE = 'const { computeStateRoot } = await import("./stateproof.js"); const { toHex } = await import("./bytes.js");'
+COMPUTE = "return given.map((proof) => { const root = computeStateRoot(proof); return root && toHex(root); });"
+
+
+def render_proof(records: dict[StateKey, bytes], key: StateKey) -> dict[str, Any]:
+    """Return a proof as the RPC sends it."""
+    proof, value = make_proof(records, key), records.get(key)
+    return {
+        "key": key.hex(),
+        "value": None if value is None else value.hex(),
+        "siblings": [each.hex() for each in proof.siblings],
+        "other_path": None if proof.other is None else proof.other.path.hex(),
+        "other_value": None if proof.other is None else proof.other.value.hex(),
+    }
+
+
+def test_state_proofs_lead_to_the_root_of_the_reference(tmp_path: Path) -> None:
+    rng = random.Random(6)
+    keys = [StateKey(b"\x01" + rng.randbytes(20)) for _ in range(60)]
+    records = {key: rng.randbytes(rng.randrange(1, 90)) for key in keys[:40]}
+    root = compute_state_root(records).hex()
+    proofs = [render_proof(records, key) for key in keys]
+    assert {proof["other_path"] is None for proof in proofs[40:]} == {True, False}
+    empty = render_proof({}, keys[0])
+    assert run_module(tmp_path, PROVE + COMPUTE, [*proofs, empty]) == [root] * 60 + ["00" * 32]
+    present, absent = proofs[0], next(each for each in proofs[40:] if each["other_path"] is not None)
+    wrong = [
+        present | {"value": present["value"][:-2] + ("01" if present["value"].endswith("00") else "00")},
+        present | {"siblings": present["siblings"][::-1]},
+        absent | {"key": present["key"]},
+        absent | {"value": "01"},
+        present | {"value": None},
+    ]
+    assert root not in run_module(tmp_path, PROVE + COMPUTE, wrong)

@@ -1,4 +1,5 @@
-// An account: what it has, and in parts all that moved on it, its jobs, its reputation over time and its track record.
+// An account: what it has, and in parts all that moved on it, its jobs, its reputation over time, its track record, and a proof
+// of what it has.
 
 import { call, subscribe } from "../api.js";
 import { drawChart } from "../chart.js";
@@ -6,10 +7,11 @@ import { makeCsv, plainCredits, save } from "../csv.js";
 import { accountLink, ago, announce, blockLink, change, copyable, count, credits, el, facts, jobLink, roughCredits, show, stat, table, tabs,
   txLink } from "../dom.js";
 import { day, clock } from "../format.js";
+import { drawProof } from "./proof.js";
 import { STATE_TAG, KIND_NAMES } from "./jobs.js";
 
 const PAGE = 25, CSV_PAGE = 1000, CSV_MOST = 100_000, NANO = 1e9;
-const TABS = [["history", "History"], ["posted", "Jobs posted"], ["worked", "Jobs computed"], ["reputation", "Reputation"]];
+const TABS = [["history", "History"], ["posted", "Jobs posted"], ["worked", "Jobs computed"], ["reputation", "Reputation"], ["proof", "Proof"]];
 const NO_TRANSACTION = { genesis: "genesis", block_start: "start of a block", block_reward: "block reward" };
 const COLUMNS = [
   ["time", (entry) => ago(entry.time_ms)],
@@ -46,7 +48,7 @@ export async function showAccount(main, address, tab = "history") {
   const account = await call("state_getAccount", { address });
   drawStats(stats, account);
   const draw = { history: drawHistory, posted: (...all) => drawJobs("poster", ...all), worked: (...all) => drawJobs("worker", ...all),
-    reputation: drawReputation }[chosen];
+    reputation: drawReputation, proof: drawProof }[chosen];
   await draw(part, account.address);
   show(main, el("h1", {}, "Account"), el("p", {}, copyable(account.address, "the address")), stats,
     tabs(`#/account/${account.address}`, TABS, chosen), part);
