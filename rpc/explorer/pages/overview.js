@@ -2,7 +2,8 @@
 
 import { call, subscribe } from "../api.js";
 import { drawChart } from "../chart.js";
-import { ago, count, credits, duration, el, jobLink, link, percent, roughCredits, shorten, show, stat, table } from "../dom.js";
+import { ago, count, duration, el, jobLink, link, percent, roughCredits, shorten, show, stat, table } from "../dom.js";
+import { cutCredits } from "../format.js";
 import { over, rangeButtons, readSeries, toCredits } from "../series.js";
 import { computePaidShare } from "../share.js";
 import { SHORT_COLUMNS } from "./blocks.js";
@@ -73,7 +74,7 @@ async function readHead(page) {
     stat("height", count(head.height), `${count(head.final_height)} are final`),
     stat("price of work", shorten(toCredits(work.price_per_tera)), "credits burned per 10¹² multiply-accumulates"),
     stat("reward paid", typical ? shorten(toCredits(typical.typical_per_tera)) : "–", "credits per 10¹²"),
-    stat("open jobs", market.is_whole ? count(open) : `over ${count(open)}`, `offering ${credits(offered).split(".")[0]} credits`),
+    stat("open jobs", market.is_whole ? count(open) : `over ${count(open)}`, `offering ${cutCredits(offered)} credits`),
     stat("paid share", percent(Number(work.paid_share)), `of the last ${count(work.blocks)} blocks`),
     stat("difficulty", shorten(Number(head.difficulty)), "tickets a block"),
     stat("peers", count(head.peers)));
