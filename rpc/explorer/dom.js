@@ -19,11 +19,19 @@ export function svg(tag, props = {}, ...children) {
 function fill(node, props, children) {
   for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), (event) => value(event)?.catch?.((error) => tellProblem(node, error)));
     else node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return node;
+}
+
+// Says beside a button what went wrong with the calls that it made. Other errors are mistakes of the page itself.
+function tellProblem(node, error) {
+  if (error.hint === undefined) throw error;
+  let place = node.nextElementSibling;
+  if (!place?.classList.contains("problem")) node.after(place = el("span", { class: "problem bad", role: "alert" }));
+  place.textContent = error.message;
 }
 
 // Replaces the content. If the focus was in it, what takes the same place gets it, so that a page that is drawn again with each

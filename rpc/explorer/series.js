@@ -26,7 +26,7 @@ export function rangeButtons(chosen, onChoose) {
   const buttons = RANGES.map(([value, text]) => el("button", { type: "button", "aria-pressed": String(value === chosen),
     onclick: () => {
       buttons.forEach((one, i) => one.setAttribute("aria-pressed", String(RANGES[i][0] === value)));
-      onChoose(value);
+      return onChoose(value);
     } }, text));
   group.append(...buttons);
   return group;

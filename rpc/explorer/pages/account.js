@@ -114,8 +114,6 @@ function csvButton(address) {
       const rows = await readAll(address, (number) => (button.textContent = `${count(number)} read …`));
       save(`${address}.csv`, makeCsv(rows));
       announce(`${count(rows.length - 1)} movements saved`);
-    } catch (error) {
-      announce(error.message);
     } finally {
       button.disabled = false;
       button.textContent = "Save as CSV";

@@ -45,8 +45,6 @@ function csvButton() {
       const rows = await readAll((number) => (button.textContent = `${count(number)} read …`));
       save("accounts.csv", makeCsv(rows));
       announce(`${count(rows.length - 1)} accounts saved`);
-    } catch (error) {
-      announce(error.message);
     } finally {
       button.disabled = false;
       button.textContent = "Save as CSV";

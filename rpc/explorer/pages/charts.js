@@ -12,7 +12,7 @@ export async function showCharts(main, range = "1000") {
   await draw(page);
   show(main, el("div", { class: "tools" }, el("h1", {}, "Charts"), rangeButtons(page.range, (chosen) => {
     page.range = chosen;
-    draw(page);
+    return draw(page);
   })), page.note, page.holder);
   const unsubscribe = subscribe("heads", {}, async () => {
     if (page.isReading || Date.now() - page.drawnAt < REDRAW_MS || page.holder.contains(document.activeElement)) return;

@@ -10,7 +10,7 @@ import { SHORT_COLUMNS } from "./blocks.js";
 import { KIND_NAMES, STATE_TAG } from "./jobs.js";
 
 const BLOCKS = 12, POINTS = 120, JOBS = 8;
-const CHARTS_MS = 5000, NEXT_MS = 500;
+const MARKET_MS = 8000, NEXT_MS = 500;
 const JOB_COLUMNS = [
   ["job", (job) => jobLink(job.id)],
   ["kind", (job) => KIND_NAMES[job.kind]],
@@ -19,15 +19,16 @@ const JOB_COLUMNS = [
 ];
 
 export async function showOverview(main) {
-  const page = { range: "1000", blocks: [], drawnAt: 0, isReading: false, isGone: false,
+  const page = { range: "1000", blocks: [], readAt: 0, market: null, isReading: false, isGone: false,
     stats: el("dl", { class: "stats", id: "stats" }), strip: el("ol", { class: "strip", "aria-label": "The newest blocks, newest first" }),
     charts: el("div", { class: "charts" }), newest: el("div"), jobs: el("div"), next: makeNext() };
-  await Promise.all([readHead(page), readBlocks(page), drawCharts(page), drawJobs(page)]);
+  await Promise.all([readHead(page), readMarket(page), readBlocks(page), drawCharts(page), drawJobs(page)]);
+  drawStats(page);
   drawBlocks(page);
   show(main, el("h1", { class: "unseen" }, "Overview"), page.strip, page.stats,
     el("div", { class: "tools" }, el("h2", {}, "The market"), rangeButtons(page.range, (range) => {
       page.range = range;
-      drawCharts(page);
+      return drawCharts(page);
     })), page.charts,
     el("div", { class: "halves" },
       el("section", {}, el("h2", {}, "Newest blocks"), page.newest, el("p", {}, link("#/blocks", "All blocks"))),
@@ -51,9 +52,9 @@ async function follow(page, { event, block }) {
   page.isReading = true;
   try {
     await readHead(page);
-    await drawJobs(page);
-    const isRead = page.charts.contains(document.activeElement);
-    if (!isRead && Date.now() - page.drawnAt > CHARTS_MS) await drawCharts(page);
+    if (Date.now() - page.readAt < MARKET_MS) return;
+    await Promise.all([readMarket(page), drawJobs(page), page.charts.contains(document.activeElement) ? null : drawCharts(page)]);
+    drawStats(page);
   } finally {
     page.isReading = false;
   }
@@ -64,9 +65,18 @@ async function readBlocks(page) {
 }
 
 async function readHead(page) {
-  const [head, work, market] = await Promise.all([call("chain_head"), call("chain_usefulWork", { window: 100 }), call("job_market")]);
-  page.head = head;
-  page.spacing = market.spacing_ms;
+  [page.head, page.work] = await Promise.all([call("chain_head"), call("chain_usefulWork", { window: 100 })]);
+  if (page.market) drawStats(page);
+}
+
+// The market costs the node more than the rest, so it is not read with every block.
+async function readMarket(page) {
+  page.readAt = Date.now();
+  page.market = await call("job_market");
+}
+
+function drawStats(page) {
+  const { head, work, market } = page;
   const open = market.kinds.reduce((sum, kind) => sum + kind.open, 0);
   const offered = market.kinds.reduce((sum, kind) => sum + BigInt(kind.open_rewards), 0n);
   const typical = market.kinds.find((kind) => kind.typical_per_tera !== null);
@@ -88,11 +98,11 @@ function makeNext() {
     el("span", { class: "fill", "aria-hidden": "true" }, fill), el("b", {}, "next"), text, passed)) };
 }
 
-function fillNext({ next, head, spacing, blocks }) {
+function fillNext({ next, head, market, blocks }) {
   const newest = blocks[0];
-  if (!newest || !head) return;
+  if (!newest || !head || !market) return;
   const passed = Math.max(0, Date.now() - newest.time_ms);
-  next.fill.style.height = `${Math.min(100, (100 * passed) / spacing)}%`;
+  next.fill.style.height = `${Math.min(100, (100 * passed) / market.spacing_ms)}%`;
   next.text.textContent = `${count(head.pool)} waiting`;
   next.passed.textContent = newest.height === 0 ? "no block yet" : `for ${duration(passed)}`;
 }
@@ -116,7 +126,6 @@ function drawBlock(block, isNew) {
 }
 
 async function drawCharts(page) {
-  page.drawnAt = Date.now();
   const points = await readSeries(page.range, POINTS);
   if (page.isGone) return;
   show(page.charts,
