@@ -49,8 +49,8 @@ def draw_fitness(values: Sequence[int], *, width: int = 72, height: int = 8) -> 
         label = str(high) if row == height - 1 else str(low) if row == 0 else ""
         bars = "".join(BARS[min(8, max(0, each - 8 * row))] for each in eighths)
         lines.append(f"{label:>{margin}} ┤{bars}")
-    end = str(len(values) - 1)
-    lines.append(f"{'':>{margin}}  0{end:>{max(1, columns - 1)}}")
+    end = f"{len(values) - 1:>{columns - 1}}" if columns > 1 else ""
+    lines.append(f"{'':>{margin}}  0{end}")
     return lines
 
 

@@ -49,15 +49,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     """
 
     hidden: int = 48
-    pairs: int = 512
+    pairs: int = 256
     batch: int = 128
-    updates: int = 1
+    updates: int = 2
     first_shift: int = 7
     last_shift: int = 4
     sigma: int = 7
     rate: int = 12
     last_rate: int = 1
-    cooling: int = 300
+    cooling: int = 600
 
 
 class Examples(Struct, frozen=True, eq=False):

@@ -72,6 +72,9 @@ ELSEWHERE: Final = {
     "inos bench cluster --rounds 9": "tests/unit/inos/bench/test_cluster.py",
     "inos bench browser": "tests/unit/inos/bench/browser/test_measure.py",
     "inos devnet": "tests/functional/test_devnet_command.py",
+    "inos evolve": "tests/unit/inos/cli/test_evolve.py",
+    "inos evolve run paid -n 5 --miners": "tests/functional/test_evolution.py",
+    "inos evolve join ID FOLDER --miners": "tests/functional/test_evolution.py",
     "inos program deploy": "tests/unit/inos/cli/test_program.py",
     "inos wallet restore": "tests/unit/inos/cli/test_wallet.py",
     "inos faucet --folder ./faucet --amount 10 --per-day 100 --port 0 --wallet dev": (
@@ -348,6 +351,7 @@ def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "watch.key").chmod(0o600)
     (tmp_path / "module.wasm").write_bytes(b"\0asm\1\0\0\0")
     shutil.copy(ROOT / "examples" / "functions" / "words-c.wasm", tmp_path / "words.wasm")
+    shutil.copy(ROOT / "examples" / "functions" / "cartpole.wasm", tmp_path / "cartpole.wasm")
     with run_devnet(tmp_path / "net") as (network, nodes):
         reader = Reader(tmp_path, network, nodes)
         try:

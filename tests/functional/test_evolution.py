@@ -1,10 +1,16 @@
 """Islands whose generations are tasks on a chain give the same bits as islands of this machine, and find each other."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from inos.cli.common import wallets
+from inos.cli.main import app
 from inos.client.blocking_client import BlockingClient
 from inos.client.task_terms import TaskTerms
 from inos.evolve.evolving import evolve
@@ -16,8 +22,11 @@ from inos.evolve.records import encode_record
 from inos.evolve.replay import Replayer, State, Verdict, read_lineage
 from inos.evolve.runners import LocalRunner, MarketRunner
 from inos.evolve.seeds import derive_seed
+from inos.primitives.units import NANO_PER_CREDIT
 from inos.testing import TestChain
-from support.evolution import make_island, write_small_run
+from inos.testing.chain import PHRASE
+from inos.wallet.keystore import ScryptCost
+from support.evolution import make_examples, make_island, write_small_run
 
 TERMS = TaskTerms(may_wait_for_jury=True)
 
@@ -121,3 +130,44 @@ def test_a_wrong_outcome_is_disputed_and_the_right_one_is_recorded(
         assert record.task is None
         assert island.head is not None
         assert Replayer(island.own).check(island.head[0]).state is State.RIGHT
+
+
+@pytest.mark.timeout(300)
+def test_the_command_pays_miners_and_joins_by_a_records_id(
+    inos_chain_factory: Callable[..., TestChain], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chain has no jury; the only thing that is replaced is the check for one."""
+    chain = inos_chain_factory(funds=10**6 * NANO_PER_CREDIT)  # blocks are so easy here that a burn is high
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("inos.client.tasks.find_missing_jury", lambda jurors: None)
+    monkeypatch.setattr(wallets, "SCRYPT_COST", ScryptCost(n=2**10, r=8, p=1))
+    inputs, labels = make_examples()
+    np.save("x.npy", inputs)
+    np.save("y.npy", labels)
+    Path("phrase").write_text(PHRASE)
+    Path("password").write_text("pw")
+    for name in ("phrase", "password"):
+        Path(name).chmod(0o600)
+    pays = ("--miners", "--password-file", "password", "--network", str(chain.genesis_file), "--json")
+
+    def run(*arguments: str, code: int = 0) -> str:
+        environment = {"HOME": str(tmp_path), "INOS_RPC": chain.url}
+        done = CliRunner().invoke(app, arguments, env=environment)
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    run("wallet", "restore", "--phrase-file", "phrase", "--password-file", "password")
+    data = ("--inputs", "x.npy", "--labels", "y.npy", "--classes", "3")
+    paid = json.loads(run("evolve", "run", "paid", "-n", "2", "--seed", "one", *data, *pays))
+    local = json.loads(run("evolve", "run", "local", "-n", "2", "--seed", "one", "--json", *data))
+    assert (paid["run"], paid["fitness"]) == (local["run"], local["fitness"])
+    assert paid["head"] != local["head"]  # the owners differ
+    joined = json.loads(run("evolve", "join", paid["head"], "other", "-n", "1", "--index", "1", *pays))
+    assert joined["run"] == paid["run"]
+    node = ("--rpc", chain.url)
+    checked = json.loads(run("evolve", "replay", joined["head"], *node, "--json"))
+    assert [each["state"] for each in checked["records"]] == ["right"] * 3
+    shown = json.loads(run("evolve", "show", "other", *node, "--json"))
+    assert len({each["owner"] for each in shown["records"]}) == 2
+    assert all(each["task"] for each in shown["records"])
+    assert "other-owner" in run("evolve", "run", "paid", "-n", "1", "--index", "1", *pays, code=1)

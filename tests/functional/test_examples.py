@@ -81,6 +81,17 @@ def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_
     [
         ("notebook", ("credits suggested", "1 settled")),
         ("learning", ("another id: True", "refused: step 90 is wrong: loss", "the same id as before: True")),
+        (
+            "evolution",
+            (
+                "refused: example",
+                "of points that it never saw",
+                "2 takes generation 39",
+                "{'right'}",
+                "wrong-fitness",
+                "unchecked",
+            ),
+        ),
         ("economics", ("burns 0.125 of a subsidy", "bonus 0.00: honest earns most", "bonus 0.75: caching earns most")),
     ],
 )
