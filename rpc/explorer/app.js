@@ -12,6 +12,7 @@ import { showBlock } from "./pages/block.js";
 import { showBlocks } from "./pages/blocks.js";
 import { showCertificate } from "./pages/certificate.js";
 import { showCharts } from "./pages/charts.js";
+import { showEvolution } from "./pages/evolution.js";
 import { showFinality } from "./pages/finality.js";
 import { showJob } from "./pages/job.js";
 import { showJobs } from "./pages/jobs.js";
@@ -41,6 +42,7 @@ const PAGES = {
   miners: [showRanking, "Miners and workers"],
   accounts: [showAccounts, "Richest accounts"],
   charts: [showCharts, "Charts"],
+  evolution: [showEvolution, "Evolution"],
   finality: [showFinality, "Finality"],
   peers: [showPeers, "Peers"],
   pool: [showPool, "Pool"],

@@ -1,11 +1,14 @@
 // What a task computes: a program's graph with types, or a function's specification, and the files that it reads and writes.
 
+import { toHex } from "../bytes.js";
 import { count, el, facts, link, table } from "../dom.js";
+import { fetchRecord } from "../evolution.js";
 import { describeType, drawGraph } from "../graph.js";
 import { computeFileId, fetchMatrix, fetchShape } from "../matrices.js";
 import { readFunction, readProgram } from "../program.js";
 
 const MAX_BYTES = 512 * 1024; // The page reads no larger program.
+const ID_BYTES = 32;
 const MAX_DRAWN = 150, MAX_LISTED = 500;
 const file = (id) => link(`#/matrix/${id}`, id, { class: "mono" });
 const COLUMNS = [
@@ -21,6 +24,7 @@ const COLUMNS = [
 export async function showTask(holder, job) {
   const picture = el("div", { id: "task" }, el("p", { class: "quiet" }, "fetching the specification …"));
   holder.replaceChildren(picture, el("h2", {}, "Files"), listFiles(job));
+  showLineage(holder, job).catch(() => {}); // most tasks have none
   try {
     picture.replaceChildren(...(await describeSpec(job)));
   } catch (error) {
@@ -33,6 +37,15 @@ function listFiles(job) {
   const rows = [["specification", job.task.spec], ...job.task.inputs.map((id, n) => [`input ${n}`, id]),
     ...(job.outputs ?? []).map((id, n) => [`output ${n}`, id])];
   return el("div", { class: "card" }, facts(rows.map(([name, id]) => [name, file(id)])));
+}
+
+// A generation of evolution names the record that it begins with in its last input; the first one has zeros there.
+async function showLineage(holder, job) {
+  const last = job.task.inputs[job.task.inputs.length - 1];
+  if (job.kind !== "program" || !last || (await fetchShape(last)).size !== ID_BYTES) return;
+  const parent = toHex((await fetchMatrix(last)).data);
+  await fetchRecord(parent);
+  holder.append(el("p", { class: "card" }, link(`#/evolution/${parent}`, "The task is a generation of evolution: show the lineage that it goes on", { id: "lineage" })));
 }
 
 async function describeSpec(job) {
