@@ -6,10 +6,11 @@ import { chooseTicks, chooseTimes, describeTime, findNearest } from "./scale.js"
 
 const HEIGHT = 190, LEAST_LEFT = 40, LETTER = 7.2, RIGHT = 14, TOP = 10, BOTTOM = 26, LEAST_WIDTH = 240;
 
-// lines: arrays of [x, y], sorted by x. names: the lines' names. isTime: x is a time in ms, else a height. isStepped: a value
-// holds until the next point. hasDots: each point stands for itself, and no line joins them.
+// lines: arrays of [x, y], sorted by x. names: the lines' names. isTime: x is a time in ms, else a height or another number,
+// which `xName` names. isStepped: a value holds until the next point.
+// hasDots: each point stands for itself, and no line joins them.
 export function drawChart({ title, lines, names = [], isTime = false, isStepped = false, hasDots = false, format = shorten,
-  fromZero = true, note = "" }) {
+  fromZero = true, note = "", xName = "block" }) {
   const section = el("section", { class: "card chart" }, el("h2", {}, title));
   const points = lines.flat();
   if (points.length === 0) {
@@ -17,7 +18,7 @@ export function drawChart({ title, lines, names = [], isTime = false, isStepped 
     return section;
   }
   const value = el("p", { class: "value", "aria-live": "polite" });
-  const describe = isTime ? (x) => `${day(x)} ${clock(x)}` : (x) => `block ${count(Math.round(x))}`;
+  const describe = isTime ? (x) => `${day(x)} ${clock(x)}` : (x) => `${xName} ${count(Math.round(x))}`;
   const frame = el("div", { class: "frame", tabindex: "0", role: "img" });
   section.append(value, frame, ...(note ? [el("p", { class: "quiet note" }, note)] : []));
   const chart = { lines, names, isTime, isStepped, hasDots, format, fromZero, describe, title, value, frame, place: null, main: 0 };
