@@ -141,7 +141,7 @@ def test_the_command_pays_miners_and_joins_by_a_records_id(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("inos.client.tasks.find_missing_jury", lambda jurors: None)
     monkeypatch.setattr(wallets, "SCRYPT_COST", ScryptCost(n=2**10, r=8, p=1))
-    inputs, labels = make_examples()
+    inputs, labels = make_examples(count=200, spread=90)
     np.save("x.npy", inputs)
     np.save("y.npy", labels)
     Path("phrase").write_text(PHRASE)

@@ -14,12 +14,12 @@ from inos.evolve.seeds import derive_local_owner, derive_seed
 SMALL = Settings(hidden=8, pairs=32, batch=16, updates=2, rate=20, last_rate=4, cooling=40)
 
 
-def make_examples(count: int = 40, width: int = 7, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def make_examples(count: int = 40, width: int = 7, classes: int = 3, spread: int = 25) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs around one point for each class, and their labels."""
     rng = np.random.default_rng(5)
     centres = rng.integers(-40, 41, (classes, width))
     labels = rng.integers(0, classes, count)
-    inputs = np.clip(centres[labels] + rng.integers(-25, 26, (count, width)), -64, 63)
+    inputs = np.clip(centres[labels] + rng.integers(-spread, spread + 1, (count, width)), -64, 63)
     return add_constant(inputs.astype(np.int64)), labels
 
 
