@@ -66,12 +66,6 @@ function record(method, params) {
   onRecord([...recorded.values()]);
 }
 
-let params = null;
-export async function getParams() {
-  params ??= await call("chain_getParams", {}, { isShown: false });
-  return params;
-}
-
 // Subscriptions: {topic, params, onData, lastBlock, id}. After a reconnect, heads resume after `lastBlock`.
 const subscriptions = new Set();
 let socket = null, tries = 0, nextId = 1, onState = () => {};

@@ -44,11 +44,14 @@ function describe({ m, k, n }, quote) {
   const command = `import inos\nwith inos.connect("${location.origin}") as client:\n    print(client.quote(${m}, ${n}, ${k}))`;
   return [
     facts([
-      row("typical", quote.rewards.typical, quote.sample ? `, the median of ${count(quote.sample)} settled jobs` : ", since no job was settled lately"),
+      row("typical", quote.rewards.typical, quote.sample
+        ? `, the median of ${count(quote.sample)} settled jobs`
+        : ", since no job was settled lately"),
       quote.sample ? row("cheaper", quote.rewards.low, ", which may wait longer") : null,
       quote.sample ? row("sooner", quote.rewards.fast, "") : null,
       ["burned of it", roughCredits(quote.burn), " credits by posting, which no worker gets"],
-      ["time", quote.expected_s === null ? "unknown: nobody seems to mine" : `about ${duration(1000 * quote.expected_s)}, ${count(quote.expected_blocks)} blocks`],
+      ["time", quote.expected_s === null ? "unknown: nobody seems to mine"
+        : `about ${duration(1000 * quote.expected_s)}, ${count(quote.expected_blocks)} blocks`],
       ["work", `${count(quote.tickets)} tickets, ${count(BigInt(m) * BigInt(k) * BigInt(n))} multiply-accumulates`],
       ["result", `${MODES[quote.mode]}, because ${quote.mode_reason}`],
     ]),

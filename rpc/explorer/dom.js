@@ -163,3 +163,7 @@ export function change(nano) {
   const sign = nano.startsWith("-") ? "−" : "+", size = nano.replace("-", "");
   return el("span", { class: `whole ${sign === "+" ? "good" : ""}` }, sign, BigInt(size) < 1_000_000n ? fee(size) : credits(size));
 }
+
+export function finalityTag({ finality }) {
+  return el("span", { class: finality === "final" ? "tag" : "tag plain" }, finality === "none" ? "not final" : finality);
+}

@@ -65,7 +65,8 @@ function drawStats(holder, account) {
     stat("bonded", roughCredits(account.bonded), "credits"),
     stat("reputation", roughCredits(account.reputation), "credits burned by jobs it settled"),
     stat("open claims", count(account.open_claims)),
-    stat("transactions sent", count(account.nonce), account.pending_nonce > account.nonce ? `${count(account.pending_nonce - account.nonce)} pending` : ""));
+    stat("transactions sent", count(account.nonce),
+      account.pending_nonce > account.nonce ? `${count(account.pending_nonce - account.nonce)} pending` : ""));
 }
 
 async function drawHistory(holder, address, before = null, shown = []) {
@@ -83,7 +84,8 @@ async function drawJobs(side, holder, address, after = null, shown = []) {
   if (after) holder.dataset.paged = "true";
   const columns = JOB_COLUMNS.filter(([title]) => title !== (side === "poster" ? "posted by" : "worker"));
   const more = page.next && el("button", { type: "button", onclick: () => drawJobs(side, holder, address, page.next, jobs) }, "Older");
-  show(holder, table(columns, jobs, side === "poster" ? "It has posted no job that the state still has." : "It has computed no job that the state still has."),
+  show(holder, table(columns, jobs, side === "poster" ? "It has posted no job that the state still has."
+    : "It has computed no job that the state still has."),
     el("div", { class: "tools" }, more || ""));
 }
 

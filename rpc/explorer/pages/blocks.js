@@ -1,7 +1,7 @@
 // The newest blocks, live: the product of each, how much of its work was paid for, and older ones a page at a time.
 
 import { call, subscribe } from "../api.js";
-import { accountLink, ago, blockLink, count, el, jobLink, makeRow, percent, seconds, show, table } from "../dom.js";
+import { accountLink, ago, blockLink, count, el, finalityTag, jobLink, makeRow, percent, seconds, show, table } from "../dom.js";
 import { computePaidShare } from "../share.js";
 
 const SHOWN = 30;
@@ -32,7 +32,7 @@ const COLUMNS = [
   ["mined by", (block) => accountLink(block.beneficiary)],
   ["jobs settled", describeSettled],
   ["txs", (block) => count(block.transactions), "number"],
-  ["state", (block) => el("span", { class: block.finality === "final" ? "tag" : "tag plain" }, block.finality === "none" ? "not final" : block.finality)],
+  ["state", finalityTag],
 ];
 
 function describeSettled({ settled }) {

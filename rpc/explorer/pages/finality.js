@@ -2,7 +2,7 @@
 
 import { call, subscribe } from "../api.js";
 import { drawChart } from "../chart.js";
-import { accountLink, ago, blockLink, count, el, link, percent, roughCredits, short, show, stat, table } from "../dom.js";
+import { accountLink, ago, blockLink, count, el, finalityTag, link, percent, roughCredits, short, show, stat, table } from "../dom.js";
 
 const EPOCHS = 50, LISTED = 12;
 const MEMBERS = [
@@ -22,7 +22,7 @@ const EPOCH_COLUMNS = [
   ["epoch", (one) => count(one.epoch), "number"],
   ["checkpoint", (one) => blockLink(one.id, count(one.height)), "number"],
   ["time", (one) => ago(one.time_ms)],
-  ["state", (one) => el("span", { class: one.finality === "final" ? "tag" : "tag plain" }, one.finality === "none" ? "not final" : one.finality)],
+  ["state", finalityTag],
   ["signed", ({ votes }) => (votes ? `${count(votes.signed)} of ${count(votes.members)} voters` : "–"), "number"],
   ["weight", ({ votes }) => (votes ? percent(shareOf(votes)) : "–"), "number"],
   ["needed", ({ votes }) => (votes ? percent(Number(votes.quorum) / Number(votes.weight)) : "–"), "number"],

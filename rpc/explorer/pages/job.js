@@ -45,12 +45,14 @@ function listFacts(job) {
     ["reward", `${credits(job.reward)} credits, ${shorten(computePrice(job))} for 10¹² multiply-accumulates`],
     ["burned", `${credits(job.burned)} credits by posting`],
     ["bond", `${credits(job.bond)} credits of the worker`],
-    ["posted by", copyable(job.poster, "the poster's address", `#/account/${job.poster}`), " in block ", blockLink(String(job.posted_at), count(job.posted_at))],
+    ["posted by", copyable(job.poster, "the poster's address", `#/account/${job.poster}`), " in block ",
+      blockLink(String(job.posted_at), count(job.posted_at))],
     ["worker", job.worker ? copyable(job.worker, "the worker's address", `#/account/${job.worker}`) : "none yet"],
     ["mode", job.mode === "checked" ? "checked: every node checks the result"
       : `optimistic: the result can be ${job.task ? "disputed" : "challenged"} before it is paid`],
     ["deadline", `block ${count(job.deadline)}`],
-    job.closed_at ? ["closed", "in block ", blockLink(String(job.closed_at), count(job.closed_at)), `, ${count(job.closed_at - job.posted_at)} blocks after it was posted`] : null,
+    job.closed_at ? ["closed", "in block ", blockLink(String(job.closed_at), count(job.closed_at)),
+      `, ${count(job.closed_at - job.posted_at)} blocks after it was posted`] : null,
     ["transaction", link(`#/tx/${job.id}`, "the transaction that posted it")],
   ];
 }

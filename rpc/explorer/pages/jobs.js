@@ -24,7 +24,9 @@ export async function showJobs(main, state = "") {
     id: "state", "aria-label": "State of the jobs",
     onchange: (event) => (location.hash = `#/jobs/${event.target.value}`),
   }, STATES.map((one) => el("option", { value: one, selected: one === chosen }, one || "all states")));
+  let isPaged = false;
   const draw = async (after, before) => {
+    isPaged = after !== null;
     const page = await call("job_list", { order: "newest", limit: 30, ...(chosen && { state: chosen }), ...(after && { after }) });
     const jobs = [...before, ...page.jobs];
     const more = page.next && el("button", { type: "button", onclick: () => draw(page.next, jobs) }, "Older");
@@ -32,5 +34,6 @@ export async function showJobs(main, state = "") {
   };
   await draw(null, []);
   show(main, el("h1", {}, "Jobs"), el("div", { class: "tools" }, select), holder);
-  return subscribe("jobs", {}, () => draw(null, []));
+  // Older jobs that the reader has leafed to stay as they are.
+  return subscribe("jobs", {}, () => (isPaged ? null : draw(null, [])));
 }

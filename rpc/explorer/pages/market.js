@@ -56,8 +56,8 @@ export async function showMarket(main) {
     stats: el("dl", { class: "stats" }), drawnAt: 0, isReading: false, isGone: false };
   await draw(page);
   show(main, el("h1", {}, "Market"), page.stats, page.kinds,
-    el("p", { class: "quiet" }, "Prices are credits for 10¹² multiply-accumulates. Low, typical and high are what a quarter, half and three quarters "
-      + "of the units settled lately were paid, or less. Times are medians, at the network's usual time between blocks."),
+    el("p", { class: "quiet" }, "Prices are credits for 10¹² multiply-accumulates. Low, typical and high are "
+      + "what a quarter, half and three quarters of the units settled lately were paid, or less. Times are medians, at the network's usual time between blocks."),
     page.charts, makeCalculator(),
     el("h2", {}, "Who offers what"), page.posters, el("h2", {}, "Best paid open jobs"), page.offers);
   const unsubscribe = subscribe("heads", {}, async () => {
@@ -96,7 +96,8 @@ async function draw(page) {
   const series = (value) => KINDS.map((kind) => paid.jobs.filter((job) => job.kind === kind).map((job) => [job.time, value(job)]));
   const common = { isTime: true, names: KINDS.map((kind) => KIND_NAMES[kind]), hasDots: true };
   show(page.charts,
-    drawChart({ ...common, title: "Paid, credits per 10¹²", lines: series(computePrice), note: `The last ${paid.jobs.length} settled jobs, at the time of payment.` }),
+    drawChart({ ...common, title: "Paid, credits per 10¹²", lines: series(computePrice),
+      note: `The last ${paid.jobs.length} settled jobs, at the time of payment.` }),
     drawChart({ ...common, title: "From posting to payment, s", lines: series((job) => job.seconds), note: "The same jobs." }),
     drawChart({ title: "Posting burns, credits per 10¹²", isTime: true, lines: [over(paid.points, (point) => toCredits(point.price_per_tera))],
       note: "It follows the difficulty. What is burned is gone, and no part of the reward." }));

@@ -53,8 +53,8 @@ export async function showPending(main) {
   };
   await draw();
   show(main, el("h1", {}, "Pending transactions"), stats,
-    el("p", { class: "quiet" }, "The estimate is a fee with which a transaction should soon be in a block. This is the pool of this node; others may know "
-      + "other transactions. Those that pay most for what they cost come first. A transaction is executed on the tip before it is taken in. ",
+    el("p", { class: "quiet" }, "The estimate is a fee with which a transaction should soon be in a block. This is the pool "
+      + "of this node; others may know other transactions. Those that pay most for what they cost come first. A transaction is executed on the tip before it is taken in. ",
     link("#/blocks", "The newest blocks")), estimates, el("h2", {}, "In order"), list);
   const timer = setInterval(() => draw().catch(() => {}), EVERY_MS);
   return () => clearInterval(timer);

@@ -51,7 +51,8 @@ export async function showRanking(main, by = "mined") {
     page.accounts.push(...found.accounts.map((one, i) => ({ ...one, rank: page.accounts.length + i + 1 })));
     const more = found.next && el("button", { type: "button", onclick: () => draw(found.next) }, "More");
     show(holder, table(makeColumns(page), page.accounts, "Nobody yet."), el("div", { class: "tools" }, more || ""),
-      found.counted_from > 1 ? el("p", { class: "quiet" }, `This node began with the state of block ${count(found.counted_from - 1)}, and counts from there on.`) : null);
+      found.counted_from > 1 ? el("p", { class: "quiet" },
+        `This node began with the state of block ${count(found.counted_from - 1)}, and counts from there on.`) : null);
   };
   await draw(null);
   const [first, most] = [...recent].sort((a, b) => b[1] - a[1])[0] ?? [null, 0];

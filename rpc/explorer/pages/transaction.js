@@ -33,9 +33,10 @@ function listFacts(found, block) {
   const { tx } = found;
   return [
     ["id", copyable(tx.id, "the transaction's id")],
-    ["status", el("b", { class: found.finality === "final" ? "good" : "" }, found.status === "pending" ? "waits in the pool" : FINALITY[found.finality])],
-    found.block ? ["block", blockLink(found.block, count(found.height)), `, transaction ${count(found.index + 1)} of it, ${count(found.confirmations)} `
-      + (found.confirmations === 1 ? "confirmation" : "confirmations")] : null,
+    ["status", el("b", { class: found.finality === "final" ? "good" : "" },
+      found.status === "pending" ? "waits in the pool" : FINALITY[found.finality])],
+    found.block ? ["block", blockLink(found.block, count(found.height)),
+      `, transaction ${count(found.index + 1)} of it, ${count(found.confirmations)} ` + (found.confirmations === 1 ? "confirmation" : "confirmations")] : null,
     block ? ["time", time(block.time_ms)] : null,
     ["from", copyable(tx.sender, "the sender's address", `#/account/${tx.sender}`)],
     tx.multisig ? ["signed by", `${tx.multisig.signed_by.length} of ${tx.multisig.keys.length} keys; ${tx.multisig.threshold} are needed`] : null,
