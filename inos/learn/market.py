@@ -4,9 +4,10 @@ A delivered outcome is used at once. Until it is paid a jury may still reject it
 that is not paid yet is looked at after each step, and training goes back to the step whose outcome was rejected.
 """
 
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from random import Random, SystemRandom
 from typing import Final
 
@@ -51,15 +52,23 @@ class MarketRunner:
         self._check, self._timeout_s = check, timeout_s
         self._random = SystemRandom() if random is None else random
         self._deployed: set[str] = set()
+        self._stop = threading.Event()
         self.disputed = 0
         """Outcomes that were found wrong here, or that nobody served."""
 
     def run(self, calls: Sequence[Call]) -> list[list[bytes]]:
-        """Run calls at the same time, each as a task."""
+        """Run calls at the same time, each as a task. If one fails, or Ctrl-C is pressed, no other is waited for."""
+        self._stop.clear()
         for call in calls:
             self._deploy(call.machine)
         with ThreadPoolExecutor(len(calls), "inos learn") as pool:
-            return list(pool.map(self._compute, calls))
+            futures = [pool.submit(self._compute, call) for call in calls]
+            try:
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+                return [future.result() for future in futures]
+            finally:
+                self._stop.set()
 
     def find_rejected(self) -> int | None:
         """Return the first step of which an outcome that was used does not stand any more, or None."""
@@ -68,12 +77,12 @@ class MarketRunner:
 
     def settle(self) -> int | None:
         """Wait until all tasks are paid, or until an outcome that was used does not stand: return its step then."""
-        with self._client.follow_tip() as wait:
+        with self._client.follow_tip() as wait_block:
             while self._journal.list_open():
                 rejected = self.find_rejected()
                 if rejected is not None:
                     return rejected
-                wait(LOOK_S)
+                wait_block(LOOK_S)
         return None
 
     def _deploy(self, machine: Machine) -> None:
@@ -113,8 +122,8 @@ class MarketRunner:
         """Return a right outcome of a task, or None if the task failed. Wrong outcomes are disputed."""
         ends, seen_at = time.monotonic() + self._timeout_s, time.monotonic()
         refused: set[tuple[object, ...]] = set()
-        with self._client.follow_tip() as wait:
-            while time.monotonic() < ends:
+        with self._client.follow_tip() as wait_block:
+            while time.monotonic() < ends and not self._stop.is_set():
                 found = self._look(job)
                 if found is not None:
                     seen_at = time.monotonic()
@@ -130,7 +139,7 @@ class MarketRunner:
                         return None
                 elif time.monotonic() - seen_at > LOST_S and not self._is_pending(job):
                     return None
-                wait(LOOK_S)
+                wait_block(LOOK_S)
         raise JobFailed(
             "job-timeout", job, f"task {job} of step {call.step} took more than {self._timeout_s:g} s",
             hint="train again to go on: the task is not posted twice; inos job watch follows it",

@@ -249,6 +249,17 @@ def test_an_unchecked_lie_that_nobody_disputes_is_found_by_verification(tmp_path
         verify_run(Run(run.folder.path))
 
 
+def test_a_call_that_fails_stops_the_wait_for_the_others(tmp_path: Path) -> None:
+    def fail_one(node: Node, task: Task) -> None:
+        if int(task.id, 16) != 0:
+            task.state = "undecided"
+
+    node, run = Node(fail_one), make_run(tmp_path / "run", STEPS, SHARDS)
+    with pytest.raises(LearnError) as caught:
+        train_run(run, make_runner(node, run, timeout_s=3600))
+    assert caught.value.code == "task-failed"
+
+
 def test_the_share_of_checks_is_a_share(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     for wrong in (-0.1, 1.1):

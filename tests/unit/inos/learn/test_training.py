@@ -1,5 +1,7 @@
 """A run that was interrupted goes on to the same bits, whatever was lost of its last moments."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,27 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(whole: Run) -> None:
     assert len(run.records) == STEPS - 1
     assert train_run(run).head == head
     assert verify_run(load_run(folder.path)).last == STEPS
+
+
+def test_a_process_that_is_killed_leaves_whole_steps(tmp_path: Path) -> None:
+    """The process is killed by SIGKILL somewhere in its steps; another one goes on to the same bits."""
+    steps = 300
+    whole = train_run(make_run(tmp_path / "other", steps))
+    run = make_run(tmp_path / "killed", steps)
+    code = (
+        "import sys; from inos.learn.run import load_run; from inos.learn.training import train_run; "
+        "train_run(load_run(sys.argv[1]), checkpoint_every=40, on_step=lambda s, r, t: print(r.step, flush=True))"
+    )
+    command = [sys.executable, "-c", code, str(run.folder.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) == 130:
+                process.kill()
+                break
+    killed = load_run(run.folder.path)
+    assert 130 <= len(killed.records) < steps
+    assert train_run(killed).head == whole.head
 
 
 def test_a_run_does_not_go_on_from_a_forged_step(whole: Run) -> None:
