@@ -1,4 +1,4 @@
-"""Training whose every step can be computed again by anybody.
+"""This package trains modules such that anybody can compute every step again.
 
 Pipeline: a PyTorch module, data and a loss -> `torch.export` -> a rule for each operation writes it and its way back in
 integers (`rules`, `context`) -> three programs: the gradient of a shard (`gradients`), an update (`optimisers`), a

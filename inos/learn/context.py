@@ -1,4 +1,4 @@
-"""What the rules of all operations share while the program of a gradient is written, and the walk back through them."""
+"""The context holds what all rules share while a gradient's program is written, and walks back through them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
@@ -40,7 +40,7 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 
 class Context:
-    """A program that is being written.
+    """Holds a program that is being written.
 
     Attributes:
         b: the builder.

@@ -1,4 +1,4 @@
-"""Losses for people: a line while a run goes on, and the whole curve as text."""
+"""This module shows losses to people: a line while a run goes on, and the whole curve as text."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Training data: pairs of inputs and targets, or one long text of tokens. All is checked before anything runs."""
+"""Training data is pairs of inputs and targets, or one long text of tokens; it is checked before anything runs."""
 
 from typing import Any, Final, TypeAlias
 
@@ -14,7 +14,7 @@ MAX_BITS: Final = ACTIVATION_BITS
 
 
 class Tokens(Struct, frozen=True, eq=False):
-    """One long text of token numbers; an example is a window of it, and its target the same window one token later.
+    """Holds a text of token numbers; an example is a window of it, and its target the same window one token later.
 
     Attributes:
         tokens: 1-D, integers from 0 on.
@@ -26,7 +26,7 @@ class Tokens(Struct, frozen=True, eq=False):
 
 
 class Table(Struct, frozen=True, eq=False):
-    """Examples as a matrix of integers: one row for each.
+    """Holds examples as a matrix of integers, one row for each.
 
     Attributes:
         sizes: of one example; none for a single number.
@@ -39,7 +39,7 @@ class Table(Struct, frozen=True, eq=False):
 
 
 class Pairs(Struct, frozen=True, eq=False):
-    """Inputs and targets, one row of each for an example."""
+    """Holds inputs and targets, one row of each for an example."""
 
     inputs: Table
     targets: Table
@@ -50,7 +50,7 @@ class Pairs(Struct, frozen=True, eq=False):
 
 
 class Text(Struct, frozen=True, eq=False):
-    """Tokens as a column."""
+    """Holds tokens as one row of integers."""
 
     tokens: NDArray[np.int64]
     window: int

@@ -1,4 +1,4 @@
-"""The functions that people call. `train` loads torch when it is called; `resume` does not need it."""
+"""People call these functions. `train` loads torch when it is called; `resume` does not need it."""
 
 import os
 import sys

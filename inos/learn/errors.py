@@ -1,4 +1,4 @@
-"""The error of training."""
+"""Training has one error."""
 
 from inos.primitives.errors import InosError
 

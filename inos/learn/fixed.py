@@ -1,4 +1,4 @@
-"""The fixed-point numbers of training: how many fraction bits each kind has, and where it is clamped.
+"""Training computes with fixed-point numbers; each kind has its fraction bits and its bounds.
 
 A real number r is the integer round(r * 2^bits). These bits are the same in every layer and in every step, so that
 errors of several branches are added without a scale; only operands of products get a scale that is found at run time.

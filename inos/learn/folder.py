@@ -1,4 +1,4 @@
-"""A run's folder: the spec, one line for each step's record, and files by their ids.
+"""A run's folder holds the spec, one line for each step's record, and files by their ids.
 
     spec.json        what is computed
     records.jsonl    the chain of steps
@@ -25,7 +25,7 @@ FILES: Final = "files"
 
 
 class Folder:
-    """The files of one run."""
+    """Reads and writes the files of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""The program of a shard's gradient: it draws its examples, runs the module on them, and goes back through it.
+"""The program of a shard's gradient draws its examples, runs the module on them, and goes back through it.
 
 The data lies in the mesh; a task names it by the program alone. Inputs are [seed, step, shard] and the weights; results
 are the gradient and [sum of losses, right guesses]. The draw depends on the first input alone, so that nobody chooses

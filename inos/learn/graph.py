@@ -1,4 +1,4 @@
-"""The graph of a module: operations in order, constants, and where its parameters lie in the row of all weights."""
+"""The graph of a module has its operations in order, its constants, and the places of its parameters."""
 
 import copy
 from math import prod
@@ -25,7 +25,7 @@ MAX_PARAMETERS = 1024
 
 
 class Graph(Struct, frozen=True, eq=False):
-    """A module as operations on tensors of static sizes.
+    """Holds a module as operations on tensors of static sizes.
 
     Attributes:
         nodes: in the order in which they are computed.

@@ -1,4 +1,4 @@
-"""Which task computes which call of a run: lines of a file, so that a run that is killed asks for nothing twice."""
+"""The journal keeps which task computes which call of a run, so that a run that is killed asks for nothing twice."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class TaskLine(Struct, frozen=True):
-    """A task.
+    """Names the task of a call.
 
     Attributes:
         call: the id of program and inputs.
@@ -27,7 +27,7 @@ class TaskLine(Struct, frozen=True):
 
 
 class Journal:
-    """The tasks of one run; its methods may be called by several threads."""
+    """Keeps the tasks of one run; several threads may call its methods."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()

@@ -1,4 +1,4 @@
-"""Losses: their value and the right guesses as integers that are shown, and the error that training begins with."""
+"""A loss gives its value and the right guesses as integers, and the error with which the way back begins."""
 
 from math import log
 from typing import Final
@@ -24,7 +24,7 @@ POWER_BITS: Final = 14
 
 
 class Judged(Struct, frozen=True, eq=False):
-    """What a loss says of a batch.
+    """Holds what a loss says of a batch.
 
     Attributes:
         total: 1 x 1, the sum of the losses of all examples, with LOSS_BITS.

@@ -1,4 +1,4 @@
-"""Programs of a run, read from its folder and checked, and who runs them: this machine, or miners."""
+"""A machine is a program of a run, read from its folder and checked; a runner runs it, here or by miners."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -24,7 +24,7 @@ from inos.programs.limits import PROFILE_PEAK_BYTES, PROFILE_UNITS
 
 
 class Machine(Struct, frozen=True, eq=False):
-    """A program of the run that can be run any number of times."""
+    """Runs a program of a run any number of times."""
 
     id: str
     checked: CheckedProgram
@@ -41,7 +41,7 @@ class Machine(Struct, frozen=True, eq=False):
 
 
 class Call(Struct, frozen=True, eq=False):
-    """A program with its inputs; `step` and `part` say for people what it is of a run."""
+    """Names a program and its inputs; `step` and `part` say for people what it is of a run."""
 
     machine: Machine
     inputs: tuple[bytes, ...]

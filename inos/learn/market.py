@@ -1,4 +1,4 @@
-"""Runs calls as tasks of miners: posts them, checks what comes back, disputes what is wrong, and waits for another.
+"""The market runner posts calls as tasks, checks what miners return, disputes what is wrong, and waits for better.
 
 A delivered outcome is used at once. Until it is paid a jury may still reject it, at anybody's request; so every task
 that is not paid yet is looked at after each step, and training goes back to the step whose outcome was rejected.

@@ -1,4 +1,4 @@
-"""Operands of products: int7 or 14 bits, with one scale for the whole matrix that is found at run time.
+"""Operands of products have 7 or 14 bits, and one scale for the whole matrix, which is found at run time.
 
 A matrix x in fixed point becomes the integers round(x / (top / levels)), where top is its largest magnitude. Their sum
 of products times both scales is the product in fixed point again. Only the scales are numbers of run time, 1 x 1 each;
@@ -26,7 +26,7 @@ _FACTOR_BITS: Final = 14
 
 
 class Operand(Struct, frozen=True, eq=False):
-    """A matrix for products.
+    """Holds a matrix for products.
 
     Attributes:
         limbs: int7 matrices, the n-th counted 128^n times.

@@ -1,4 +1,4 @@
-"""The program of an update: the mean of all shards' gradients, a step of the optimiser, new weights.
+"""The program of an update finds the mean of all shards' gradients, takes a step, and returns new weights.
 
 Inputs are [seed, step, rate], the weights, the optimiser's state and the shards' gradients; results are the weights and
 the state. The step is rounded up or down at random, with the probability of its fraction, so that changes below one
@@ -37,7 +37,7 @@ _FORGOTTEN: Final = 1 << 15
 
 
 class Optimiser(Struct, frozen=True, forbid_unknown_fields=True):
-    """How weights follow gradients, in integers; `sgd` and `adam` make it from usual numbers.
+    """Says in integers how weights follow gradients; `sgd` and `adam` make it from usual numbers.
 
     Attributes:
         name: "sgd" or "adam".

@@ -1,4 +1,4 @@
-"""Where the parameters of a module lie in the one row of all weights."""
+"""All parameters of a module lie one after the other in one row of weights."""
 
 from collections.abc import Sequence
 from math import prod
@@ -14,7 +14,7 @@ Size: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 31)]
 
 
 class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
-    """A parameter of the module, at entries `first` and following."""
+    """Says that a parameter lies at entry `first` and the following ones."""
 
     name: str
     sizes: tuple[Size, ...]

@@ -1,4 +1,4 @@
-"""Where the entries of tensors lie: an elementwise operation keeps the places of its operand, and so does its error."""
+"""An elementwise operation leaves entries in the places of its operand, and its error is brought there too."""
 
 from math import prod
 

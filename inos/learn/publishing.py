@@ -1,4 +1,4 @@
-"""A run in the mesh: everybody who knows the id of its manifest can fetch the run, and verify it.
+"""A run is published in the mesh: everybody who knows its manifest's id can fetch the run, and verify it.
 
 The manifest names the spec and the file of all records. Programs, data and first weights are named by the spec and by
 programs, and the last weights by the last record, so a reader follows ids and trusts no node.
@@ -19,7 +19,7 @@ from inos.programs import Stored, decode_program
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is published of a run: ids of files in hex.
+    """Names what is published of a run: ids of files in hex.
 
     Attributes:
         records: the file of all records, one line for each step.

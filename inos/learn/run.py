@@ -1,4 +1,4 @@
-"""A run that is read from its folder: its curve, its weights, what the trained module answers. It needs no torch."""
+"""A run is read from its folder: its curve, its weights, what the trained module answers. No torch is needed."""
 
 import os
 from math import prod
@@ -22,14 +22,14 @@ from inos.programs import decode_value, encode_value
 
 
 class Score(Struct, frozen=True):
-    """How a module does on data: the mean loss, and the share of right guesses (0 for numbers)."""
+    """Says how a module does on data: the mean loss, and the share of right guesses (0 for numbers)."""
 
     loss: float
     accuracy: float
 
 
 class Run:
-    """A run in a folder.
+    """Reads a run from its folder.
 
     Args:
         folder: as `train` made it.

@@ -1,4 +1,4 @@
-"""A run as data: its spec, and the record of each step, which names the record before.
+"""A run is data: its spec, and the record of each step, which names the record before.
 
 Both are canonical JSON, and their ids are those that their bytes have in the mesh. A step's record names all that the
 step made: the gradient of each shard, the new weights, the optimiser's state. So the last record's id stands for the
@@ -25,7 +25,7 @@ Number: TypeAlias = Annotated[int, Meta(ge=1, le=1 << 31)]
 
 
 class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a run computes. All ids are hex.
+    """Says what a run computes. All ids are hex.
 
     Attributes:
         gradient, update, prediction: the programs. The first one names its data by id.
@@ -56,14 +56,14 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShardRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one task of a step made: files by their ids in hex."""
+    """Names the files that one task of a step made, by their ids in hex."""
 
     gradient: FileId
     metrics: FileId
 
 
 class StepRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """One step.
+    """Names what a step made.
 
     Attributes:
         run: the spec's id.

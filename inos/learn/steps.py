@@ -1,4 +1,4 @@
-"""One step: the gradient of each shard, and then one update."""
+"""A step computes the gradient of each shard, and then one update."""
 
 from math import prod
 
@@ -15,7 +15,7 @@ from inos.work.files import compute_file_id
 
 
 class Weights(Struct, frozen=True, eq=False):
-    """The weights and the optimiser's state after a step, and the id that the next record names as its parent."""
+    """Holds weights and the optimiser's state after a step, and the id that the next record names as its parent."""
 
     step: int
     parent: str
@@ -24,7 +24,7 @@ class Weights(Struct, frozen=True, eq=False):
 
 
 class Steps:
-    """The steps of one run, computed by a runner."""
+    """Computes the steps of one run by a runner."""
 
     def __init__(self, spec: RunSpec, folder: Folder) -> None:
         self.spec = spec

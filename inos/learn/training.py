@@ -1,4 +1,4 @@
-"""Trains a module: builds the programs of a run, and computes its steps one after the other."""
+"""Training builds the programs of a run, and computes its steps one after the other."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Replays a run: every step is computed again from the one before, and compared with its record."""
+"""Verification computes every step of a run again from the one before, and compares it with its record."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ OnVerified = Callable[[int, int], None]
 
 
 class Verified(Struct, frozen=True):
-    """What was computed again.
+    """Says what was computed again.
 
     Attributes:
         first, last: the steps that were computed again; 0 and 0 if the run has none.

@@ -1,4 +1,4 @@
-"""The rules of operations: how each is written in integers, and how an error goes back through it."""
+"""A rule writes an operation in integers, and says how an error goes back through it."""
 
 from inos.learn.rules import activations, arithmetic, attention, convolutions, layers, norms, shapes
 

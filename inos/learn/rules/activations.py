@@ -1,4 +1,4 @@
-"""Rules of activation functions: each entry of the result is computed from its own entry, by a mask or by tables."""
+"""Activation functions compute each entry of the result from its own entry, by a mask or by tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import erf, pi, sqrt

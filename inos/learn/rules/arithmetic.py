@@ -1,4 +1,4 @@
-"""Rules of sums and products with broadcasting, and of means."""
+"""These rules write sums and products with broadcasting, and means."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The rule of scaled dot-product attention: products for each head, and a softmax between them."""
+"""Scaled dot-product attention is two products for each head, and a softmax between them."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil, log, prod, sqrt

@@ -1,4 +1,4 @@
-"""Rules of convolutions and pooling: patches are one affine read, so each convolution is one product."""
+"""Patches of a convolution are one affine read, so it is one product; pools read windows in the same way."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rules of linear layers and embeddings: products forward, and two products back."""
+"""Linear layers and embeddings take one product or look-up forward, and up to two products back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

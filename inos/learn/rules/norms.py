@@ -1,4 +1,4 @@
-"""The rule of layer normalisation: rows less their means, divided by their deviations."""
+"""Layer normalisation subtracts the mean of each row, and divides by its deviation."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt

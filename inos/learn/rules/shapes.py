@@ -1,4 +1,4 @@
-"""Rules of operations that only say where entries lie; errors go back to the places that the entries came from."""
+"""Some operations only say where entries lie; their errors go back to the places that the entries came from."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
