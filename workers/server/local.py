@@ -133,7 +133,8 @@ class LocalSocket:
                 asyncio.get_running_loop().add_reader(connected, self._read, connected)
         except Offence as offence:
             self._refuse(connected, offence)
-        except OSError:
+        except (OSError, MemoryError) as error:  # The worker is gone, or this machine has no memory for its rows.
+            log.warning("rows were not taken", error=str(error))
             self._drop(connected)
 
     def _refuse(self, connected: socket.socket, offence: Offence) -> None:

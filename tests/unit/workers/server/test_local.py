@@ -17,6 +17,7 @@ from inos.primitives.matrices import MatrixRef
 from inos.workers.client.local import LocalClient
 from inos.workers.local import HAND, OPEN, name_socket
 from inos.workers.messages import Local, Piece, Result
+from inos.workers.server.row_memory import RowMemory
 from support.work_lab import WorkLab, make_matrices, multiply, open_lab
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="packets and sealed files are Linux's")
@@ -118,8 +119,13 @@ async def test_rows_that_are_changed_after_they_were_handed_over_do_not_count(lo
     assert np.array_equal(split.product.result(), right)
 
 
-@pytest.mark.parametrize("fault", ["no file", "not sealed", "too small", "not in memory", "twice", "no assignment"])
-async def test_rows_that_cannot_be_read_safely_close_the_socket(local_lab: Any, fault: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault", ["no file", "not sealed", "too small", "empty", "no memory", "not in memory", "twice", "no assignment"]
+)
+async def test_rows_that_cannot_be_read_safely_close_the_socket(
+    local_lab: Any, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker loses its socket, and nobody else anything."""
     lab, _ = local_lab
     x, w = make_matrices()
     async with lab.join() as worker:
@@ -134,16 +140,25 @@ async def test_rows_that_cannot_be_read_safely_close_the_socket(local_lab: Any, 
         if fault == "not in memory":
             os.close(descriptor)
             descriptor = os.open(tmp_path / "rows", os.O_RDWR | os.O_CREAT)
-        os.ftruncate(descriptor, size - (fault == "too small"))
+        os.ftruncate(descriptor, 0 if fault == "empty" else size - (fault == "too small"))
         if fault not in ("not sealed", "not in memory"):
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         files = () if fault == "no file" else (descriptor,)
+        if fault == "no memory":
+            monkeypatch.setattr(RowMemory, "borrow", refuse_memory)
         if fault == "twice":
             assert await ask(client, HAND, number, files) == b"\1"
         with pytest.raises(OSError):  # noqa: PT011  # the node closes the socket
             await ask(client, HAND, number[: 3 if fault == "no assignment" else 4], files)
         os.close(descriptor)
         client.close()
+        assert lab.service.get_status().errors == {}
+        again = await connect(start.welcome.local)
+        again.close()
+
+
+def refuse_memory(memory: RowMemory, size: int) -> None:
+    raise MemoryError(f"no {size} bytes")
 
 
 async def test_the_memory_of_rows_grows_with_the_piece(local_lab: Any) -> None:
