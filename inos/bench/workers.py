@@ -263,7 +263,9 @@ class _Bench:
         options = ("--token-file", str(self._folder / "fleet.token"), "--piece", "4GiB", "--log-level", "warning")
         one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         processes = [
-            await asyncio.create_subprocess_exec(*command, *options, env=make_child_environment() | one_thread)
+            await asyncio.create_subprocess_exec(
+                *command, *options, stdout=asyncio.subprocess.DEVNULL, env=make_child_environment() | one_thread
+            )
             for _ in range(count)
         ]
         try:
