@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from inos.client.blocking_client import BlockingClient, connect
+    from inos.client.chain_array import array
     from inos.client.client import Client
     from inos.client.errors import ClientError, JobFailed, RemoteError
-    from inos.client.matmul import matmul
+    from inos.client.matmul import matmul, quote
     from inos.client.miner import Miner
     from inos.client.operands import BadOperand
     from inos.compiler.compiled import CompiledProgram, load_compiled
@@ -31,10 +32,12 @@ __all__ = [
     "JobFailed",
     "Miner",
     "RemoteError",
+    "array",
     "compile",
     "connect",
     "load_compiled",
     "matmul",
+    "quote",
 ]
 
 _PLACES: Final = {
@@ -47,10 +50,12 @@ _PLACES: Final = {
     "JobFailed": "inos.client.errors",
     "Miner": "inos.client.miner",
     "RemoteError": "inos.client.errors",
+    "array": "inos.client.chain_array",
     "compile": "inos.compiler.entry",
     "connect": "inos.client.blocking_client",
     "load_compiled": "inos.compiler.compiled",
     "matmul": "inos.client.matmul",
+    "quote": "inos.client.matmul",
 }
 
 

@@ -99,9 +99,14 @@ class JobEngine:
         Raises:
             ClientError: "too-expensive", "insufficient-balance", "no-key"; nothing was sent.
         """
-        self._plan = self._thread.run(self._make_plan())
+        self._plan = self.price()
+        self._thread.run(self._check_payable(self._plan))
         self._started = time.monotonic()
         self._terms.on_status(Status(self._plan, 0, 0.0))
+
+    def price(self) -> Plan:
+        """Price what was recorded; nothing is sent, and it does not matter what the account has."""
+        return self._thread.run(self._make_plan())
 
     def __call__(self, pairs: Iterable[Pair], use: Use | None = None, /) -> list[NDArray[np.int32]]:
         """Return the products of all pairs, in order; errors are those of `Client.multiply`."""
@@ -131,11 +136,13 @@ class JobEngine:
         )
         if self._terms.max_cost is not None:
             check_cost(plan.cost, self._terms.max_cost)
-        balance = (await client.account()).balance
+        return plan
+
+    async def _check_payable(self, plan: Plan) -> None:
+        balance = (await self._client.account()).balance
         if plan.cost > balance:
             text = f"it costs {format_credits(plan.cost)} credits, and the account has {format_credits(balance)}"
             raise ClientError("insufficient-balance", text)
-        return plan
 
     async def _multiply(self, pairs: Sequence[Pair]) -> list[NDArray[np.int32]]:
         products = [np.empty((len(x), len(w)), np.int32) for x, w in pairs]

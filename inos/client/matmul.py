@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos.client.arrays import check_out, is_torch, to_array
-from inos.client.costs import Status, print_status, read_max_cost
+from inos.client.costs import Plan, Status, ignore_status, print_status, read_max_cost
 from inos.client.errors import ClientError
 from inos.client.operands import BadOperand, Credits, read_credits
 from inos.work.floats import Engine, multiply_floats, multiply_integers
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from inos.client.blocking_client import BlockingClient
     from inos.client.client import Client
 
-__all__ = ["matmul"]
+__all__ = ["matmul", "quote"]
 
 DEFAULT_ACCURACY: Final = {np.dtype(np.float32): 2.0**-25, np.dtype(np.float64): 2.0**-54}
 """Half a unit roundoff of |A| |B|. numpy's own product may lose k of these, and in practice loses one to ten."""
@@ -83,17 +83,8 @@ def matmul(
         ClientError, JobFailed: for the same reasons as `Client.multiply`; "too-expensive",
             "insufficient-balance", "timeout".
     """
-    left, right = to_array(a, "A"), to_array(b, "B")
-    if left.ndim == 0 or right.ndim == 0:
-        raise BadOperand("bad-shape", "an operand is a single number", hint="multiply single numbers with *")
-    wanted = _check_accuracy(accuracy, left, right)
-    rows = left[None, :] if left.ndim == 1 else left
-    cols = right[:, None] if right.ndim == 1 else right
-    if rows.shape[-1] != cols.shape[-2]:
-        raise BadOperand(
-            "depth-mismatch",
-            f"A has {rows.shape[-1]} columns and B has {cols.shape[-2]} rows: {left.shape} @ {right.shape}",
-        )
+    left, right, wanted = _prepare(a, b, accuracy)
+    rows, cols = _to_matrices(left, right)
     kind = np.dtype(bool) if left.dtype == right.dtype == bool else _get_kind(left, right, wanted)
     if out is not None:
         check_out(out, _compute_shape(left, right), kind)
@@ -119,6 +110,51 @@ def matmul(
         return _like(product, a)
     out[...] = product
     return out
+
+
+def quote(
+    a: Any,
+    b: Any,
+    *,
+    client: "Client | BlockingClient | str",
+    accuracy: float | None = None,
+    reward: Credits | None = None,
+) -> Plan:
+    """Return what `inos.matmul(a, b, client=...)` would post: jobs, tickets, nano and seconds. Nothing is sent.
+
+    Args:
+        a, b, client, accuracy, reward: as `inos.matmul` takes them. The client needs an account, and no credits.
+
+    Raises:
+        BadOperand, ClientError: as `inos.matmul` before it sends anything.
+    """
+    from inos.client.job_engine import JobEngine, Terms
+
+    left, right, wanted = _prepare(a, b, accuracy)
+    nano = None if reward is None else read_credits("reward", reward, None)
+    terms = Terms(nano, None, DEFAULT_TIMEOUT_S, ignore_status)
+    with JobEngine(_to_client(client), terms) as jobs:
+        _multiply_stacks(*_to_matrices(left, right), wanted, jobs.record)
+        return jobs.price()
+
+
+def _prepare(a: Any, b: Any, accuracy: float | None) -> tuple[NDArray[Any], NDArray[Any], float | None]:
+    """Return both operands as arrays, and the accuracy to reach; it raises as `matmul`."""
+    left, right = to_array(a, "A"), to_array(b, "B")
+    if left.ndim == 0 or right.ndim == 0:
+        raise BadOperand("bad-shape", "an operand is a single number", hint="multiply single numbers with *")
+    rows, cols = _to_matrices(left, right)
+    if rows.shape[-1] != cols.shape[-2]:
+        raise BadOperand(
+            "depth-mismatch",
+            f"A has {rows.shape[-1]} columns and B has {cols.shape[-2]} rows: {left.shape} @ {right.shape}",
+        )
+    return left, right, _check_accuracy(accuracy, left, right)
+
+
+def _to_matrices(left: NDArray[Any], right: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a vector as a matrix of one row on the left, of one column on the right."""
+    return left[None, :] if left.ndim == 1 else left, right[:, None] if right.ndim == 1 else right
 
 
 @cache

@@ -99,7 +99,7 @@ async def test_every_method_of_the_rpc_has_a_typed_one() -> None:
 
 def list_members() -> Iterator[str]:
     """Return the public interface for programs: names, parameters, defaults."""
-    for name in ("Client", "BlockingClient", "Miner", "connect", "matmul"):
+    for name in ("Client", "BlockingClient", "Miner", "array", "connect", "matmul", "quote"):
         yield f"{name}{describe(getattr(inos, name))}"
     for kind in (inos.Client, inos.BlockingClient, inos.Miner, TestChain):
         for name, member in inspect.getmembers(kind, lambda one: inspect.isfunction(one) or isinstance(one, property)):
