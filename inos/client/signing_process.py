@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, Final
 
-from inos.node.process import make_child_environment
 from inos.primitives.codec import encode
 from inos.primitives.signatures import compute_address
 from inos.primitives.transactions import Transaction, compute_signing_hash
@@ -64,6 +63,8 @@ def ask_key(command: Sequence[str], network: str) -> bytes:
 
 
 def _ask(command: Sequence[str], question: dict[str, Any], wanted: str, size: int) -> bytes:
+    from inos.node.process import make_child_environment  # Other clients import nothing of a node.
+
     line = json.dumps({"version": VERSION, **question}) + "\n"
     try:
         run = subprocess.run(
