@@ -108,7 +108,7 @@ def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: t
     command = [sys.executable, str(tmp_path / "run.py")]
     environment = os.environ | {"MPLBACKEND": "agg"}
     done = subprocess.run(
-        command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     for each in told:
