@@ -42,7 +42,9 @@ def list_expected(ledger: Ledger) -> dict[Ranking, list[tuple[Address, int]]]:
     }
 
 
-def test_rankings_follow_the_records_over_random_blocks(branch: Branch, ledger: Ledger) -> None:
+def test_rankings_follow_the_records_over_random_blocks_and_a_restart(
+    branch: Branch, ledger: Ledger, tmp_path: Path
+) -> None:
     rng = random.Random(11)
     settled = 0
     for _ in range(40):
@@ -52,6 +54,10 @@ def test_rankings_follow_the_records_over_random_blocks(branch: Branch, ledger: 
         settled += len(expected[Ranking.SETTLED])
     assert sum(mined for _, mined in expected[Ranking.MINED]) == 40
     assert settled > 0
+    ledger.close()
+    again = branch.open_ledger(tmp_path)
+    assert {each: again.view.reader.list_ranking(each, limit=100) for each in Ranking} == expected
+    again.close()
 
 
 def test_pages_join_to_the_whole_and_equal_values_come_by_address(branch: Branch, ledger: Ledger) -> None:

@@ -9,6 +9,7 @@ import pytest
 from inos.chain import schema
 from inos.chain.ledger import Ledger
 from inos.chain.past import PastState
+from inos.chain.ranking import Ranking
 from inos.chain.snapshot.importer import CLEARING
 from inos.chain.snapshot.state_import import StateImport
 from inos.consensus.records import account_key
@@ -87,6 +88,7 @@ def test_new_ledger_stands_on_a_past_block_and_connects_the_rest(
     ledger.check()
     assert dict(ledger.view.reader.iterate_records()) == dict(source.view.reader.iterate_records())
     assert ledger.view.reader.list_jobs() == source.view.reader.list_jobs()
+    assert list_richest(ledger) == list_richest(source)
     ledger.close()
     again = branch.open_ledger(tmp_path / "new")
     assert again.view.tip.id == source.view.tip.id
@@ -131,6 +133,10 @@ def branch_records(branch: Branch, height: int) -> dict[bytes, bytes]:
     return dict(branch.fork(len(branch.blocks) - height).records.all)
 
 
+def list_richest(ledger: Ledger) -> list[tuple[Address, int]]:
+    return ledger.view.reader.list_ranking(Ranking.HOLDINGS, limit=20_000)
+
+
 def test_whole_import_moves_back_and_forth_without_leaving_anything(
     branch: Branch, source: Ledger, tmp_path: Path
 ) -> None:
@@ -141,6 +147,10 @@ def test_whole_import_moves_back_and_forth_without_leaving_anything(
     ledger.check()
     assert dict(ledger.view.reader.iterate_records()) == branch_records(branch, 1)
     assert len(ledger.view.reader.list_jobs()) == 1
+    executed = branch.open_ledger(tmp_path / "executed")
+    feed(executed, branch.blocks[:1])
+    assert list_richest(ledger) == list_richest(executed)
+    executed.close()
     ledger.close()
 
 
