@@ -52,7 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     pairs: int = 256
     batch: int = 128
     updates: int = 2
-    first_shift: int = 7
+    first_shift: int = 8
     last_shift: int = 4
     sigma: int = 7
     rate: int = 12

@@ -5,6 +5,7 @@ looked at, how many records of each are read, and how many generations are compu
 of a false record is ignored from then on; a record that cannot be checked yet is left for later.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -21,13 +22,15 @@ MAX_RECORDS_PER_OWNER: Final = 4
 """Records of one owner that one look reads."""
 MAX_REPLAYS: Final = 8
 """Generations that one look computes again."""
+LOOK_S: Final = 60.0
+"""A look ends after this time; files that nobody serves are waited for, and many of them would hold the island up."""
 
 
 class Sighting(NamedTuple):
-    """A record that was seen, and who is known to have it: None if only the record itself says so."""
+    """A record that was seen, and the owner who showed it: nobody is held to a record that another one shows."""
 
     record: bytes
-    owner: bytes | None
+    owner: bytes
 
 
 class Neighbours(Protocol):
@@ -64,18 +67,20 @@ class Look(NamedTuple):
     refused: dict[bytes, str]
 
 
-def look_around(island: Island, seen: Iterable[Sighting], replayer: Replayer) -> Look:
+def look_around(island: Island, seen: Iterable[Sighting], replayer: Replayer, *, limit_s: float = LOOK_S) -> Look:
     """Read some of the records that were seen, and return the fittest right one that is fitter than the island's head.
 
-    Owners of false records are ignored by the island from now on.
+    Owners of false records are ignored by the island from now on. After `limit_s` seconds nothing more is read, and
+    nothing more computed.
     """
+    until = time.monotonic() + limit_s
     waiting: dict[bytes, str] = {}
     refused: dict[bytes, str] = {}
-    candidates = _read_bounded(island, seen, waiting)
+    candidates = _read_bounded(island, seen, waiting, until)
     candidates.sort(key=lambda each: (-each[1].fitness, each[0]))
     replays = 0
     for id, record in candidates:
-        if replays == MAX_REPLAYS:
+        if replays == MAX_REPLAYS or time.monotonic() > until:
             break
         if record.owner in refused or (island.fitness is not None and record.fitness <= island.fitness):
             continue
@@ -91,17 +96,20 @@ def look_around(island: Island, seen: Iterable[Sighting], replayer: Replayer) ->
     return Look(None, waiting, refused)
 
 
-def _read_bounded(island: Island, seen: Iterable[Sighting], waiting: dict[bytes, str]) -> list[tuple[bytes, Record]]:
+def _read_bounded(
+    island: Island, seen: Iterable[Sighting], waiting: dict[bytes, str], until: float
+) -> list[tuple[bytes, Record]]:
     """Read at most `MAX_RECORDS_PER_OWNER` records of each of at most `MAX_OWNERS` owners."""
     counts: dict[bytes, int] = {}
     found: dict[bytes, Record] = {}
     for record, owner in seen:
-        key = owner or b""
-        if len(counts) == MAX_OWNERS and key not in counts:
+        if time.monotonic() > until:
+            break
+        if len(counts) == MAX_OWNERS and owner not in counts:
             continue
-        if counts.get(key, 0) == MAX_RECORDS_PER_OWNER or record in found or key.hex() in island.state.ignored:
+        if counts.get(owner, 0) == MAX_RECORDS_PER_OWNER or record in found or owner.hex() in island.state.ignored:
             continue
-        counts[key] = counts.get(key, 0) + 1
+        counts[owner] = counts.get(owner, 0) + 1
         try:
             read = read_record(island.files, record)
             check_citation(island.state.run, (island.state.owner, island.state.seed), read)
@@ -110,6 +118,6 @@ def _read_bounded(island: Island, seen: Iterable[Sighting], waiting: dict[bytes,
         except InvalidRecord:
             continue
         else:
-            if read.owner == (owner or read.owner) and read.owner.hex() not in island.state.ignored:
+            if read.owner == owner:
                 found[record] = read
     return list(found.items())

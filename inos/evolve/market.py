@@ -12,14 +12,14 @@ from inos.evolve.files import Files
 from inos.evolve.generations import Outcome
 from inos.evolve.island import Island
 from inos.evolve.records import Record
-from inos.evolve.signature import SEED_BYTES
+from inos.evolve.signature import GIVEN, SEED_BYTES
 from inos.functions import InvalidFunction, decode_spec
 from inos.wallet.addresses import decode_address
 
 MAX_TASKS: Final = 200
 """Tasks that one look at the chain reads, the newest ones."""
-MAX_SPECS: Final = 64
-"""Specifications of functions that one look fetches."""
+MAX_READS_PER_POSTER: Final = 8
+"""Tasks of one account whose files a look reads."""
 MAX_SPEC_BYTES: Final = 4096
 DELIVERED: Final = frozenset({"delivered", "settled"})
 
@@ -65,14 +65,13 @@ class ChainNeighbours:
 
     def find(self, island: Island) -> Iterator[Sighting]:
         hrp, own = self._client.get_network().hrp, island.state.owner
-        specs = 0
+        reads: dict[str, int] = {}
         for job in self._client.jobs(order="newest", limit=MAX_TASKS).jobs:
-            if job.task is None or decode_address(hrp, job.poster) == own:
+            if job.task is None or decode_address(hrp, job.poster) == own or not self._may_belong(island, job.task):
                 continue
-            is_function = job.task.kind == "function" and island.opened.run.trial is not None
-            if is_function and specs == MAX_SPECS:
+            reads[job.poster] = reads.get(job.poster, 0) + 1
+            if reads[job.poster] > MAX_READS_PER_POSTER:
                 continue
-            specs += is_function
             try:
                 parent = self._read_parent(island, job.task)
             except (Missing, InvalidRecord, InvalidFunction, ClientError):
@@ -80,16 +79,19 @@ class ChainNeighbours:
             if parent is not None and any(parent):
                 yield Sighting(parent, bytes(decode_address(hrp, job.poster)))
 
+    @staticmethod
+    def _may_belong(island: Island, task: models.Task) -> bool:
+        """Return False if a task is known not to be one of the run, without reading any file."""
+        if island.opened.run.trial is not None:
+            return task.kind == "function"
+        return task.spec == island.opened.run.program.hex() and len(task.inputs) == GIVEN
+
     def _read_parent(self, island: Island, task: models.Task) -> bytes | None:
         """Return the id of the record that a task begins with, or None if it is no task of this run."""
         trial = island.opened.run.trial
         if trial is None:
-            if task.spec != island.opened.run.program.hex() or not task.inputs:
-                return None
             parent = self._files.get(bytes.fromhex(task.inputs[-1]), SEED_BYTES, "the parent that a task names")
             return parent if len(parent) == SEED_BYTES else None
-        if task.kind != "function":
-            return None
         spec = decode_spec(self._files.get(bytes.fromhex(task.spec), MAX_SPEC_BYTES, "the spec of a task"))
         if spec.module != trial.module or spec.args[:-1] != trial.args:
             return None

@@ -176,6 +176,25 @@ def test_a_language_model_is_asked_and_answers_as_this_machine_does(
     assert [(task["kind"], task["state"]) for task in tasks] == [("program", "settled")] * 2
 
 
+def test_a_controller_is_evolved_and_shown_at_work(tmp_path: Path) -> None:
+    pytest.importorskip("wasmtime", reason="the extra `functions` is not installed")
+    command = [sys.executable, str(EXAMPLES / "evolve_cartpole.py"), "--folder", str(tmp_path / "pole")]
+    environment = os.environ | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [*command, "--generations", "5"], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    fitness = [int(found) for found in re.findall(r"^generation +\d+  fitness (\d+)$", done.stdout, re.MULTILINE)]
+    assert len(fitness) == 5
+    assert fitness == sorted(fitness)
+    stands = [float(found) for found in re.findall(r"stands for ([\d.]+) s", done.stdout)]
+    assert stands[0] < stands[-1] == 10.0
+    again = subprocess.run(
+        [*command, "--generations", "1", "--no-watch"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert again.stdout.startswith("generation      5  fitness ")
+
+
 TORCH = {
     "__init__": "class Tensor: ...\nclass Generator: ...\ndef manual_seed(n): raise SystemExit('training began')",
     "nn/__init__": "class Module: ...\nclass Linear(Module): ...",

@@ -11,7 +11,7 @@ from inos.evolve.problems import add_constant, write_network_run
 from inos.evolve.runners import LocalRunner
 from inos.evolve.seeds import derive_local_owner, derive_seed
 
-SMALL = Settings(hidden=8, pairs=32, batch=16, updates=2, rate=20, last_rate=4, cooling=40)
+SMALL = Settings(hidden=8, pairs=32, batch=16, updates=2, first_shift=7, rate=20, last_rate=4, cooling=40)
 
 
 def make_examples(count: int = 40, width: int = 7, classes: int = 3, spread: int = 25) -> tuple[np.ndarray, np.ndarray]:

@@ -51,7 +51,7 @@ def test_the_fittest_right_record_is_taken(tmp_path: Path, other: Island) -> Non
     seen = FolderNeighbours([other.folder]).find(island)
     look = look_around(island, seen, Replayer(island.files))
     assert (look.best, look.waiting, look.refused) == (other.head, {}, {})
-    weak = Sighting(other.head[1].parent or b"", None)
+    weak = Sighting(other.head[1].parent or b"", other.state.owner)
     island = advance(island, 40)
     assert look_around(island, [weak], Replayer(island.files)).best is None
 
@@ -60,7 +60,7 @@ def test_an_owner_of_a_false_record_is_ignored_from_then_on(tmp_path: Path, othe
     island = open_beside(tmp_path, other)
     assert other.head is not None
     boast = other.own.put(encode_record(msgspec.structs.replace(other.head[1], fitness=10**9)))
-    seen = [Sighting(boast, None), Sighting(other.head[0], None)]
+    seen = [Sighting(boast, other.state.owner), Sighting(other.head[0], other.state.owner)]
     look = look_around(island, seen, Replayer(island.files))
     assert look.best is None
     assert "wrong-fitness" in look.refused[other.state.owner]
@@ -74,7 +74,7 @@ def test_what_cannot_be_checked_yet_is_waited_for_and_nobody_is_ignored(tmp_path
     parent = other.head[1].parent or b""
     data = other.own.get(parent, 512, "")
     (other.folder / "files" / parent.hex()).unlink()
-    seen = [Sighting(other.head[0], None), Sighting(b"\x01" * 32, None)]
+    seen = [Sighting(other.head[0], other.state.owner), Sighting(b"\x01" * 32, other.state.owner)]
     look = look_around(island, seen, Replayer(island.files))
     assert (look.best, look.refused, set(look.waiting)) == (None, {}, {other.head[0], b"\x01" * 32})
     other.own.put(data)
@@ -86,6 +86,23 @@ def test_a_record_that_another_account_only_passes_on_is_not_read_as_its_own(tmp
     assert other.head is not None
     assert look_around(island, [Sighting(other.head[0], bytes(20))], Replayer(island.files)).best is None
     assert look_around(island, [Sighting(other.head[0], other.state.owner)], Replayer(island.files)).best == other.head
+
+
+def test_nobody_is_ignored_for_a_record_that_another_one_shows(tmp_path: Path, other: Island) -> None:
+    """A false record that names an honest owner is shown by a liar."""
+    island = open_beside(tmp_path, other)
+    assert other.head is not None
+    framed = other.own.put(encode_record(msgspec.structs.replace(other.head[1], fitness=10**9)))
+    look = look_around(island, [Sighting(framed, b"\x07" * 20)], Replayer(island.files))
+    assert (look.best, look.refused, island.state.ignored) == (None, {}, {})
+    assert look_around(island, [Sighting(other.head[0], other.state.owner)], Replayer(island.files)).best == other.head
+
+
+def test_a_look_ends_in_time(tmp_path: Path, other: Island) -> None:
+    island = open_beside(tmp_path, other)
+    assert other.head is not None
+    seen = [Sighting(other.head[0], other.state.owner)]
+    assert look_around(island, seen, Replayer(island.files), limit_s=-1).best is None
 
 
 def test_a_flood_is_read_up_to_its_bounds(tmp_path: Path, other: Island, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +145,9 @@ def test_records_of_another_run_and_what_is_no_record_are_passed_over(tmp_path: 
     advance(make_island(tmp_path / "one"), 1)
     island = Island(tmp_path / "one", others=[files])
     long, junk = files.put(bytes(10_000)), files.put(b"junk")
-    look = look_around(island, [Sighting(each, None) for each in (alien, long, junk)], Replayer(island.files))
+    look = look_around(
+        island, [Sighting(each, other.state.owner) for each in (alien, long, junk)], Replayer(island.files)
+    )
     assert look == exchange.Look(None, {}, {})
 
 
