@@ -80,7 +80,7 @@ def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_
     ("name", "told"),
     [
         ("notebook", ("credits suggested", "1 settled")),
-        ("learning", ("another id: True", "refused: step 90 is wrong: loss", "the same id as before: True")),
+        ("learning", ("another id: True", "refused: step 45 is wrong: loss", "the same id as before: True")),
         (
             "evolution",
             (
