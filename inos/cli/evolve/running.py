@@ -41,6 +41,7 @@ from inos.evolve.island import (
     create_island,
     lock_island,
     read_record,
+    read_state,
 )
 from inos.evolve.market import ChainNeighbours
 from inos.evolve.problems import add_constant, load_digits, write_function_run, write_network_run
@@ -176,10 +177,13 @@ def join(
         verdict = Replayer(other.files).check(other.head)
         if verdict.state != "right":
             fail("not-joined", f"record {other.head.hex()} is {verdict.state}: {verdict.reason}", "join another island")
-        _create(folder, other.files, record.run, seed, key)
+        if not _is_waiting(folder, record.run):
+            _create(folder, other.files, record.run, seed, key)
         with _open(folder, key, rpc, None, other.files) as (island, client):
             runner = _choose_runner(island, client, key, check_every, reward, max_cost, is_agreed=yes or json_)
-            island.advance(runner, (other.head, record))
+            first = island.advance(runner, (other.head, record))
+            if not json_:
+                print_progress(str(Progress(first.number, first.fitness, f"taken from {other.head.hex()[:16]}")))
             nearby = list(neighbours or ()) + ([Path(source)] if Path(source).is_dir() else [])
             found = _choose_neighbours(island, client, nearby)
             _advance(island, runner, max(0, generations - 1), look_every, found, json_)
@@ -204,6 +208,14 @@ def _unlock(
     net = load_network(network)
     require_same_network(rpc, net)
     return open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file).unlock()
+
+
+def _is_waiting(folder: Path, run: bytes) -> bool:
+    """Return True if an island of the run was made here by a join that ended before its first generation."""
+    if not (folder / STATE_FILE).exists():
+        return False
+    state = read_state(folder)
+    return state.head is None and state.run == run
 
 
 def _create(folder: Path, files: Files, run: bytes, seed: str | None, key: Key | None) -> None:

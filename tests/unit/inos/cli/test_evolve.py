@@ -89,6 +89,23 @@ def test_an_island_with_a_false_head_is_not_joined(island: Path, tmp_path: Path)
     assert not (tmp_path / "other" / "island.json").exists()
 
 
+def test_a_join_that_ended_before_its_first_generation_is_done_again(
+    island: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(Island, "advance", _fail)
+        assert run("join", island, tmp_path / "other", "-n", 1, "--seed", "b").exit_code != 0
+    done = run("join", island, tmp_path / "other", "-n", 1)
+    assert done.exit_code == 0, done.output
+    plain = run("join", island, tmp_path / "plain", "-n", 1, "--seed", "b")
+    assert done.stdout == plain.stdout
+    assert "island-exists" in run("join", island, tmp_path / "other").stderr
+
+
+def _fail(*_: object) -> None:
+    raise OSError("the machine fails")
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
