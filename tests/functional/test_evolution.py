@@ -13,12 +13,14 @@ from inos.cli.common import wallets
 from inos.cli.main import app
 from inos.client.blocking_client import BlockingClient
 from inos.client.task_terms import TaskTerms
+from inos.evolve.breeding import Breeding
 from inos.evolve.evolving import evolve
 from inos.evolve.exchange import look_around
 from inos.evolve.files import MemoryFiles, MeshFiles
 from inos.evolve.island import FolderPending, Island, create_island
 from inos.evolve.market import ChainNeighbours, ChainTasks
-from inos.evolve.records import encode_record
+from inos.evolve.problems import write_function_run
+from inos.evolve.records import Trial, encode_record
 from inos.evolve.replay import Replayer, State, Verdict, read_lineage
 from inos.evolve.runners import LocalRunner, MarketRunner
 from inos.evolve.seeds import derive_seed
@@ -26,6 +28,7 @@ from inos.primitives.units import NANO_PER_CREDIT
 from inos.testing import TestChain
 from inos.testing.chain import PHRASE
 from inos.wallet.keystore import ScryptCost
+from inos.work.files import compute_file_id
 from support.evolution import make_examples, make_island, write_small_run
 
 TERMS = TaskTerms(may_wait_for_jury=True)
@@ -130,6 +133,37 @@ def test_a_wrong_outcome_is_disputed_and_the_right_one_is_recorded(
         assert record.task is None
         assert island.head is not None
         assert Replayer(island.own).check(island.head[0]).state is State.RIGHT
+
+
+@pytest.mark.timeout(300)
+def test_generations_of_a_function_lead_to_their_lineage(inos_devnet: TestChain, tmp_path: Path) -> None:
+    pytest.importorskip("wasmtime", reason="the extra `functions` is not installed")
+    module = (Path(__file__).parents[2] / "examples" / "functions" / "cartpole.wasm").read_bytes()
+    files, islands = MemoryFiles(), []
+    trial = Trial(compute_file_id(module), (), 1024, 2**25, 0)
+    breeding = Breeding(genes=24, top=32_768, children=7, sizes=(256, 1024))
+    run = write_function_run(files, "pole", module, breeding, trial=trial)
+    with (
+        BlockingClient(inos_devnet.url, wallet=inos_devnet.accounts[0].key) as client,
+        BlockingClient(inos_devnet.url, wallet=inos_devnet.accounts[1].key) as other,
+    ):
+        for name, each, account in zip(("one", "two"), (client, other), inos_devnet.accounts[:2], strict=False):
+            create_island(tmp_path / name, files, run, derive_seed(name), bytes(account.key.address))
+            islands.append(Island(tmp_path / name, MeshFiles(each)))
+        first, second = islands
+        first.share()
+        evolve(first, make_runner(first, client), 2)
+        assert first.head is not None
+        parent = first.head[1].parent
+        seen = list(ChainNeighbours(other, second.files).find(second))
+        assert [each.record for each in seen] == [parent]
+        look = look_around(second, seen, Replayer(second.files, chain=ChainTasks(other)))
+        assert look.best is not None
+        taken = second.advance(make_runner(second, other), look.best)
+        assert (taken.cited, taken.fitness >= look.best[1].fitness) == (parent, True)
+        lineage = read_lineage(MeshFiles(client), [second.head[0]] if second.head else [])
+        replayer = Replayer(MeshFiles(client), chain=ChainTasks(client))
+        assert [verdict for _, verdict in replayer.check_all(lineage)] == [Verdict(State.RIGHT)] * 2
 
 
 @pytest.mark.timeout(300)
