@@ -17,7 +17,7 @@ from inos.client.client import Client
 from inos.devnet.intro import DEV_PHRASE
 from inos.node.process import NodeSpec, RunningNode, make_child_environment, start_node, stop_process
 from inos.wallet.keys import derive_key
-from inos.workers.messages import NewTemplate, Piece, Refused, Result, Rows
+from inos.workers.messages import MAX_ROWS_BYTES, NewTemplate, Piece, Refused, Result, Rows
 from support.cluster import ask, await_that
 from support.work_lab import RawWorker, make_hello, multiply
 
@@ -56,8 +56,8 @@ async def lie(node: RunningNode, token: bytes) -> str:
         assert isinstance(piece.work, Piece)
         rows = min(16 * piece.work.last, SHAPE[0]) - 16 * piece.work.first
         data = bytes(4 * rows * SHAPE[1])
-        for at in range(0, len(data), 1 << 20):
-            await liar.send(Rows(piece.number, at, data[at : at + (1 << 20)]))
+        for at in range(0, len(data), MAX_ROWS_BYTES):
+            await liar.send(Rows(piece.number, at, data[at : at + MAX_ROWS_BYTES]))
         await liar.send(Result(piece.number, template.number, 1, (), True))
         return (await liar.hear(Refused)).code
 
