@@ -30,7 +30,7 @@ ARM := build/selfcheck-arm
 
 ZIGLANG := $(shell sed -n 's/^ZIGLANG: Final = "\(.*\)"/\1/p' tools/wasm_kernel.py)
 
-.PHONY: help setup devnet test long lint models wasm lock oldest sbom extras typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
+.PHONY: help setup devnet test long lint models wasm lock oldest release sbom extras typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ oldest: setup ## run unit tests with the oldest versions that pyproject.toml all
 	@build/oldest/bin/python -m pip --quiet --disable-pip-version-check install --requirement build/oldest.txt
 	@build/oldest/bin/python -m pip -qq --disable-pip-version-check install --no-deps --no-build-isolation --editable .
 	build/oldest/bin/python -P -m pytest $(WORKERS) $(ARGS) $(addprefix tests/unit/,chain primitives wallet rpc network node)
+
+release: setup ## build source archive, wheel and checksums of the last commit in build/release, the same bytes each time
+	@$(BIN)/python tools/release.py $(ARGS)
 
 sbom: setup ## list all dependencies with versions and hashes in build/sbom.json (CycloneDX)
 	@test -x build/sbom/bin/cyclonedx-py || { $(BIN)/python -m venv build/sbom && \

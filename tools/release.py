@@ -1,0 +1,97 @@
+"""Builds what a release consists of: the source archive, the wheel for this machine, and their checksums.
+
+    python tools/release.py [--out build/release] [--commit HEAD]
+
+Only what git has at the commit goes in. The same commit gives the same bytes with the same Python, compiler and
+setuptools, in whatever folder it is built: times are the commit's, and paths of this machine are left out.
+"""
+
+import argparse
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+BUILD: Final = "import sys; from setuptools import build_meta; build_meta.{}(sys.argv[1])"
+SUMS: Final = "SHA256SUMS"
+
+
+def build_release(out: Path, commit: str) -> list[Path]:
+    """Build source archive, wheel and checksums into `out`, and return their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    epoch = _git("log", "-1", "--format=%ct", commit).decode().strip()
+    with tempfile.TemporaryDirectory(prefix="inos-release-") as name:
+        source, made = Path(name) / "source", Path(name) / "made"
+        source.mkdir()
+        made.mkdir()
+        archive = Path(name) / "commit.tar"
+        archive.write_bytes(_git("archive", "--format=tar", commit))
+        with tarfile.open(archive) as packed:
+            packed.extractall(source, filter="data")
+        _build("build_sdist", source, made, epoch)
+        (sdist,) = made.glob("*.tar.gz")
+        _normalise(sdist, int(epoch))
+        unpacked = Path(name) / "unpacked"
+        with tarfile.open(sdist) as packed:
+            packed.extractall(unpacked, filter="data")
+        (folder,) = unpacked.iterdir()
+        _build("build_wheel", folder, made, epoch)
+        files = [each.rename(out / each.name) for each in sorted(made.iterdir())]
+    sums = out / SUMS
+    sums.write_text("".join(f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in files))
+    return [*files, sums]
+
+
+def _build(step: str, source: Path, out: Path, epoch: str) -> None:
+    flags = f"{os.environ.get('CFLAGS', '')} -g0 -ffile-prefix-map={source}=."
+    environment = os.environ | {"SOURCE_DATE_EPOCH": epoch, "CFLAGS": flags.strip(), "PYTHONHASHSEED": "0", "TZ": "UTC"}
+    command = [sys.executable, "-P", "-c", BUILD.format(step), str(out)]
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{step} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+
+
+def _normalise(archive: Path, epoch: int) -> None:
+    """Write a tar.gz again, sorted, with the commit's time and without owners."""
+    with tarfile.open(archive) as packed:
+        members = sorted(packed.getmembers(), key=lambda each: each.name)
+        contents = [(each, packed.extractfile(each) if each.isfile() else None) for each in members]
+        temporary = archive.with_suffix(".new")
+        with (
+            temporary.open("wb") as raw,
+            gzip.GzipFile("", "wb", fileobj=raw, mtime=epoch) as zipped,
+            tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as written,
+        ):
+            for member, content in contents:
+                member.mtime, member.uid, member.gid, member.uname, member.gname = epoch, 0, 0, "", ""
+                member.mode, member.pax_headers = (0o755 if member.mode & 0o100 else 0o644), {}
+                written.addfile(member, content)
+    temporary.replace(archive)
+
+
+def _git(*arguments: str) -> bytes:
+    git = shutil.which("git")
+    if git is None:
+        sys.exit("git is missing: a release is made of a commit")
+    return subprocess.run([git, *arguments], cwd=ROOT, check=True, capture_output=True).stdout
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "release")
+    parser.add_argument("--commit", default="HEAD")
+    options = parser.parse_args()
+    for path in build_release(options.out, options.commit):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
