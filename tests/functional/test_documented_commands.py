@@ -97,6 +97,7 @@ ELSEWHERE: Final = {
 }
 """Commands that another test or CI runs; that file must contain the command's last word."""
 INLINE: Final = {
+    "inos worker --pay": "inos worker --help | grep pay",
     "inos faucet": "inos faucet --help",
     "inos wallet address --qr": "inos wallet address --qr",
     "inos wallet": "inos wallet --help",

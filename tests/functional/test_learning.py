@@ -25,6 +25,7 @@ from inos.wallet.keys import make_key
 from support.cluster import ask, await_committee, await_that
 from support.training_runs import make_run
 
+pytestmark = pytest.mark.long
 TRAINER = make_key(bytes(31) + b"\x43")
 FUNDS = 1000 * 10**9
 TESTS = Path(__file__).parents[1]
