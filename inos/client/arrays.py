@@ -1,5 +1,6 @@
 """What `inos.matmul` accepts as a matrix: everything with an exact form as float32, float64 or 64-bit integers."""
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -7,6 +8,8 @@ from numpy.typing import NDArray
 
 from inos.client.operands import BadOperand, refuse_masked
 
+MAX_FILLED_IN: Final = 1 << 26
+"""A sparse matrix is filled in up to so many entries, half a GiB as float64."""
 FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
 ADVICE: Final = {
     "c": "multiply real and imaginary parts: (a.real @ b.real - a.imag @ b.imag) and so on",
@@ -30,8 +33,7 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
         value = value.detach().cpu()
         value = value.float().numpy() if str(value.dtype) in ("torch.bfloat16", "torch.float16") else value.numpy()
     if hasattr(value, "toarray"):  # every sparse matrix of scipy
-        kind = type(value).__name__
-        raise BadOperand("bad-dtype", f"{name} is a sparse {kind}", hint="pass the whole matrix: a.toarray()")
+        value = _fill_in(value, name)
     refuse_masked(value, name)
     _refuse_labels(value, name)
     array = np.asarray(value)
@@ -52,6 +54,22 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
             "not-finite", f"{name}{list(entry)} is {what}", hint="only finite numbers have an exact product"
         )
     return array
+
+
+def _fill_in(value: Any, name: str) -> Any:
+    """Return a sparse matrix of scipy as a whole one, with its zeros.
+
+    Raises:
+        BadOperand: "too-sparse" if that takes more than MAX_FILLED_IN entries.
+    """
+    entries = math.prod(value.shape)
+    if entries > MAX_FILLED_IN:
+        raise BadOperand(
+            "too-sparse",
+            f"{name} is sparse, and has {entries:,} entries with its zeros, more than {MAX_FILLED_IN:,}",
+            hint="multiply blocks of it; or pass a.toarray(), if there is memory for it",
+        )
+    return value.toarray()
 
 
 def _refuse_labels(value: Any, name: str) -> None:

@@ -146,17 +146,9 @@ class NAType:
     """A type with the name of pandas' missing value."""
 
 
-class csr_matrix:
-    """A class with the attributes of every sparse matrix of scipy."""
-
-    def toarray(self) -> Any:
-        raise AssertionError("a sparse matrix may be too large to be made whole")
-
-
 @pytest.mark.parametrize(
     ("a", "advice"),
     [
-        (csr_matrix(), "a.toarray()"),
         (np.array([[1, NAType()]], object), "a.fillna(0)"),
         (np.array([[1, None]], object), "a.fillna(0)"),
         (np.array([[1, "x"]], object), "int or float"),
@@ -172,6 +164,33 @@ def test_the_advice_leads_to_something_that_works(a: Any, advice: str) -> None:
         inos.matmul(a, np.ones((2, 1)))
     assert refused.value.code == "bad-dtype"
     assert advice in refused.value.hint
+
+
+class csr_matrix:
+    """A class with the attributes of every sparse matrix of scipy."""
+
+    def __init__(self, filled: Any, shape: tuple[int, int]) -> None:
+        self.filled, self.shape = filled, shape
+
+    def toarray(self) -> Any:
+        assert self.filled is not None, "this one is too large to be filled in"
+        return self.filled
+
+
+def test_sparse_matrices_are_filled_in_up_to_a_bound() -> None:
+    values = np.array([[0, 2.5, 0], [0, 0, -1.0]])
+    assert np.array_equal(inos.matmul(csr_matrix(values, (2, 3)), values.T), values @ values.T)
+    assert np.array_equal(inos.matmul(values, csr_matrix(values.T, (3, 2))), values @ values.T)
+    with pytest.raises(BadOperand) as refused:
+        inos.matmul(csr_matrix(None, (2**14, 2**13)), values)
+    assert refused.value.code == "too-sparse"
+
+
+def test_scipys_own_sparse_matrices() -> None:
+    sparse = pytest.importorskip("scipy.sparse", reason="the extra `demo` is not installed")
+    values = np.array([[0, 2, 0], [0, 0, -1]])
+    for kind in (sparse.csr_matrix, sparse.coo_array, sparse.csc_array, sparse.lil_matrix):
+        assert np.array_equal(inos.matmul(kind(values), values.T), values @ values.T)
 
 
 def test_out_takes_the_product_as_in_numpy(rng: np.random.Generator) -> None:
