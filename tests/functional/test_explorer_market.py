@@ -60,6 +60,17 @@ async def test_every_page_fits_both_widths_and_lists_its_calls(tmp_path: Path, c
         assert page.errors == []
 
 
+async def test_an_address_has_a_qr_code(tmp_path: Path, chain: TestChain) -> None:
+    async with open_page(tmp_path, chain.url, f"account/{chain.accounts[0].address}") as page:
+        assert await page.run("document.querySelector('img.qr')") is None
+        await page.run("document.querySelector('main details summary').click()")
+        await page.wait("document.querySelector('img.qr')?.naturalWidth > 20")
+        assert await page.run("document.querySelector('img.qr').alt") == (
+            f"QR code of the address {chain.accounts[0].address}"
+        )
+        assert page.errors == []
+
+
 async def test_the_front_page_takes_a_new_block_at_once(tmp_path: Path, chain: TestChain) -> None:
     async with open_page(tmp_path, chain.url) as page:
         newest = "document.querySelector('.strip [data-id] b').textContent"

@@ -50,13 +50,24 @@ export async function showAccount(main, address, tab = "history") {
   const draw = { history: drawHistory, posted: (...all) => drawJobs("poster", ...all), worked: (...all) => drawJobs("worker", ...all),
     reputation: drawReputation, proof: drawProof }[chosen];
   await draw(part, account.address);
-  show(main, el("h1", {}, "Account"), el("p", {}, copyable(account.address, "the address")), stats,
+  show(main, el("h1", {}, "Account"), el("p", {}, copyable(account.address, "the address")), qrCode(account.address), stats,
     tabs(`#/account/${account.address}`, TABS, chosen), part);
   return subscribe("transactions", { address: account.address }, async ({ event }) => {
     if (event === "pending") return;
     drawStats(stats, await call("state_getAccount", { address }));
     if (!part.dataset.paged) await draw(part, account.address);
   });
+}
+
+// The node draws the code once somebody opens it.
+function qrCode(address) {
+  const holder = el("details", {}, el("summary", {}, "QR code"));
+  holder.addEventListener("toggle", () => {
+    if (holder.open && holder.children.length === 1) {
+      holder.append(el("img", { class: "qr", src: `qr/${address}.svg`, alt: `QR code of the address ${address}`, width: "180", height: "180" }));
+    }
+  });
+  return holder;
 }
 
 function drawStats(holder, account) {
