@@ -47,12 +47,7 @@ class Payouts:
         self._client = client
         self._depth = depth
         try:
-            self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("COMMIT")
+            self._db = _open(path)
         except sqlite3.Error as error:
             raise ClientError(
                 "payouts-unusable",
@@ -184,3 +179,18 @@ class Payouts:
         network = await self._client.get_network()
         payload = build.make_transfer_many(network.params, network.hrp, payments)
         return await self._client.sign_payload(payload)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open or make the file, and lock it for this process; sqlite3.Error if another one has it, or it is damaged."""
+    database = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA synchronous = FULL")
+        database.executescript(_SCHEMA)
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("COMMIT")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database

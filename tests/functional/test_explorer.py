@@ -277,5 +277,5 @@ async def check_other_pages(page: Page, url: str) -> None:
         ("peers", "document.querySelector('h1')?.textContent === '1 peer'"),
     ):
         await page.open(f"{url}#/{place}")
-        await page.wait(condition)
+        await page.wait(condition, 60)  # A committee forms and votes while this waits.
         assert await page.run("document.documentElement.scrollWidth") <= PHONE[0]

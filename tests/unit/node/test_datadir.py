@@ -5,11 +5,10 @@ import os
 import stat
 from pathlib import Path
 
-import plyvel
 import pytest
 from typer.testing import CliRunner
 
-from inos.chain.database import Database
+from inos.chain.database import Database, plyvel
 from inos.cli.main import app
 from inos.core.errors import NodeError
 from inos.node.datadir import DataDir, load_or_make_secret, read_secret

@@ -4,10 +4,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import plyvel
 import pytest
 
-from inos.chain.database import Database
+from inos.chain.database import Database, plyvel
 from inos.chain.errors import ChainError
 from inos.node.main import run_until_stopped
 from inos.node.node import open_node
