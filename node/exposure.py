@@ -438,6 +438,15 @@ TABLE: Final = (
     Exposure(
         R,
         "processor",
+        "QR codes of the explorer",
+        "{} a second ({} at once)",
+        ("rpc.server.qr:CODES_PER_S", "rpc.server.qr:CODES_BURST"),
+        "busy",
+        "unit/rpc/server/test_pages.py::test_qr_codes_are_drawn_at_a_bounded_rate",
+    ),
+    Exposure(
+        R,
+        "processor",
         "records read for stats of blocks, whatever their range",
         "those of {} points",
         ("rpc.methods.chain.stats:MAX_POINTS",),

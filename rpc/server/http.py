@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from inos.core.bounded import TokenBucket
 from inos.primitives.errors import InosError
 from inos.rpc import errors
 from inos.rpc.description.openrpc import with_discover
@@ -22,6 +23,7 @@ from inos.rpc.server.connections import Connections
 from inos.rpc.server.dispatch import METHOD_HINT, Caller, Dispatcher, Observe, encode_error
 from inos.rpc.server.http_log import HTTP_LOG
 from inos.rpc.server.pages import answer_page
+from inos.rpc.server.qr import CODES_BURST, CODES_PER_S, find_address
 from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
 from inos.rpc.server.turns import Turns
@@ -128,6 +130,7 @@ class RpcServer:
         self._turns = Turns(settings.max_concurrent, settings.max_waiting)
         self._bodies = BodyBudget(settings.body_limit)
         self._sockets = Sockets(settings.body_limit, self._bodies, settings.slow_s)
+        self._codes = TokenBucket(CODES_PER_S, CODES_BURST, 0.0)
         self._connections: Connections | None = None
         self._dispatcher: Dispatcher | None = None
         self._token = ""
@@ -216,7 +219,11 @@ class RpcServer:
             self._check_host(request)
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
-        return answer_page(request.match_info["name"])
+        name = request.match_info["name"]
+        if find_address(name) is not None and not self._codes.take(asyncio.get_running_loop().time()):
+            text = "this node has drawn many QR codes in the last second; reload the page\n"
+            return web.Response(status=503, text=text, headers={"Retry-After": "1"})
+        return answer_page(name)
 
     async def _handle_socket(self, request: web.Request) -> web.StreamResponse:
         """Serve JSON-RPC over a WebSocket. Web pages may open one only if they come from this node."""

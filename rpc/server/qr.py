@@ -10,6 +10,9 @@ from inos.primitives.units import ADDRESS_BYTES
 FOLDER: Final = "qr/"
 SUFFIX: Final = ".svg"
 KEPT: Final = 256
+CODES_PER_S: Final = 10.0
+"""So many codes are drawn per second; one takes 4 ms of the event loop."""
+CODES_BURST: Final = 20.0
 
 
 def find_address(name: str) -> str | None:

@@ -8,8 +8,10 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from inos.primitives.units import Address
 from inos.rpc.server.http import RpcServer, RpcSettings
 from inos.rpc.server.pages import load_pages
+from inos.wallet.addresses import encode_address
 from inos.wallet.phrase import list_words
 from inos.work.backends.wasm import load_module
 
@@ -99,3 +101,12 @@ def test_the_pages_are_small_and_build_no_markup_from_text() -> None:
         assert len(text.splitlines()) <= 250, name
         for banned in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "document.write", "https://"):
             assert banned not in text, (name, banned)
+
+
+async def test_qr_codes_are_drawn_at_a_bounded_rate(server: RpcServer) -> None:
+    """Each takes some milliseconds of the event loop, and anybody may ask for them."""
+    addresses = [encode_address("dinos", Address(number.to_bytes(20, "big"))) for number in range(40)]
+    answers = [(await get(server, f"/explorer/qr/{address}.svg"))[0] for address in addresses]
+    assert answers[:20] == [200] * 20
+    assert 503 in answers
+    assert (await get(server, "/explorer/index.html"))[0] == 200
