@@ -1,6 +1,7 @@
 """Wallets whose transactions are signed elsewhere: several keys, offline, a process; and replaced ones, on a chain."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from inos.cli import main as cli
@@ -35,6 +37,14 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def cheap_keystores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wallets, "SCRYPT_COST", ScryptCost(n=2, r=1, p=1))
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """The chain's node runs in this process, and would log between the answers of commands."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +98,7 @@ class People:
 
 
 @pytest.fixture
-def people(chain: TestChain, tmp_path: Path) -> People:
+def people(chain: TestChain, tmp_path: Path, quiet_logs: None) -> People:
     made = People(chain, tmp_path)
     keys = [made.join(name, number) for number, name in enumerate(("alice", "bob", "carol"))]
     shown = [
