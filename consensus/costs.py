@@ -101,7 +101,7 @@ def compute_transaction_cost(params: Params, state: StateView, tx: Transaction) 
 
     The job that a result names decides how it is checked; a result of an unknown job costs as much as a small one.
     """
-    return _compute_payload_cost(params, state, tx.payload) + COSIGNATURE_US * (count_signatures(tx) - 1)
+    return _compute_payload_cost(params, state, tx.payload) + compute_cosigning_cost(count_signatures(tx))
 
 
 def _compute_payload_cost(params: Params, state: StateView, payload: Payload) -> int:
@@ -135,6 +135,11 @@ def _compute_payload_cost(params: Params, state: StateView, payload: Payload) ->
             return VOTER_US + SIGNATURE_US
         case _:
             assert_never(payload)
+
+
+def compute_cosigning_cost(signatures: int) -> int:
+    """Return the microseconds of the reference core that a transaction's signatures after the first take."""
+    return COSIGNATURE_US * (signatures - 1)
 
 
 def compute_payments_cost(payments: int) -> int:

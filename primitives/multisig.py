@@ -6,6 +6,7 @@ which commits to the threshold and the keys too.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -31,13 +32,18 @@ class Multisig(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
 
 def is_sound(owners: Multisig) -> bool:
     """Return True for 2 to 16 keys in strictly ascending order, of which at most all have to sign."""
-    ascending = all(one < next_one for one, next_one in zip(owners.keys, owners.keys[1:], strict=False))
+    ascending = all(one < other for one, other in pairwise(owners.keys))
     return ascending and 2 <= len(owners.keys) <= MAX_KEYS and 1 <= owners.threshold <= len(owners.keys)
 
 
 def compute_multisig_address(owners: Multisig) -> Address:
     """Return the first 20 bytes of H("multisig address", the encoding of threshold and keys)."""
     return Address(compute_hash(Context.MULTISIG_ADDRESS, encode(owners))[:ADDRESS_BYTES])
+
+
+def count_joint_bytes(owners: Multisig) -> int:
+    """Return the bytes of a transaction's signature by these owners."""
+    return WHO_BYTES + owners.threshold * SIGNATURE_BYTES
 
 
 def join_signatures(owners: Multisig, signatures: Mapping[PublicKey, bytes]) -> bytes:
@@ -60,8 +66,7 @@ def split_signatures(owners: Multisig, joint: bytes) -> list[tuple[PublicKey, by
     """Return the keys that signed with their signatures, or None if these bytes are not `threshold` signatures."""
     bits = int.from_bytes(joint[:WHO_BYTES], "big")
     who = [PublicKey(key) for index, key in enumerate(owners.keys) if bits >> index & 1]
-    is_whole = len(joint) == WHO_BYTES + owners.threshold * SIGNATURE_BYTES
-    if not is_whole or len(who) != owners.threshold or bits >> len(owners.keys):
+    if len(joint) != count_joint_bytes(owners) or len(who) != owners.threshold or bits >> len(owners.keys):
         return None
     parts = range(WHO_BYTES, len(joint), SIGNATURE_BYTES)
     return [(key, joint[at : at + SIGNATURE_BYTES]) for key, at in zip(who, parts, strict=True)]

@@ -15,7 +15,7 @@ from inos.consensus.params import Params
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import MatrixRef
-from inos.primitives.multisig import SIGNATURE_BYTES
+from inos.primitives.multisig import SIGNATURE_BYTES, Multisig, count_joint_bytes
 from inos.primitives.payments import MAX_PAYMENTS, Payment, compute_total, pack_payments
 from inos.primitives.transactions import (
     MAX_TASK_FILES,
@@ -40,16 +40,21 @@ from inos.primitives.transactions import (
     TransferMany,
     UnbondVoter,
     WithdrawBond,
+    get_max_bytes,
     get_sender,
     is_transaction_signed,
+    list_receivers,
 )
 from inos.primitives.units import U64_MAX, Height, JobId, MatrixId, Nano, format_credits
 from inos.wallet.addresses import decode_address
+from inos.wallet.drafts import Owner
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import Key
 from inos.wallet.signers import Signer, make_signer
 
 HASH_BYTES: Final = 32
+TYPICAL_BYTES: Final = 500
+"""The bytes for which a node advises a fee if it is not told how many."""
 MAX_ADVISED_FEE: Final = Nano(100_000_000)
 """0.1 credits: a hundred thousand times what a transfer pays while blocks have room."""
 
@@ -241,6 +246,23 @@ def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
     return Nano(moved + fee)
 
 
+def ask_fee(payload: Payload | None, owner: Owner | None) -> dict[str, int]:
+    """Return the parameters of `tx_estimateFee` for a payload: what differs from a typical transaction of one key.
+
+    Args:
+        payload: None for one that pays no addresses.
+        owner: who pays; None if that is not known.
+    """
+    asked = {}
+    receivers = 0 if payload is None else len(list_receivers(payload))
+    if receivers > 1:
+        asked["payments"] = receivers
+    if isinstance(owner, Multisig):
+        asked["size"] = TYPICAL_BYTES + len(encode(owner)) + count_joint_bytes(owner)
+        asked["signatures"] = owner.threshold
+    return asked
+
+
 def check_advised_fee(fee: int, payments: int = 1) -> Nano:
     """Return a fee that a node advised, which may be another than the user thinks.
 
@@ -282,17 +304,34 @@ def sign_payload(signer: Key | Signer, chain_id: int, nonce: int, fee: int, payl
     """Return the signed transaction after its signature was verified. The balance is not checked.
 
     Raises:
-        WalletError: "bad-amount" for a fee out of range, "bad-nonce"; "signing-failed", "signatures-missing".
+        WalletError: "bad-amount" for a fee out of range, "bad-nonce"; "transaction-too-large" for several keys that
+            pay many addresses; "signing-failed", "signatures-missing".
     """
     _check_amount("the fee", fee, least=0)
     if not 0 <= nonce <= U64_MAX:
         raise WalletError("bad-nonce", f"a nonce is 0 .. 2^64 - 1, not {nonce}")
     signer = make_signer(signer)
     unsigned = Transaction(chain_id, signer.owner, nonce, fee, payload, bytes(SIGNATURE_BYTES))
+    _check_size(unsigned)
     tx = replace(unsigned, signature=signer.sign(unsigned))
     if get_sender(tx) != signer.address or not is_transaction_signed(tx):
         raise WalletError("signing-failed", "the new signature does not verify: do not trust what made it")
     return tx
+
+
+def _check_size(unsigned: Transaction) -> None:
+    """Refuse what will be too large with its signatures, before many people sign it."""
+    owner = unsigned.sender
+    if not isinstance(owner, Multisig):
+        return
+    size = len(encode(replace(unsigned, signature=bytes(count_joint_bytes(owner)))))
+    most = get_max_bytes(unsigned.payload)
+    if size > most:
+        raise WalletError(
+            "transaction-too-large",
+            f"with the keys and {owner.threshold} signatures it takes {size} bytes, and at most {most} are allowed",
+            hint="pay fewer addresses at once",
+        )
 
 
 def build_transaction(

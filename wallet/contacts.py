@@ -94,15 +94,7 @@ def _is_address(hrp: str, text: str) -> bool:
 
 
 def _write(directory: Path, contacts: dict[str, str]) -> None:
-    path = directory / FILE
-    temporary = path.with_name(f".{FILE}.new")
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary.write_text(json.dumps(dict(sorted(contacts.items())), indent=1) + "\n", "utf-8")
-        temporary.chmod(0o600)
-        temporary.replace(path)
-    except OSError as error:
-        raise WalletError("keystore-unwritable", f"cannot write {path}: {error.strerror}") from error
+    store.write_text(directory / FILE, json.dumps(dict(sorted(contacts.items())), indent=1) + "\n")
 
 
 def _damaged(path: Path) -> WalletError:

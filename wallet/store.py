@@ -113,6 +113,24 @@ def write_keystore(path: Path, data: bytes, *, force: bool = False) -> Path | No
     return backup
 
 
+def write_text(path: Path, text: str) -> None:
+    """Replace a file beside the keystores that holds no secret, for its owner only.
+
+    Raises:
+        WalletError: "keystore-unwritable" with the system's reason.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            _write_durably(temporary, text.encode())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WalletError("keystore-unwritable", f"cannot write {path}: {error.strerror}") from error
+
+
 def _write_durably(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from inos.wallet import store
 from inos.wallet.addresses import decode_address
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import MAX_INDEX
-from inos.wallet.store import SUFFIX
 
 GAP: Final = 20
 """A search ends after so many addresses in a row that nobody used."""
@@ -22,7 +22,7 @@ MAX_BYTES: Final = 1 << 20
 
 def get_used_path(keystore: Path) -> Path:
     """Return the file that belongs to a keystore."""
-    return keystore.with_name(f"{keystore.name.removesuffix(SUFFIX)}.addresses.json")
+    return keystore.with_name(f"{keystore.name.removesuffix(store.SUFFIX)}.addresses.json")
 
 
 def read_used(keystore: Path, hrp: str) -> dict[int, str]:
@@ -48,14 +48,7 @@ def add_used(keystore: Path, hrp: str, addresses: dict[int, str]) -> None:
     if not more.items() - known.items():
         return
     text = json.dumps({str(number): address for number, address in sorted((known | more).items())}, indent=1)
-    path = get_used_path(keystore)
-    try:
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(text + "\n")
-        temporary.chmod(0o600)
-        temporary.replace(path)
-    except OSError as error:
-        raise WalletError("keystore-unwritable", f"cannot write {path}: {error.strerror}") from error
+    store.write_text(get_used_path(keystore), text + "\n")
 
 
 def find_used(

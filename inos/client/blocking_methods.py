@@ -114,9 +114,15 @@ class BlockingMethods:
         """Return the transactions that wait to be mined."""
         return self._thread.run(self.async_client.pool(limit))
 
-    def estimate_fee(self, *, payments: int = 0) -> models.FeeEstimate:
-        """Return the fee the node advises for a transaction."""
-        return self._thread.run(self.async_client.estimate_fee(payments=payments))
+    def estimate_fee(self, *, payments: int = 0, size: int | None = None, signatures: int = 1) -> models.FeeEstimate:
+        """Return the fee the node advises for a transaction.
+
+        Args:
+            payments: those of a `TransferMany`.
+            size: bytes without the payments; by default those of a typical transaction of one key.
+            signatures: how many it needs.
+        """
+        return self._thread.run(self.async_client.estimate_fee(payments=payments, size=size, signatures=signatures))
 
     def find(self, prefix: str) -> models.FoundIds:
         """Return the blocks, transactions, jobs and stored matrices whose ids begin with 4 to 64 hex digits."""

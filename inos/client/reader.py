@@ -127,9 +127,19 @@ class Reader:
         """Return the transactions that wait to be mined."""
         return await self._ask(models.Pool, "tx_pool", limit=limit)
 
-    async def estimate_fee(self, *, payments: int = 0) -> models.FeeEstimate:
-        """Return the fee the node advises for a transaction."""
-        asked = {"payments": payments} if payments else {}
+    async def estimate_fee(
+        self, *, payments: int = 0, size: int | None = None, signatures: int = 1
+    ) -> models.FeeEstimate:
+        """Return the fee the node advises for a transaction.
+
+        Args:
+            payments: those of a `TransferMany`.
+            size: bytes without the payments; by default those of a typical transaction of one key.
+            signatures: how many it needs.
+        """
+        given = {"payments": payments, "size": size, "signatures": signatures}
+        usual = {"payments": 0, "size": None, "signatures": 1}
+        asked = {name: value for name, value in given.items() if value != usual[name]}
         return await self._ask(models.FeeEstimate, "tx_estimateFee", **asked)
 
     async def find(self, prefix: str) -> models.FoundIds:

@@ -16,7 +16,7 @@ from inos.client.node_reader import NodeReader
 from inos.client.operands import Credits, decode_fetched, encode_put, make_ref, read_credits
 from inos.client.uploads import WHOLE_BYTES, Progress, ignore_progress, upload_rows
 from inos.primitives.matrices import MatrixRef
-from inos.primitives.transactions import Payload, Transaction, compute_tx_id, list_receivers
+from inos.primitives.transactions import Payload, Transaction, compute_tx_id
 from inos.primitives.units import Nano
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
@@ -134,19 +134,19 @@ class Sender(NodeReader):
                 has the draft for those who sign elsewhere.
         """
         signer, network = self._get_signer(), await self.get_network()
-        account, fee = await self._get_view(), await self._get_fee(fee_nano, len(list_receivers(payload)))
+        account, fee = await self._get_view(), await self._get_fee(fee_nano, payload)
         return build.build_transaction(signer, network.params.chain_id, account, payload, fee, locked=locked)
 
-    async def _get_fee(self, fee_nano: int | None, receivers: int = 0) -> Nano:
-        """Return the fee that is given, or the one that the node advises for a payload that pays so many receivers.
+    async def _get_fee(self, fee_nano: int | None, payload: Payload | None = None) -> Nano:
+        """Return the fee that is given, or the one that the node advises for a payload (None: a typical one).
 
         Raises:
             WalletError: "fee-too-high".
         """
         if fee_nano is not None:
             return Nano(fee_nano)
-        payments = receivers if receivers > 1 else 0
-        return build.check_advised_fee((await self.estimate_fee(payments=payments)).fee, payments)
+        asked = build.ask_fee(payload, None if self._signer is None else self._signer.owner)
+        return build.check_advised_fee((await self.estimate_fee(**asked)).fee, asked.get("payments", 0))
 
     async def send_transaction(self, tx: Transaction) -> str:
         """Send a signed transaction; return its id in hex."""

@@ -22,8 +22,8 @@ from inos.rpc.server.bodies import BodyBudget, BodyLease
 from inos.rpc.server.connections import Connections
 from inos.rpc.server.dispatch import METHOD_HINT, Caller, Dispatcher, Observe, encode_error
 from inos.rpc.server.http_log import HTTP_LOG
-from inos.rpc.server.pages import answer_page
-from inos.rpc.server.qr import CODES_BURST, CODES_PER_S, find_address
+from inos.rpc.server.pages import HEADERS, answer_page
+from inos.rpc.server.qr import CODES_BURST, CODES_PER_S, draw_address, find_address
 from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
 from inos.rpc.server.turns import Turns
@@ -220,10 +220,15 @@ class RpcServer:
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
         name = request.match_info["name"]
-        if find_address(name) is not None and not self._codes.take(asyncio.get_running_loop().time()):
+        address = find_address(name)
+        return answer_page(name) if address is None else self._answer_code(address)
+
+    def _answer_code(self, address: str) -> web.Response:
+        """Answer with the QR code of an address, if not too many were drawn lately."""
+        if not self._codes.take(asyncio.get_running_loop().time()):
             text = "this node has drawn many QR codes in the last second; reload the page\n"
-            return web.Response(status=503, text=text, headers={"Retry-After": "1"})
-        return answer_page(name)
+            return web.Response(status=503, text=text, headers=HEADERS | {"Retry-After": "1"})
+        return web.Response(body=draw_address(address), content_type="image/svg+xml", charset="utf-8", headers=HEADERS)
 
     async def _handle_socket(self, request: web.Request) -> web.StreamResponse:
         """Serve JSON-RPC over a WebSocket. Web pages may open one only if they come from this node."""

@@ -6,7 +6,6 @@ from typing import Final
 
 from aiohttp import web
 
-from inos.rpc.server.qr import SUFFIX, draw_address, find_address
 from inos.wallet.phrase import list_words
 from inos.work.backends.wasm import load_module
 
@@ -63,9 +62,6 @@ def _find_type(name: str) -> str | None:
 
 def answer_page(name: str) -> web.Response:
     """Answer with a file by its name, or with 404. The name is never used as a path on disk."""
-    address = find_address(name)
-    if address is not None:
-        return web.Response(body=draw_address(address), content_type=TYPES[SUFFIX], charset="utf-8", headers=HEADERS)
     page = load_pages().get(f"{name}index.html" if name in ("", WORK) else name)
     headers = WORK_HEADERS if name.startswith(WORK) else HEADERS
     if page is None:

@@ -14,9 +14,15 @@ from typer.testing import CliRunner
 
 from inos.cli import main as cli
 from inos.cli.common import wallets
+from inos.client.blocking_client import BlockingClient
 from inos.primitives.units import NANO_PER_CREDIT as CREDIT
+from inos.primitives.units import Address
 from inos.testing import TestChain
+from inos.wallet.addresses import encode_address
+from inos.wallet.drafts import decode_draft
+from inos.wallet.keys import make_key
 from inos.wallet.keystore import ScryptCost
+from inos.wallet.signers import KeySigner
 
 SIGNER = Path(__file__).parents[1] / "support" / "signing_device.py"
 ASK_PASSWORD = {
@@ -24,6 +30,7 @@ ASK_PASSWORD = {
     "public-key",
     "export-key",
     "send",
+    "send-many",
     "sign",
     "cancel",
     "bump",
@@ -88,7 +95,7 @@ class People:
         done = runner.invoke(cli.app, [*args[:at], *extra, *args[at:]], env=env)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         assert (done.exit_code == 0) is not bool(code), done.output
-        answer = json.loads(done.output)
+        answer = json.loads(done.stdout)
         if code:
             assert answer["error"]["code"] == code
         return answer
@@ -146,6 +153,28 @@ def test_signatures_made_side_by_side_are_combined(chain: TestChain, people: Peo
     assert people.get_credits(bob) == before + 3
     people("alice", "wallet", "send", bob, "4", "--wallet", "team", "--unsigned", str(folder / "other.json"))
     people("bob", "wallet", "combine", both[0], str(folder / "other.json"), "-o", whole, code="different-drafts")
+
+
+def test_many_keys_pay_the_fee_that_their_signatures_take(chain: TestChain, people: People) -> None:
+    """Sixteen signatures take three times the bytes of a typical transaction; one that is too large is never signed."""
+    keys = {make_key(bytes([n]) * 32).public: make_key(bytes([n]) * 32) for n in range(1, 17)}
+    made = people("alice", "wallet", "multisig", "board", "-k", "16", *(key.hex() for key in keys))
+    people("alice", "wallet", "send", made["address"], "50")
+    chain.mine()
+    bob, file = read_address(people, "bob", "default"), people.folder / "board.json"
+    before = people.get_credits(bob)
+    people("alice", "wallet", "send", bob, "2", "--wallet", "board", "--unsigned", str(file))
+    draft = decode_draft(file.read_text())
+    for public, key in keys.items():
+        draft = draft.sign(public, KeySigner(key).sign)
+    with BlockingClient(chain.url) as client:
+        client.send_transaction(draft.finish())
+    chain.mine()
+    assert people.get_credits(bob) == before + 2
+    lines = [f"{encode_address(chain.network.hrp, Address(bytes([n]) * 20))},0.01" for n in range(256)]
+    (people.folder / "many.csv").write_text("\n".join(lines) + "\n")
+    many = ("send-many", str(people.folder / "many.csv"), "--wallet", "board", "--unsigned", str(file))
+    people("alice", "wallet", *many, code="transaction-too-large")
 
 
 def test_strangers_and_changed_files_are_refused(people: People) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from coincurve import PrivateKey
 from msgspec.structs import replace
 
-from inos.consensus.costs import COSIGNATURE_US, TRANSFER_US
+from inos.consensus.costs import TRANSFER_US, compute_cosigning_cost
 from inos.consensus.transactionrules import check_transaction_sanity
 from inos.genesis import load_network
 from inos.primitives.bls import get_bls
@@ -77,7 +77,7 @@ def make_vectors() -> dict[str, Any]:
                 "address": compute_multisig_address(tx.sender).hex(),
                 "signing_hash": compute_signing_hash(tx).hex(),
                 "id": compute_tx_id(tx).hex(),
-                "microseconds": TRANSFER_US + COSIGNATURE_US * (count_signatures(tx) - 1),
+                "microseconds": TRANSFER_US + compute_cosigning_cost(count_signatures(tx)),
             }
             for tx in signed
             if isinstance(tx.sender, Multisig)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos.primitives.errors import InosError
-from inos.primitives.matrices import DType, compute_tickets
+from inos.primitives.matrices import STRIP_ROWS, DType, compute_tickets
 from inos.work import Operand, check_ref
 from inos.work.strips import compute_grid
 from inos.workers.client.local import LocalClient
@@ -251,7 +251,7 @@ class Link:
         strips, _ = compute_grid(DType.INT7, work.x.rows, work.x.cols)
         if work.x.cols != work.w.cols or not 0 <= work.first < work.last <= strips:
             raise WorkerError("bad-piece", f"strips {work.first} to {work.last} of {work.x.rows} x {work.x.cols}")
-        rows = 16 * (work.last - work.first)
+        rows = STRIP_ROWS * (work.last - work.first)
         size = work.w.rows * work.w.cols + rows * (work.x.cols + 4 * work.w.rows)
         if size > self._room:
             raise WorkerError("too-large", f"the piece takes {size} bytes, and this worker has {self._room}")
@@ -315,7 +315,7 @@ class Link:
             count = max(1, int(multiplier.speed * PIECE_SLICE_S) // per_strip)
             last = min(work.last, at + count)
             targets = piece.share_target, int.from_bytes(template.win_target, "big")
-            out = None if rows is None else rows[16 * (at - work.first) : 16 * (last - work.first)]
+            out = None if rows is None else rows[STRIP_ROWS * (at - work.first) : STRIP_ROWS * (last - work.first)]
             drawn = await multiplier.draw(piece.x, piece.w, template, max(targets), (at, last), out=out)
             self._reporter.add(piece.number, template.number, drawn.tickets, drawn.found, targets, time.monotonic())
             if drawn.is_complete:
@@ -336,7 +336,7 @@ class Link:
         """Return memory for the rows of a piece: that of a file on the node's own machine."""
         if not work.wants_rows:
             return None
-        shape = min(16 * work.last, work.x.rows) - 16 * work.first, work.w.rows
+        shape = min(STRIP_ROWS * work.last, work.x.rows) - STRIP_ROWS * work.first, work.w.rows
         local = self._operands.local
         return np.empty(shape, np.int32) if local is None else await asyncio.to_thread(local.get_rows, *shape)
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from inos.primitives.units import Address, Nano
 from inos.wallet.addresses import decode_address
+from inos.workers.errors import WorkerError
 from inos.workers.pool.split import compute_credit
 
 PAGE: Final = 100
@@ -68,13 +69,16 @@ class PoolChecker:
             acknowledged: it has acknowledged so many shares of the address.
 
         Raises:
-            InosError: the node does not answer, or is no pool.
+            InosError: the node does not answer, is no pool, or answers what cannot be read ("bad-response").
         """
-        verdict = await self._check(acknowledged)
-        if verdict.is_honest:
-            return verdict
-        self._known.clear()
-        return await self._check(acknowledged)
+        try:
+            verdict = await self._check(acknowledged)
+            if verdict.is_honest:
+                return verdict
+            self._known.clear()
+            return await self._check(acknowledged)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WorkerError("bad-response", f"the pool answers what cannot be read ({error!r:.80})") from error
 
     async def _check(self, acknowledged: int) -> PoolVerdict:
         await self._read_incomes()

@@ -25,12 +25,11 @@ from inos.primitives.transactions import (
     TransferMany,
     compute_tx_id,
     get_sender,
-    list_receivers,
 )
 from inos.primitives.units import Address, Nano, format_credits
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
-from inos.wallet.drafts import decode_draft, is_draft
+from inos.wallet.drafts import Owner, decode_draft, is_draft
 from inos.wallet.signers import Signer
 
 WAIT_S: Final = 600.0
@@ -62,8 +61,8 @@ def send_payload(payload: Payload, question: str, payment: Payment) -> Transacti
 
     wallet, rpc, network = payment.wallet, payment.rpc, payment.wallet.network
     require_same_network(rpc, network)
-    receivers = len(list_receivers(payload))
-    fee = estimate_fee(rpc, receivers) if payment.fee is None else parse_amount(payment.fee, "the fee")
+    owner = None if wallet.watched is None else wallet.watched.owner
+    fee = estimate_fee(rpc, payload, owner) if payment.fee is None else parse_amount(payment.fee, "the fee")
     signer = wallet.open_signer() if payment.signer is None and wallet.index > 0 else payment.signer
     sender = wallet.get_address() if signer is None else signer.address
     account = get_account(rpc, encode_address(network.hrp, sender))
@@ -76,19 +75,19 @@ def send_payload(payload: Payload, question: str, payment: Payment) -> Transacti
         return client.send_payload(payload, fee_nano=fee)
 
 
-def estimate_fee(rpc: str, receivers: int = 0) -> Nano:
-    """Return the fee that the node advises for a transaction that pays so many receivers.
+def estimate_fee(rpc: str, payload: Payload, owner: Owner | None) -> Nano:
+    """Return the fee that the node advises for a payload from an account; see `build.ask_fee`.
 
     Raises:
         CommandError: "bad-response". WalletError: "fee-too-high".
     """
-    payments = receivers if receivers > 1 else 0
-    answer = call_rpc(rpc, "tx_estimateFee", {"payments": payments} if payments else {})
+    asked = build.ask_fee(payload, owner)
+    answer = call_rpc(rpc, "tx_estimateFee", asked)
     try:
         fee = int(answer["fee"])
     except (KeyError, TypeError, ValueError):
         fail("bad-response", f"the node at {rpc} named no fee", "give one with --fee")
-    return build.check_advised_fee(fee, payments)
+    return build.check_advised_fee(fee, asked.get("payments", 0))
 
 
 def send_signed(rpc: str, tx: Transaction) -> None:

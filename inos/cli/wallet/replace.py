@@ -27,7 +27,7 @@ from inos.cli.common.remote import call_rpc
 from inos.cli.common.transactions import Payment, estimate_fee, print_transaction, send_signed
 from inos.cli.common.wallets import confirm_or_stop, open_wallet, parse_amount, require_same_network
 from inos.genesis import Network, load_network
-from inos.primitives.transactions import Payload, Transaction, Transfer, compute_tx_id, get_sender, list_receivers
+from inos.primitives.transactions import Payload, Transaction, Transfer, compute_tx_id, get_sender
 from inos.primitives.units import Nano, format_credits
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
@@ -103,9 +103,7 @@ def _replace(old: Transaction, payload: Payload, what: str, fee: str | None, pay
         sender, mine = (encode_address(net.hrp, each) for each in (get_sender(old), own))
         fail("not-the-sender", f"{sender} sent it, and this is {mine}", "give the --wallet and --index that did")
     least = Nano(max(-(-old.fee * REPLACEMENT_PERCENT // 100), old.fee + 1))
-    paid = (
-        parse_amount(fee, "the fee") if fee is not None else max(least, estimate_fee(rpc, len(list_receivers(payload))))
-    )
+    paid = parse_amount(fee, "the fee") if fee is not None else max(least, estimate_fee(rpc, payload, old.sender))
     if paid < least:
         fail("replacement-fee-too-low", f"a fee of at least {format_credits(least)} credits replaces it", "raise --fee")
     question = f"{what}, with a fee of {format_credits(paid)} credits in place of {format_credits(old.fee)}?"

@@ -4,9 +4,10 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from inos.consensus.costs import compute_payments_cost
+from inos.consensus.costs import compute_cosigning_cost, compute_payments_cost
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
+from inos.primitives.multisig import MAX_KEYS
 from inos.primitives.payments import MAX_PAYMENTS, PAYMENT_BYTES
 from inos.primitives.transactions import MAX_TX_BYTES, Transaction, get_sender
 from inos.primitives.units import TxId
@@ -59,6 +60,9 @@ class FeeParams(Model):
     payments: Annotated[
         int, Field(ge=0, le=MAX_PAYMENTS, description="The payments of a transfer_many, whose bytes count too.")
     ] = 0
+    signatures: Annotated[
+        int, Field(ge=1, le=MAX_KEYS, description="The signatures that it needs; `size` counts their bytes.")
+    ] = 1
 
 
 class FeeEstimateModel(Model):
@@ -107,7 +111,8 @@ async def tx_pool(node: NodePort, params: PoolParams) -> PoolModel:
 async def tx_estimate_fee(node: NodePort, params: FeeParams) -> FeeEstimateModel:
     """Estimate a fee with which a transaction should soon be in a block."""
     size = min(MAX_TX_BYTES, params.size + params.payments * PAYMENT_BYTES)
-    fee = node.mempool.estimate_fee(size, compute_payments_cost(params.payments))
+    cost = compute_payments_cost(params.payments) + compute_cosigning_cost(params.signatures)
+    fee = node.mempool.estimate_fee(size, cost)
     return FeeEstimateModel(fee=str(fee), fee_per_byte=str(-(-fee // size)))
 
 

@@ -173,3 +173,24 @@ def test_the_rpc_address_of_what_a_worker_joins() -> None:
 
 def test_nothing_is_said_before_the_first_income() -> None:
     assert describe(PoolVerdict(Nano(0), Nano(0), 0, (), False)) == ""
+
+
+@pytest.mark.parametrize("method", ["pool_window", "pool_worker"])
+@pytest.mark.parametrize("nonsense", ["missing", "null", "text", "list"])
+async def test_a_pool_that_answers_nonsense_ends_no_worker(lab: Lab, method: str, nonsense: str) -> None:
+    """The watch goes on after an InosError, and any other error would end the worker."""
+    lab.earn(2)
+
+    def alter(called: str, answer: Any) -> None:
+        if called == method:
+            for part in (answer, *answer.get("incomes", ())):
+                for name in list(part):
+                    if name != "incomes":
+                        part[name] = {"null": None, "text": "x", "list": [1]}.get(nonsense)
+                        if nonsense == "missing":
+                            del part[name]
+
+    lab.alter = alter
+    with pytest.raises(InosError) as caught:
+        await PoolChecker(lab, A, TEXT).check()
+    assert caught.value.code == "bad-response"
