@@ -25,6 +25,7 @@ from typing import Final
 
 from inos.chain.opening import MOVE_ON, is_of_protocol_1
 from inos.core.errors import NodeError
+from inos.primitives.atomic_files import replace_file
 from inos.primitives.secret_files import OTHERS, SecretFileError, read_secret_text
 from inos.primitives.units import BlockId
 
@@ -171,18 +172,7 @@ def _restrict(folder: Path) -> None:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a small file in one step; only its owner can read it."""
-    write_bytes_atomically(path, text.encode())
-
-
-def write_bytes_atomically(path: Path, data: bytes) -> None:
-    """Replace a small file as `write_atomically` does, with bytes."""
-    temporary = path.with_name(f"{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    replace_file(path, text.encode())
 
 
 def load_or_make_secret(path: Path, make: Callable[[int], bytes] = secrets.token_bytes) -> bytes:

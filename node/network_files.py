@@ -6,7 +6,8 @@ from typing import Final
 
 import structlog
 
-from inos.node.datadir import DIR_MODE, write_bytes_atomically
+from inos.node.datadir import DIR_MODE
+from inos.primitives.atomic_files import replace_file
 
 log: Final = structlog.get_logger("node")
 
@@ -42,7 +43,7 @@ class NetworkFiles:
         path = self._path / name
         try:
             self._path.mkdir(mode=DIR_MODE, exist_ok=True)
-            write_bytes_atomically(path, data)
+            replace_file(path, data)
         except OSError as error:
             log.warning("file not written", path=str(path), error=error.strerror)
             return False

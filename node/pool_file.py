@@ -1,6 +1,5 @@
 """Keeps the mempool over a restart, in a file of transactions that are checked again when they are read."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -8,7 +7,7 @@ from typing import Final
 import structlog
 
 from inos.chain.mempool import Mempool
-from inos.node.datadir import FILE_MODE
+from inos.primitives.atomic_files import replace_file
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.transactions import Transaction, get_sender
@@ -22,13 +21,7 @@ def save_pool(path: Path, mempool: Mempool) -> None:
     """Write the pool's transactions, in an order in which they can be executed."""
     found = [mempool.get(tx_id) for tx_id in mempool.list_ids()]
     transactions = sorted((tx for tx in found if tx is not None), key=lambda tx: (get_sender(tx), tx.nonce))
-    temporary = path.with_name(f"{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(encode(transactions))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    replace_file(path, encode(transactions))
 
 
 def load_pool(path: Path) -> Sequence[Transaction]:

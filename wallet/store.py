@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from inos.primitives.atomic_files import replace_file
 from inos.wallet.errors import WalletError
 from inos.wallet.keystore import MAX_FILE_BYTES
 
@@ -119,14 +120,9 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         WalletError: "keystore-unwritable" with the system's reason.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            _write_durably(temporary, text.encode())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(path, text.encode())
     except OSError as error:
         raise WalletError("keystore-unwritable", f"cannot write {path}: {error.strerror}") from error
 

@@ -1,12 +1,11 @@
 """Remembers which outputs a miner computed for a task, until the task is paid or given up."""
 
-import os
 from pathlib import Path
 from typing import Final
 
 from inos.mesh.errors import explain
-from inos.mesh.files import sync_folder
 from inos.mesh.store import MatrixStore
+from inos.primitives.atomic_files import replace_file
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.units import HASH_BYTES, JobId, MatrixId
@@ -34,15 +33,9 @@ class Outcomes:
         """
         ids = tuple(self._store.put_bytes(output).matrix_id for output in outputs)
         path = self._get_path(job)
-        temporary = path.with_suffix(".new")
         try:
             self._folder.mkdir(exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(encode(ids))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            sync_folder(self._folder)
+            replace_file(path, encode(ids))
             self._drop_oldest()
         except OSError as error:
             raise explain(error, path) from error

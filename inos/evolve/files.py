@@ -1,13 +1,12 @@
 """Files by their id: in a folder of this machine, and in the mesh behind a node."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from inos.client.blocking_client import BlockingClient
 from inos.client.errors import RemoteError
 from inos.evolve.errors import InvalidRecord, Missing
+from inos.primitives.atomic_files import replace_file
 from inos.primitives.matrices import compute_file_length
 from inos.work.files import compute_file_id
 
@@ -54,7 +53,7 @@ class FolderFiles:
         path = self.folder / file.hex()
         if not path.exists() or path.stat().st_size != len(data):
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data)
+            replace_file(path, data)
         return file
 
 
@@ -113,20 +112,6 @@ class MeshFiles:
 
     def put(self, data: bytes) -> bytes:
         return bytes(self._client.put_bytes(data).matrix_id)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that is either whole or not there, also after a crash."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _make_too_large(file: bytes, what: str, limit: int) -> InvalidRecord:

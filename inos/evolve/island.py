@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from inos.evolve.errors import InvalidRun
-from inos.evolve.files import ChainedFiles, Files, FolderFiles, write_atomically
+from inos.evolve.files import ChainedFiles, Files, FolderFiles
 from inos.evolve.generations import Outcome, Start, compute_generation
 from inos.evolve.records import (
     MAX_RECORD_BYTES,
@@ -31,6 +31,7 @@ from inos.evolve.records import (
 )
 from inos.evolve.runners import Runner
 from inos.evolve.runs import OpenRun, list_files, open_run
+from inos.primitives.atomic_files import replace_file
 from inos.primitives.matrices import Hash32
 from inos.work.files import compute_file_id
 
@@ -163,7 +164,7 @@ class FolderPending:
         self._path: Path = folder / "pending.json"
 
     def save(self, name: bytes, job: str) -> None:
-        write_atomically(self._path, json.dumps({"given": compute_file_id(name).hex(), "task": job}).encode())
+        replace_file(self._path, json.dumps({"given": compute_file_id(name).hex(), "task": job}).encode())
 
     def find(self, name: bytes) -> str | None:
         try:
@@ -227,7 +228,7 @@ def read_state(folder: Path) -> State:
 
 
 def write_state(folder: Path, state: State) -> None:
-    write_atomically(folder / STATE_FILE, msgspec.json.encode(state) + b"\n")
+    replace_file(folder / STATE_FILE, msgspec.json.encode(state) + b"\n")
 
 
 def read_record(files: Files, id: bytes) -> Record:

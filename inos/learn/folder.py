@@ -16,6 +16,7 @@ from typing import Final
 
 from inos.learn.errors import LearnError
 from inos.learn.spec import RunSpec, StepRecord, compute_id, decode, encode
+from inos.primitives.atomic_files import replace_file
 from inos.work.files import compute_file_id
 
 SPEC: Final = "spec.json"
@@ -38,7 +39,7 @@ class Folder:
         place = self.path / FILES / name
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            _write(place, data)
+            replace_file(place, data)
         return name
 
     def has(self, name: str) -> bool:
@@ -67,7 +68,7 @@ class Folder:
 
     def write_spec(self, spec: RunSpec) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        _write(self.path / SPEC, encode(spec))
+        replace_file(self.path / SPEC, encode(spec))
 
     def read_spec(self) -> RunSpec:
         """Return the run's spec.
@@ -90,7 +91,7 @@ class Folder:
 
     def write_records(self, lines: bytes) -> None:
         """Write all records at once, as they were read elsewhere; `read_records` checks them."""
-        _write(self.path / RECORDS, lines)
+        replace_file(self.path / RECORDS, lines)
 
     def read_records(self) -> list[StepRecord]:
         """Return all records whose ids and numbers form a chain; a torn last line is left out.
@@ -114,13 +115,13 @@ class Folder:
         if place.exists():
             data = place.read_bytes()
             if not data.endswith(b"\n"):
-                _write(place, data[: data.rfind(b"\n") + 1])
+                replace_file(place, data[: data.rfind(b"\n") + 1])
 
     def keep_records(self, count: int) -> None:
         """Forget all records after the first `count`."""
         place = self.path / RECORDS
         lines = place.read_bytes().split(b"\n")[:count] if place.exists() else []
-        _write(place, b"".join([line + b"\n" for line in lines]))
+        replace_file(place, b"".join([line + b"\n" for line in lines]))
 
 
 def check_chain(spec: RunSpec, records: Iterator[StepRecord]) -> Iterator[StepRecord]:
@@ -145,13 +146,3 @@ def check_chain(spec: RunSpec, records: Iterator[StepRecord]) -> Iterator[StepRe
             )
         parent = compute_id(record)
         yield record
-
-
-def _write(place: Path, data: bytes) -> None:
-    """Write a file such that it is there whole, or not at all."""
-    partial = place.with_name(f".{place.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(place)
