@@ -3,7 +3,7 @@
     python examples/evolve_cartpole.py                        # on this machine; needs the extra `functions`
     python examples/evolve_cartpole.py --generations 40 --seed two --no-watch
 
-The simulation is a function, `examples/functions/cartpole.wasm`, in integers: whoever runs it finds the same fitness.
+The simulation is a function, `examples/functions/cartpole.wasm`, in integers: every run finds the same fitness.
 Each generation is one call of it, for the best controller so far and its children. Afterwards the best controllers of
 some generations are shown at work. The island stays in the folder `pole`, or in `--folder`: `inos evolve show pole`
 draws its fitness, and `inos evolve replay pole` computes it again.

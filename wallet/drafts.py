@@ -1,7 +1,7 @@
 """Transactions that wait for signatures, as files that travel between those who sign.
 
 A draft holds all of a transaction but its signatures, and those that are there so far. Each is checked when a draft is
-read, so a file that somebody changed on its way is refused.
+read, so a file that was changed on its way is refused.
 """
 
 import json

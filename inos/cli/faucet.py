@@ -37,7 +37,7 @@ def command(
         str, typer.Option("--amount", metavar="CREDITS", help="What each address gets, once a day.")
     ] = "10",
     per_day: Annotated[
-        int, typer.Option("--per-day", min=1, metavar="N", help="Addresses that get their part in a day, of everybody.")
+        int, typer.Option("--per-day", min=1, metavar="N", help="The most addresses that get their part in a day.")
     ] = 500,
     per_network: Annotated[
         int,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -28,15 +28,24 @@ LIMBS: Final[Mapping[str, Limbs]] = {
 }
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Register the rule of these operations."""
+R = TypeVar("R")
 
-    def register(function: Rule) -> Rule:
-        for name in names:
-            RULES[name] = function
-        return function
 
-    return register
+def registering(rules: dict[str, R]) -> Callable[..., Callable[[R], R]]:
+    """Return a decorator that takes the names of operations, and registers a rule by each of them."""
+
+    def rule(*names: str) -> Callable[[R], R]:
+        def register(function: R) -> R:
+            rules.update(dict.fromkeys(names, function))
+            return function
+
+        return register
+
+    return rule
+
+
+rule: Final = registering(RULES)
+"""Registers the rule of the operations that it is given the names of."""
 
 
 class Context:

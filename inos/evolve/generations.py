@@ -172,4 +172,4 @@ def _read_rows(answer: Answer, members: int, trial: Trial) -> Array:
 
 
 _breeder: Final = LocalRunner()
-"""A population is cheap to make, so everybody makes it for themselves."""
+"""A population is cheap to make, so each machine makes it for itself."""

@@ -42,7 +42,7 @@ class Limits(Struct, frozen=True):
     Args:
         nano: to each address, once a day.
         per_network: claims of one network of addresses in a day.
-        per_day: claims of everybody in a day.
+        per_day: all claims in a day.
     """
 
     nano: Nano

@@ -6,7 +6,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 import numpy as np
 import torch
 
-from inos.compiler.context import get_op, get_path
+from inos.compiler.context import get_op, get_path, registering
 from inos.compiler.tensors import Tensor, make_tensor, replace_value, to_matrix
 from inos.learn.errors import LearnError
 from inos.learn.fixed import (
@@ -28,15 +28,8 @@ RULES: Final[dict[str, Rule]] = {}
 """The rules by the name of torch's operation, without its overload."""
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Register the rule of these operations."""
-
-    def register(function: Rule) -> Rule:
-        for name in names:
-            RULES[name] = function
-        return function
-
-    return register
+rule: Final = registering(RULES)
+"""Registers the rule of the operations that it is given the names of."""
 
 
 class Context:

@@ -1,4 +1,4 @@
-"""A run is published in the mesh: everybody who knows its manifest's id can fetch the run, and verify it.
+"""A run is published in the mesh: who knows its manifest's id can fetch the run, and verify it.
 
 The manifest names the spec and the file of all records. Programs, data and first weights are named by the spec and by
 programs, and the last weights by the last record, so a reader follows ids and trusts no node.

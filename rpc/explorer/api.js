@@ -89,6 +89,25 @@ export function subscribe(topic, topicParams, onData) {
   };
 }
 
+// Draws a page again when blocks come, but not more often than every `pauseMs`, not twice at once, and not while the reader uses
+// `holder`. `page.drawnAt` is the time of the last drawing. Returns a function that ends it and sets `page.isGone`.
+export function redraw(page, holder, pauseMs, draw) {
+  let isReading = false;
+  const unsubscribe = subscribe("heads", {}, async () => {
+    if (isReading || Date.now() - page.drawnAt < pauseMs || holder.contains(document.activeElement)) return;
+    isReading = true;
+    try {
+      await draw(page);
+    } finally {
+      isReading = false;
+    }
+  });
+  return () => {
+    page.isGone = true;
+    unsubscribe();
+  };
+}
+
 function send(method, request) {
   const id = nextId++;
   socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params: request }));

@@ -71,7 +71,7 @@ class People:
         self.password.chmod(0o600)
 
     def join(self, person: str, number: int) -> str:
-        """Give somebody the key of one of the chain's accounts; return the public key."""
+        """Give a person the key of one of the chain's accounts; return the public key."""
         key = self.folder / f"{person}.key"
         key.write_text(self.chain.accounts[number].secret.hex())
         key.chmod(0o600)

@@ -59,7 +59,7 @@ def export_key(
 ) -> None:
     """Show the raw secret key of one address, or write it to a file, as `import-key` and a node's worker.key have it.
 
-    Whoever has it can spend what the address holds. The recovery phrase, which restores all addresses, is not shown.
+    It is enough to spend what the address holds. The recovery phrase, which restores all addresses, is not shown.
     """
     net = load_network(network)
     opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)

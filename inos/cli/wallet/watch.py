@@ -49,8 +49,8 @@ def multisig(
 ) -> None:
     """Make an account of several keys, of which K sign each transaction.
 
-    Everybody who signs makes it with the same keys, in any order, and compares the address. The chain learns of it when
-    it is paid.
+    Each signer makes it from the same keys, in any order, and compares the address with the others. The chain learns of
+    it when it is paid.
     """
     net = load_network(network)
     owner = watching.make_multisig(threshold, [read_key(key) for key in keys])

@@ -59,7 +59,7 @@ export async function showAccount(main, address, tab = "history") {
   });
 }
 
-// The node draws the code once somebody opens it.
+// The node draws the code when the reader opens it.
 function qrCode(address) {
   const holder = el("details", {}, el("summary", {}, "QR code"));
   holder.addEventListener("toggle", () => {

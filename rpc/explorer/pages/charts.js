@@ -1,6 +1,6 @@
 // Charts over any range of blocks: difficulty, block time, speed, paid share, demand, price, supply and what was burned.
 
-import { call, subscribe } from "../api.js";
+import { call, redraw } from "../api.js";
 import { drawChart } from "../chart.js";
 import { count, el, percent, shorten, show } from "../dom.js";
 import { over, rangeButtons, readSeries, toCredits } from "../series.js";
@@ -8,25 +8,13 @@ import { over, rangeButtons, readSeries, toCredits } from "../series.js";
 const POINTS = 240, REDRAW_MS = 4000;
 
 export async function showCharts(main, range = "1000") {
-  const page = { range, drawnAt: 0, isReading: false, isGone: false, holder: el("div", { class: "charts" }), note: el("p", { class: "quiet" }) };
+  const page = { range, drawnAt: 0, isGone: false, holder: el("div", { class: "charts" }), note: el("p", { class: "quiet" }) };
   await draw(page);
   show(main, el("div", { class: "tools" }, el("h1", {}, "Charts"), rangeButtons(page.range, (chosen) => {
     page.range = chosen;
     return draw(page);
   })), page.note, page.holder);
-  const unsubscribe = subscribe("heads", {}, async () => {
-    if (page.isReading || Date.now() - page.drawnAt < REDRAW_MS || page.holder.contains(document.activeElement)) return;
-    page.isReading = true;
-    try {
-      await draw(page);
-    } finally {
-      page.isReading = false;
-    }
-  });
-  return () => {
-    page.isGone = true;
-    unsubscribe();
-  };
+  return redraw(page, page.holder, REDRAW_MS, draw);
 }
 
 async function draw(page) {

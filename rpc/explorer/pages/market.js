@@ -1,6 +1,6 @@
 // The market: what is offered and by whom, what was paid over time, how long it took, and what a product would cost.
 
-import { call, subscribe } from "../api.js";
+import { call, redraw } from "../api.js";
 import { makeCalculator } from "../calculator.js";
 import { drawChart } from "../chart.js";
 import { accountLink, count, duration, el, jobLink, roughCredits, shorten, show, stat, table } from "../dom.js";
@@ -53,26 +53,14 @@ function describeBlocks(blocks, spacing) {
 
 export async function showMarket(main) {
   const page = { kinds: el("div"), charts: el("div", { class: "charts" }), offers: el("div"), posters: el("div"),
-    stats: el("dl", { class: "stats" }), drawnAt: 0, isReading: false, isGone: false };
+    stats: el("dl", { class: "stats" }), drawnAt: 0, isGone: false };
   await draw(page);
   show(main, el("h1", {}, "Market"), page.stats, page.kinds,
     el("p", { class: "quiet" }, "Prices are credits for 10¹² multiply-accumulates. Low, typical and high are "
       + "what a quarter, half and three quarters of the units settled lately were paid, or less. Times are medians, at the network's usual time between blocks."),
     page.charts, makeCalculator(),
     el("h2", {}, "Who offers what"), page.posters, el("h2", {}, "Best paid open jobs"), page.offers);
-  const unsubscribe = subscribe("heads", {}, async () => {
-    if (page.isReading || Date.now() - page.drawnAt < REDRAW_MS || page.charts.contains(document.activeElement)) return;
-    page.isReading = true;
-    try {
-      await draw(page);
-    } finally {
-      page.isReading = false;
-    }
-  });
-  return () => {
-    page.isGone = true;
-    unsubscribe();
-  };
+  return redraw(page, page.charts, REDRAW_MS, draw);
 }
 
 async function draw(page) {

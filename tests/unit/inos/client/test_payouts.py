@@ -128,7 +128,7 @@ async def test_a_reorganisation_takes_nothing_away(chain: TestChain, shop: Shop)
     assert chain.get_balance(order[1]) == CREDIT - chain.network.params.account_fee
 
 
-async def test_a_nonce_that_somebody_took_stops_it(chain: TestChain, shop: Shop) -> None:
+async def test_a_nonce_that_another_program_took_stops_it(chain: TestChain, shop: Shop) -> None:
     order = ("order", make_address(chain, 9100), CREDIT)
     with pytest.raises(Killed):
         await shop(order, kill="send_transaction")

@@ -39,7 +39,7 @@ class Judge:
         self._change, self._cell = change, cell
 
     def run_program(self, opened: OpenRun, given: Sequence[Array]) -> Answer:
-        raise AssertionError("the program of such a run is computed by everybody")
+        raise AssertionError("the program of such a run is computed by each machine for itself")
 
     def call_function(self, spec: FunctionSpec, opened: OpenRun, stdin: bytes) -> Answer:
         self.specs.append(spec)

@@ -41,7 +41,7 @@ class Task(SimpleNamespace):
 
 
 class Node:
-    """A client of a chain on which a block comes whenever somebody waits."""
+    """A client of a chain on which a block comes whenever a caller waits."""
 
     def __init__(self, script: Script) -> None:
         self.files: dict[str, bytes] = {}
