@@ -4,8 +4,7 @@ A kind's function makes the chain up to the block before the worst one. What its
 filled up with transfers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import cycle
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -13,6 +12,16 @@ from msgspec import Struct
 
 from inos import work
 from inos.bench.blocks import jobs, voters
+from inos.bench.blocks.payments import (
+    Worst,
+    fit,
+    joint_transfers,
+    many_new_accounts,
+    many_payments,
+    new_accounts,
+    pay,
+    transfers,
+)
 from inos.bench.blocks.workshop import FEE, Workshop
 from inos.bench.voting import make_due_aggregate
 from inos.consensus import costs
@@ -21,30 +30,16 @@ from inos.consensus.params import Params
 from inos.consensus.queues import START_PART
 from inos.consensus.records import Kind as Queue
 from inos.primitives.matrices import MAX_DEPTH, PANEL_BYTES, StripRow
-from inos.primitives.payments import MAX_PAYMENTS, Payment, pack_payments
 from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     JobMode,
-    Transaction,
-    Transfer,
-    TransferMany,
     UnbondVoter,
     WithdrawBond,
     compute_challenge_bytes,
 )
-from inos.primitives.units import Address, JobId
-from inos.primitives.votes import Aggregate
+from inos.primitives.units import JobId
 from inos.work.strips import StripTree, compute_leaf_row, compute_strip
-
-
-class Worst(Struct, frozen=True):
-    """What the worst block is filled with."""
-
-    orders: Iterable[Transaction]
-    aggregate: Aggregate | None = None
-    started: int = 0
-    """How many jobs, juries or voters the start of the block deals with; 0 if its orders are what it costs."""
 
 
 class Kind(Struct, frozen=True):
@@ -54,45 +49,6 @@ class Kind(Struct, frozen=True):
     prepare: Callable[[Workshop], Worst]
     count_people: Callable[[Params], int] = lambda params: 300
     """How many accounts it needs."""
-
-
-def transfers(shop: Workshop) -> Worst:
-    """Transfers to accounts that exist."""
-    shop.harden()
-    return Worst(_pay(shop))
-
-
-def new_accounts(shop: Workshop) -> Worst:
-    """Transfers that each make an account."""
-    shop.harden()
-    amount = shop.params.account_fee + 1
-    return Worst(shop.order(Transfer(Address(n.to_bytes(20, "big")), amount) for n in range(1, 10**6)))
-
-
-def many_payments(shop: Workshop) -> Worst:
-    """Transfers that each pay as many accounts as they may, all of which exist and are paid once."""
-    groups = _count_many(shop)
-    shop.mine(shop.order(_pay_many(shop, group) for group in range(groups)))
-    shop.harden()
-    return Worst(shop.order(_pay_many(shop, group) for group in range(groups + 1)))
-
-
-def many_new_accounts(shop: Workshop) -> Worst:
-    """Transfers that each make as many accounts as they may."""
-    shop.harden()
-    return Worst(shop.order(_pay_many(shop, group) for group in range(_count_many(shop) + 1)))
-
-
-def _count_many(shop: Workshop) -> int:
-    """Return how many of the longest transfers a block has room for."""
-    return shop.params.max_block_cost_us // (costs.TRANSFER_US + MAX_PAYMENTS * costs.PAYMENT_US)
-
-
-def _pay_many(shop: Workshop, group: int) -> TransferMany:
-    """Return payments to accounts that no other group has."""
-    amount = max(shop.params.job_fee, shop.params.account_fee + 1)
-    numbers = range(1 + group * MAX_PAYMENTS, 1 + (group + 1) * MAX_PAYMENTS)
-    return TransferMany(pack_payments(Payment(Address(n.to_bytes(20, "big")), amount) for n in numbers))
 
 
 def posts(shop: Workshop) -> Worst:
@@ -105,14 +61,14 @@ def claims(shop: Workshop) -> Worst:
     """Claims of optimistic jobs, for each of which the committee is read."""
     voters.seat_committee(shop)
     cost = costs.CLAIM_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.LAPSE]
-    found = jobs.post(shop, JobMode.OPTIMISTIC, _fit(shop, cost))
+    found = jobs.post(shop, JobMode.OPTIMISTIC, fit(shop, cost))
     shop.harden()
     return Worst(jobs.claim(shop, found))
 
 
 def small_results(shop: Workshop) -> Worst:
     """Checked results of the smallest products, all of other matrices."""
-    number = _fit(shop, costs.RESULT_US + costs.compute_product_cost(3 << 14))
+    number = fit(shop, costs.RESULT_US + costs.compute_product_cost(3 << 14))
     rng = np.random.default_rng(3)
     products = [tuple(rng.integers(-64, 64, (16, 64), np.int8) for _ in range(2)) for _ in range(number)]
     found = jobs.claim_real(shop, [(x, w) for x, w in products])
@@ -123,7 +79,7 @@ def small_results(shop: Workshop) -> Worst:
 def large_results(shop: Workshop) -> Worst:
     """Checked results of the largest product, each of another job with the same matrices."""
     side = int((shop.params.max_checked_bytes / 6) ** 0.5) // PANEL_BYTES * PANEL_BYTES or 64
-    number = _fit(shop, costs.RESULT_US + costs.compute_product_cost(6 * side * side))
+    number = fit(shop, costs.RESULT_US + costs.compute_product_cost(6 * side * side))
     rng = np.random.default_rng(4)
     x, w = (rng.integers(-64, 64, (side, side), np.int8) for _ in range(2))
     found = jobs.claim_real(shop, [(x, w)] * number)
@@ -135,7 +91,7 @@ def optimistic_results(shop: Workshop) -> Worst:
     """Results that nobody checks before they are challenged."""
     voters.seat_committee(shop)
     cost = costs.RESULT_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.DUE]
-    found = jobs.post(shop, JobMode.OPTIMISTIC, _fit(shop, cost))
+    found = jobs.post(shop, JobMode.OPTIMISTIC, fit(shop, cost))
     shop.mine(jobs.claim(shop, found))
     shop.harden()
     return Worst(jobs.deliver(shop, found, jobs.make_results()))
@@ -151,7 +107,7 @@ def outcomes(shop: Workshop) -> Worst:
     """Outcomes of tasks, which nobody checks before they are disputed."""
     voters.seat_committee(shop)
     cost = costs.RESULT_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.DUE]
-    found = jobs.post_all(shop, [jobs.make_post_task(shop) for _ in range(_fit(shop, cost))])
+    found = jobs.post_all(shop, [jobs.make_post_task(shop) for _ in range(fit(shop, cost))])
     shop.mine(jobs.claim(shop, found))
     shop.harden()
     return Worst(jobs.deliver_outcomes(shop, found))
@@ -159,7 +115,7 @@ def outcomes(shop: Workshop) -> Worst:
 
 def cancels(shop: Workshop) -> Worst:
     """Open jobs that are cancelled."""
-    found = jobs.post(shop, JobMode.CHECKED, _fit(shop, costs.CANCEL_US))
+    found = jobs.post(shop, JobMode.CHECKED, fit(shop, costs.CANCEL_US))
     shop.harden()
     return Worst(shop.order(map(CancelJob, found)))
 
@@ -190,7 +146,7 @@ def _challenge(shop: Workshop, depth: int) -> Worst:
         for array, strips in ((x, panels), (w, panels), (y, 1))
     ]
     by_bytes = shop.params.max_block_bytes // ((2 * panels + 1) << 14)
-    number = min(by_bytes + 1, _fit(shop, costs.CHALLENGE_US + costs.STRIP_US * (2 * panels + 1)))
+    number = min(by_bytes + 1, fit(shop, costs.CHALLENGE_US + costs.STRIP_US * (2 * panels + 1)))
     found = jobs.post(shop, JobMode.OPTIMISTIC, number, x=ref_x, w=ref_w)
     shop.mine(jobs.claim(shop, found))
     shop.mine(jobs.deliver(shop, found, [ref_y] * number))
@@ -200,7 +156,7 @@ def _challenge(shop: Workshop, depth: int) -> Worst:
 
 def registrations(shop: Workshop) -> Worst:
     """Voters who register."""
-    number = min(shop.params.max_voters, _fit(shop, costs.VOTER_US + costs.SIGNATURE_US))
+    number = min(shop.params.max_voters, fit(shop, costs.VOTER_US + costs.SIGNATURE_US))
     people = shop.people[:number]
     voters.qualify(shop, people)
     shop.harden()
@@ -226,7 +182,7 @@ def withdrawals(shop: Workshop) -> Worst:
 
 def reports(shop: Workshop) -> Worst:
     """Voters who are reported."""
-    number = min(shop.params.max_voters, _fit(shop, costs.VOTER_US + 2 * costs.SIGNATURE_US))
+    number = min(shop.params.max_voters, fit(shop, costs.VOTER_US + 2 * costs.SIGNATURE_US))
     found = voters.add_voters(shop, number)
     shop.harden()
     return Worst(voters.report(shop, found))
@@ -235,7 +191,7 @@ def reports(shop: Workshop) -> Worst:
 def disputes(shop: Workshop) -> Worst:
     """Results that are disputed."""
     voters.seat_committee(shop)
-    orders = list(voters.dispute(shop, _fit(shop, _compute_dispute_cost(shop))))
+    orders = list(voters.dispute(shop, fit(shop, _compute_dispute_cost(shop))))
     shop.harden()
     return Worst(orders)
 
@@ -263,7 +219,7 @@ def juries_drawn(shop: Workshop) -> Worst:
     voters.seat_committee(shop)
     orders = list(voters.dispute(shop, _count_disputes(shop)))
     shop.harden(before_last=orders)
-    return Worst(_pay(shop), started=len(orders))
+    return Worst(pay(shop), started=len(orders))
 
 
 def juries_counted(shop: Workshop) -> Worst:
@@ -275,7 +231,7 @@ def juries_counted(shop: Workshop) -> Worst:
     shop.mine_until(drawn_at + window * 2 // 3 - 1)
     shop.mine(voters.reveal(shop, found, members))
     shop.harden(drawn_at + window)
-    return Worst(_pay(shop), started=len(found))
+    return Worst(pay(shop), started=len(found))
 
 
 def lapses(shop: Workshop) -> Worst:
@@ -292,7 +248,7 @@ def lapses(shop: Workshop) -> Worst:
     for group in groups:
         shop.mine(jobs.claim(shop, group))
     shop.harden(last + 1)
-    return Worst(_pay(shop), started=number)
+    return Worst(pay(shop), started=number)
 
 
 def deadlines(shop: Workshop) -> Worst:
@@ -300,7 +256,7 @@ def deadlines(shop: Workshop) -> Worst:
     deadline = shop.height + 60
     found = jobs.post(shop, JobMode.CHECKED, _fit_start(shop, Queue.DEADLINE), deadline=deadline)
     shop.harden(deadline + 1)
-    return Worst(_pay(shop), started=len(found))
+    return Worst(pay(shop), started=len(found))
 
 
 def results_due(shop: Workshop) -> Worst:
@@ -309,7 +265,7 @@ def results_due(shop: Workshop) -> Worst:
     at_once = _fit_any(shop, costs.RESULT_US + costs.AHEAD * costs.QUEUE_COSTS[Queue.DUE])
     found = jobs.deliver_optimistic(shop, min(at_once, _fit_start(shop, Queue.DUE)))
     shop.harden(shop.height + shop.params.challenge_window)
-    return Worst(_pay(shop), started=len(found))
+    return Worst(pay(shop), started=len(found))
 
 
 def removals(shop: Workshop) -> Worst:
@@ -317,7 +273,7 @@ def removals(shop: Workshop) -> Worst:
     found = jobs.post(shop, JobMode.CHECKED, _fit_start(shop, Queue.REMOVAL))
     shop.mine(shop.order(map(CancelJob, found)))
     shop.harden(shop.height + shop.params.job_retention)
-    return Worst(_pay(shop), started=len(found))
+    return Worst(pay(shop), started=len(found))
 
 
 def votes(shop: Workshop) -> Worst:
@@ -327,24 +283,14 @@ def votes(shop: Workshop) -> Worst:
     height = compute_height(params, compute_passed_epoch(params, shop.soonest) + 1) + 1
     shop.harden(height)
     aggregate = make_due_aggregate(params, shop.ledger.view.state, [person.to_voter() for person in members])
-    return Worst(_pay(shop), aggregate, started=len(members))
+    return Worst(pay(shop), aggregate, started=len(members))
 
 
 def committee(shop: Workshop) -> Worst:
     """A committee that is chosen of all voters there may be."""
     params, found = shop.params, voters.add_voters(shop, shop.params.max_voters)
     shop.harden(compute_height(params, compute_passed_epoch(params, shop.soonest) + 1) + 1)
-    return Worst(_pay(shop), started=len(found))
-
-
-def _pay(shop: Workshop) -> Iterator[Transaction]:
-    """Yield transfers between accounts that exist, without end."""
-    return shop.order(Transfer(person.address, 1) for person in cycle(shop.people[::-1]))
-
-
-def _fit(shop: Workshop, cost_us: int) -> int:
-    """Return how many orders of this cost a block may have, and one more."""
-    return shop.params.max_block_cost_us // cost_us + 1
+    return Worst(pay(shop), started=len(found))
 
 
 def _fit_any(shop: Workshop, cost_us: int) -> int:
@@ -368,7 +314,7 @@ def _compute_dispute_cost(shop: Workshop) -> int:
 
 def _count_juries(shop: Workshop) -> int:
     """Return how many juries have as many jurors as a block has room for their verdicts."""
-    verdicts = _fit(shop, costs.VOTER_US + costs.SIGNATURE_US)
+    verdicts = fit(shop, costs.VOTER_US + costs.SIGNATURE_US)
     jurors = min(shop.params.jury_size, voters.count_members(shop))
     return min(_count_disputes(shop), -(-2 * verdicts // jurors))
 
@@ -386,6 +332,7 @@ KINDS: Final = (
     Kind("new accounts", new_accounts),
     Kind("many payments", many_payments),
     Kind("many new accounts", many_new_accounts),
+    Kind("many signatures", joint_transfers),
     Kind("posts", posts),
     Kind("claims", claims, _count_seats),
     Kind("results, checked, small", small_results),
