@@ -134,7 +134,7 @@ class FakeNode:
         """Publish the tip as it is."""
         self.events.publish(TipChanged(self.tip, (self.tip.id,), ()))
 
-    async def until(self, question: Callable[[], Any], limit_s: float = 10.0) -> None:
+    async def until(self, question: Callable[[], Any], limit_s: float = 60.0) -> None:
         """Wait until the answer is truthy. The miner's figures raise no events, so this asks again and again."""
         async with asyncio.timeout(limit_s):
             while True:

@@ -36,11 +36,11 @@ CHAIN_ID = 7
 WITNESS = Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ())
 BAD_WITNESS = Witness(b"\x01" * STRIP_BYTES, (), bytes(STRIP_BYTES), ())
 FAST = TimeLimits(
-    dial=5.0,
-    handshake=3.0,
-    write=3.0,
+    dial=30.0,
+    handshake=30.0,
+    write=30.0,
     ping_interval=0.1,
-    ping=2.0,
+    ping=30.0,
     probe=0.3,
     headers=1.0,
     block=0.4,
@@ -414,7 +414,7 @@ async def running(*services: NetworkService):  # type: ignore[no-untyped-def]
                 await service.stop()
 
 
-async def until(is_true: Callable[[], object], limit_s: float = 10.0) -> None:
+async def until(is_true: Callable[[], object], limit_s: float = 60.0) -> None:
     """Wait for a state; raise TimeoutError if it does not come."""
     async with asyncio.timeout(limit_s):
         while True:

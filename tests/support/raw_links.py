@@ -18,7 +18,7 @@ async def say(link, message):
 async def hear(link, *kinds):
     """Return the next message of one of `kinds`; answer pings and ignore the rest."""
     assembler = Assembler()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             whole = assembler.add(await link.receive())
             if whole is None:
@@ -34,7 +34,7 @@ async def hear_end(link):
     """Read until the link ends, and return the reason that the other side gave, or ""."""
     assembler, reason = Assembler(), ""
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 whole = assembler.add(await link.receive())
                 if whole is not None and whole[0] is Bye:

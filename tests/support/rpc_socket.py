@@ -18,13 +18,13 @@ class RpcSocket:
     async def ask(self, name: str, **params: Any) -> Any:
         self.sent += 1
         await self.ws.send_json({"jsonrpc": "2.0", "id": self.sent, "method": name, "params": params})
-        while "id" not in (message := await self.ws.receive_json(timeout=10)):
+        while "id" not in (message := await self.ws.receive_json(timeout=60)):
             self.waiting.append(message)
         return message.get("result", message.get("error"))
 
     async def receive(self) -> dict[str, Any]:
         """Return the parameters of the next notification, checked against the OpenRPC document."""
-        message = self.waiting.pop(0) if self.waiting else await self.ws.receive_json(timeout=10)
+        message = self.waiting.pop(0) if self.waiting else await self.ws.receive_json(timeout=60)
         assert (message["jsonrpc"], message["method"], set(message)) == (
             "2.0",
             "subscription",

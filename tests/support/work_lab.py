@@ -131,7 +131,7 @@ class WorkLab:
                 await task
 
     async def until(self, question: Callable[[], Any]) -> None:
-        await self.node.until(question, 20.0)
+        await self.node.until(question)
 
 
 def make_hello(**changes: Any) -> Hello:
@@ -190,7 +190,7 @@ class RawWorker:
     async def send(self, message: Message) -> None:
         await self.ws.send_bytes(encode_message(message))
 
-    async def hear(self, kind: type[M], limit_s: float = 10.0) -> M:
+    async def hear(self, kind: type[M], limit_s: float = 60.0) -> M:
         """Return the next message of a kind that was not returned before; others are kept."""
         for message in self.heard:
             if isinstance(message, kind):
@@ -221,7 +221,7 @@ class RawWorker:
                 return found
             self.heard.append(found)
 
-    async def hear_piece(self, limit_s: float = 10.0) -> Assignment:
+    async def hear_piece(self, limit_s: float = 60.0) -> Assignment:
         while True:
             found = await self.hear(Assignment, limit_s)
             if isinstance(found.work, Piece):

@@ -32,7 +32,7 @@ async def watching(core: NodeCore, key: Key) -> AsyncIterator[Watcher]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(question: Callable[[], Any], limit_s: float = 15.0) -> None:
+async def until(question: Callable[[], Any], limit_s: float = 60.0) -> None:
     """Wait for a condition. The watcher's figures raise no events, so this asks again and again."""
     async with asyncio.timeout(limit_s):
         while True:

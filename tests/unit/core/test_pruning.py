@@ -33,7 +33,7 @@ async def test_old_blocks_go_as_the_final_block_moves_on(tmp_path: Path, monkeyp
     with patch.object(ledger, "prune", prune_and_tell):
         task = asyncio.create_task(PruneService(ledger, events, InlineThreads(), 3).run())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await is_done.wait()
                 assert ledger.view.first_block == first - 3
                 feed(ledger, grow_voted(branch, 2 * branch.params.epoch_blocks))

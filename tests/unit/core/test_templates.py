@@ -56,7 +56,7 @@ class Caller:
         return self.sent
 
     async def receive(self) -> tuple[int, Any]:
-        answer = await self.ws.receive_json(timeout=20)
+        answer = await self.ws.receive_json(timeout=60)
         return answer["id"], answer.get("result", answer.get("error"))
 
     async def ask(self, method: str, **params: Any) -> Any:

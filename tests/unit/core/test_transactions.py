@@ -94,7 +94,7 @@ async def test_a_challenge_that_comes_before_its_result_waits_for_it(lab: Any, w
     assert caught.value.code == "delivery-missing"
     task = asyncio.ensure_future(core.run())
     try:
-        async with core.events.subscribe() as events, asyncio.timeout(10):
+        async with core.events.subscribe() as events, asyncio.timeout(60):
             await core.transactions.add(lab.submit(job, wrong))
             await lab.extend(core)
             while not core.mempool.has(compute_tx_id(challenge)):
@@ -138,7 +138,7 @@ async def running(core: NodeCore) -> AsyncIterator[NodeCore]:
 
 async def get_event(events: Any, kind: type) -> Any:
     """Return the next event of a kind."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             event = await anext(events)
             if isinstance(event, kind):

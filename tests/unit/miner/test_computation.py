@@ -268,7 +268,7 @@ async def test_a_function_whose_job_is_gone_is_stopped(node: Any) -> None:
         node.jobs[job] = replace(node.jobs[job], state=JobState.CANCELLED)
         other = post_call(node, ECHO)
         node.tell_tip()
-        await node.until(find(node, ClaimJob, other), 5)
+        await node.until(find(node, ClaimJob, other))
         assert miner.get_status().jobs_lost == 1
 
 

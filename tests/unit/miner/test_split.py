@@ -124,10 +124,10 @@ async def test_rows_that_the_disk_refuses_are_made_again(monkeypatch: pytest.Mon
 async def test_waiting_ends_when_something_changed() -> None:
     split, _, _ = make()
     split.take(1, 30, 1.0, 1.0)
-    waiting = asyncio.ensure_future(split.wait(10.0))
+    waiting = asyncio.ensure_future(split.wait(600.0))
     await asyncio.sleep(0)
     split.give_back(1, 0, 10)
-    await asyncio.wait_for(waiting, 1.0)
+    await asyncio.wait_for(waiting, 60)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -122,7 +122,7 @@ async def test_two_nodes_connect_and_share_what_one_mines(lab: Any, tmp_path: Pa
     async with (
         open_node(make_settings(lab, tmp_path / "a", **mine)) as miner,
         open_node(make_settings(lab, tmp_path / "b", peers=(miner.p2p_address,))) as follower,
-        asyncio.timeout(30),
+        asyncio.timeout(60),
         follower.core.events.subscribe() as events,
     ):
         while follower.core.ledger.tip.header.height < 3:

@@ -59,7 +59,7 @@ async def test_a_cluster_multiplies_for_the_miner(lab: Lab, tmp_path: Path, monk
     cluster = FakeCluster()
     monkeypatch.setattr("inos.work.cluster.open_engine", lambda address: {"ray://auto": cluster}[address])
     settings = make_settings(lab, tmp_path, mine="auto", purpose="filler", engine="ray://auto")
-    async with open_node(settings), asyncio.timeout(30):
+    async with open_node(settings), asyncio.timeout(60):
         await cluster.has_multiplied.wait()
         assert not cluster.is_closed
     assert cluster.is_closed

@@ -38,7 +38,7 @@ async def test_an_unfinished_download_is_resumed_and_not_called_damaged(lab: Any
     with structlog.testing.capture_logs() as logs:
         async with asyncio.TaskGroup() as group, core.events.subscribe() as events:
             running = group.create_task(core.run())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 seen: set[bytes] = set()
                 while not {part, whole} <= seen:
                     found = await anext(events)
@@ -65,7 +65,7 @@ async def test_a_running_node_mends_by_itself_what_is_whole_and_asks_for_what_is
     async with asyncio.TaskGroup() as group, core.events.subscribe() as events:
         running = group.create_task(core.run())
         seen: set[Any] = set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not {("here", x), ("wanted", w), ("wanted", absent)} <= seen:
                 match await anext(events):
                     case MatrixAdded(id):

@@ -16,7 +16,7 @@ from inos.primitives.matrices import DType
 
 async def get_event(events: Any, kind: type) -> Any:
     """Return the next event of a kind."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             event = await anext(events)
             if isinstance(event, kind):

@@ -189,7 +189,7 @@ async def test_it_goes_on_where_it_was_after_the_node_comes_back(tmp_path: Path)
 
 
 async def _wait(changed: asyncio.Event, is_so: Callable[[], Any]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not is_so():
             await changed.wait()
             changed.clear()

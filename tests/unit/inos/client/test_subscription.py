@@ -28,7 +28,7 @@ async def server(node: FakeNode, tmp_path: Path) -> AsyncIterator[RpcServer]:
 
 
 async def take(notification: AsyncIterator[Notification], count: int) -> list[Notification]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [await anext(notification) for _ in range(count)]
 
 

@@ -50,7 +50,7 @@ class Heads:
 
 
 async def test_a_block_ends_the_wait(client: inos.Client, node: FakeNode) -> None:
-    async with client.follow_tip() as tip, asyncio.timeout(20):
+    async with client.follow_tip() as tip, asyncio.timeout(60):
         while (await client.head()).height == 0:
             node.mine()  # A block that came before the node had subscribed ends no wait.
             await tip.wait(0.05)
@@ -79,7 +79,7 @@ async def test_waits_share_one_subscription_that_ends_with_the_last() -> None:
 async def test_a_refused_subscription_leaves_the_limit() -> None:
     refused: Any = RemoteError(-32000, "limit-reached", "no more subscriptions")
     follower = TipFollower(lambda: Heads(refused))  # type: ignore[arg-type, return-value]
-    async with follower.follow() as tip, asyncio.timeout(5):
+    async with follower.follow() as tip, asyncio.timeout(60):
         await tip.wait(0.01)
 
 

@@ -62,7 +62,7 @@ class NodeSide:
             await self.ws.send_bytes(encode_message(message))
 
     async def hear(self, kind: type[Any]) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 message = decode_from_worker((await self.ws.receive()).data, limit=1 << 21)
                 if isinstance(message, GetRun):

@@ -108,9 +108,9 @@ async def test_nodes_that_know_one_seed_find_each_other(day):
     seed = town.make(1)
     others = [town.make(number, seeds=(place(1),)) for number in range(2, 8)]
     async with running(seed, *others):
-        await until(lambda: all(len(service.peers()) >= 4 for service in others), 20)
-        await until(lambda: all(len(service.list_addresses()) == 6 for service in others), 20)
-        await until(lambda: all(service.get_status().reachability == "public" for service in others), 20)
+        await until(lambda: all(len(service.peers()) >= 4 for service in others))
+        await until(lambda: all(len(service.list_addresses()) == 6 for service in others))
+        await until(lambda: all(service.get_status().reachability == "public" for service in others))
         for number, service in enumerate(others, 2):
             status = service.get_status()
             assert status.observed_host == f"20.{number}.0.1"
@@ -119,7 +119,7 @@ async def test_nodes_that_know_one_seed_find_each_other(day):
         # The seed is gone; what one hears all hear.
         (block,) = make_chain(1)
         await town.nodes[2].add_chain([block])
-        await until(lambda: all(town.nodes[number].ledger.tip.header.height == 1 for number in range(2, 8)), 20)
+        await until(lambda: all(town.nodes[number].ledger.tip.header.height == 1 for number in range(2, 8)))
 
 
 async def test_a_node_that_knows_nobody_asks_a_peer_that_dialled_it():
@@ -128,7 +128,7 @@ async def test_a_node_that_knows_nobody_asks_a_peer_that_dialled_it():
     second = town.make(2, seeds=(place(3),), peers=(place(1),))
     first = town.make(1, max_outbound=1)
     async with running(third, second, first):
-        await until(lambda: count_outbound(first) == 1, 10)
+        await until(lambda: count_outbound(first) == 1)
         assert [peer.id for peer in first.peers() if peer.kind is LinkKind.OUTBOUND] == [place(3).id]
 
 
@@ -339,7 +339,7 @@ async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
     async with running(node, *others):
         await until(lambda: count_outbound(node) == 2)
         useful = next(iter(node.manager.peers.values()))
-        await until(look, 20)
+        await until(look)
         assert useful.id in node.manager.peers, "the one that gave a block stays"
 
 

@@ -39,7 +39,7 @@ async def test_several_large_ones_announced_at_once_all_come() -> None:
         await until(lambda: a.peers() and b.peers())
         for tx in sent:
             await first.add_transaction(tx)
-        await until(lambda: all(second.mempool.has(compute_tx_id(tx)) for tx in sent), 10)
+        await until(lambda: all(second.mempool.has(compute_tx_id(tx)) for tx in sent))
 
 
 def test_transactions_are_asked_of_one_peer_at_a_time():
