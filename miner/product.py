@@ -61,8 +61,15 @@ class Product:
         count = max(1, tickets // self.tickets_per_strip)
         return self._next, min(self.strips, self._next + count)
 
+    def get_place(self, first: int, last: int) -> NDArray[np.int32] | None:
+        """Return the memory where the rows of strips [first, last) are kept; None if they are in a file, or nowhere."""
+        if self.file is not None or not self.keeps_rows:
+            return None
+        return self._y[first * STRIP_ROWS : last * STRIP_ROWS]
+
     def keep(self, first: int, last: int, rows: NDArray[Any]) -> None:
-        """Take the rows of strips [first, last). If they are kept in a file, this waits for the disk.
+        """Take the rows of strips [first, last). If they are kept in a file, this waits for the disk. Rows that were
+        made in their place (`get_place`) are not copied.
 
         Raises:
             ValueError: the slice is not the next one, or its rows have another shape.
@@ -76,10 +83,10 @@ class Product:
             return
         if rows.shape != (bottom - top, self.w.ref.rows):
             raise ValueError(f"a slice of {bottom - top} x {self.w.ref.rows} was expected, not {rows.shape}")
-        if self.file is None:
-            self._y[top:bottom] = rows
-        else:
+        if self.file is not None:
             self.file.write(top, rows)
+        elif not np.may_share_memory(rows, self._y):
+            self._y[top:bottom] = rows
         self._next = last
 
     def rewind(self) -> None:

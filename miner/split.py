@@ -3,10 +3,14 @@
 Strips are taken in order, a part at a time, and finished in any order. Rows are kept in order, as `Product` needs them;
 those that came before the rows above them wait in memory. Strips whose taker is late are given to another one too, and
 the first to finish counts, so that no taker delays the product by more than the part that it has.
+
+The rows of a product in memory may be written where they are kept before they are checked. One taker of a part does so;
+the rows of another one are copied there when it finishes first, once nothing is written there any more.
 """
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -40,6 +44,8 @@ class Part(Struct, eq=False):
     last: int
     takers: set[int]
     late_at: float
+    writer: int | None = None
+    """The taker whose rows are written where they are kept."""
 
 
 class SplitProduct:
@@ -63,6 +69,8 @@ class SplitProduct:
         self._waiting: dict[int, tuple[int, NDArray[np.int32]]] = {}
         self._waiting_bytes = 0
         self._keeping = asyncio.Lock()
+        self._writing: dict[asyncio.Future[None], tuple[int, int]] = {}
+        """Strips whose place is written now, by somebody who may not have them any more."""
         self.changed: Final = asyncio.Event()
         """It is set when strips were finished or given back."""
 
@@ -121,12 +129,30 @@ class SplitProduct:
         """Return False if these strips are finished."""
         return self._find(first, last) is not None
 
+    async def write_rows(
+        self, taker: int, first: int, last: int, write: Callable[[NDArray[np.int32]], None]
+    ) -> NDArray[np.int32] | None:
+        """Write the rows of strips [first, last) where they are kept; see inos.workers.ports.PieceSource."""
+        part, place = self._find(first, last), self.product.get_place(first, last)
+        if part is None or place is None or taker not in part.takers or part.writer is not None:
+            return None
+        if self._find_writing(first, last) is not None:
+            return None
+        part.writer = taker
+        writing = asyncio.ensure_future(asyncio.to_thread(write, place))
+        self._writing[writing] = first, last
+        writing.add_done_callback(self._writing.pop)
+        await asyncio.shield(writing)
+        return place
+
     def give_back(self, taker: int, first: int, last: int) -> None:
         """Return strips that the taker does not finish; nothing happens if they are finished."""
         part = self._find(first, last)
         if part is None or taker not in part.takers:
             return
         part.takers.discard(taker)
+        if part.writer == taker:
+            part.writer = None
         if not part.takers:
             self._parts.remove(part)
             self._returned.append((first, last))
@@ -139,6 +165,8 @@ class SplitProduct:
         Raises:
             InosError: the disk refuses; the strips are to be made again.
         """
+        while (writing := self._find_writing(first, last)) is not None:
+            await asyncio.wait([writing])
         part = self._find(first, last)
         if part is None:
             return False
@@ -176,6 +204,10 @@ class SplitProduct:
 
     def _find(self, first: int, last: int) -> Part | None:
         return next((part for part in self._parts if (part.first, part.last) == (first, last)), None)
+
+    def _find_writing(self, first: int, last: int) -> asyncio.Future[None] | None:
+        """Return what ends when some of these strips' places are not written any more; None if none is."""
+        return next((each for each, (top, end) in self._writing.items() if top < last and first < end), None)
 
     def _compute_share(self, speed: float, total: float) -> int:
         """Return the tickets that a taker should have next, of those that are not taken."""

@@ -1,5 +1,6 @@
 """What the worker service needs of others: a pool that counts shares, and products to give pieces of."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -96,6 +97,14 @@ class PieceSource(Protocol):
 
     def is_open(self, first: int, last: int) -> bool:
         """Return False if another taker finished these strips."""
+
+    async def write_rows(
+        self, taker: int, first: int, last: int, write: Callable[[NDArray[np.int32]], None]
+    ) -> NDArray[np.int32] | None:
+        """Call `write` in a thread with the memory where the rows of strips [first, last) are kept, and return it. Rows
+        that are then finished are not copied, and others are not used. Return None if they are not kept in memory, or
+        another taker's are there.
+        """
 
     def give_back(self, taker: int, first: int, last: int) -> None:
         """Return strips that the taker will not finish."""

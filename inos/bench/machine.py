@@ -2,6 +2,8 @@
 
 import os
 import platform
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -76,8 +78,15 @@ def read_memory_mb(pid: int, field: str) -> float:
     return 0.0
 
 
+CPU_CLOCK: Final = 2
+"""Linux numbers the clocks of processes by their ids and this kind: the time that the scheduler counted."""
+
+
 def read_cpu_s(pid: int) -> float:
     """Return the processor time that a process has taken, in seconds; 0 if the system does not say."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return time.clock_gettime(~pid << 3 | CPU_CLOCK)  # clock_getcpuclockid(3), which Python does not have
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

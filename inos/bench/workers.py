@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from inos.bench.cluster import read_pss_mb
 from inos.bench.errors import BenchError
-from inos.bench.machine import read_cpu_s
+from inos.bench.machine import raised_priority, read_cpu_s
 from inos.chain.ledger import BlockOutcome
 from inos.chain.template import Template
 from inos.core.events import EventBus
@@ -33,6 +33,7 @@ from inos.primitives.clock import SystemClock
 from inos.primitives.matrices import Witness
 from inos.primitives.units import Address, MatrixId, Target
 from inos.work import Operand, StopSignal, mine_strips
+from inos.work.backends import AUTO, get_backend
 from inos.workers.server import WorkerService, WorkerSettings
 
 MEMORY_WORKERS: Final = 4
@@ -61,8 +62,15 @@ class WorkersStats(Struct, frozen=True):
     """The median of the ratios of both in each round: 1 if workers are as fast as the engine."""
     cpu_ratio: float
     """The same by processor time, the node's own included, which other programs disturb less."""
+    least_cpu_ratio: float
+    """The ratio of the least processor times of each, which other programs disturb least."""
+    engine_cpu_s: float
+    """Median processor time of one product on the engine."""
+    workers_cpu_s: float
+    """Median processor time of the workers together for one product."""
     node_cpu_s: float
-    """Processor time of the node for one product over workers: it checks rows and shares, and keeps the rows."""
+    """Median processor time of the node for one product over workers: it checks rows and shares, and keeps the
+    rows."""
     pieces: int
     operand_mb: float
     pss_mb: float
@@ -90,14 +98,25 @@ class StandInNode:
 
 
 def measure_workers(
-    side: int, workers: int, rounds: int, announce: Callable[[str], None], *, has_memory: bool = True
+    side: int,
+    workers: int,
+    rounds: int,
+    announce: Callable[[str], None],
+    *,
+    has_memory: bool = True,
+    backend: str = AUTO,
 ) -> WorkersStats:
     """Time products of three squares of this side over workers and on the engine, in turn.
 
+    Args:
+        backend: what all of them multiply with.
+
     Raises:
-        BenchError: a product is wrong, or a worker does not join.
+        BenchError: a product is wrong, or a worker does not join. InvalidBackend: there is no such backend here.
     """
-    return asyncio.run(_measure(side, workers, rounds, announce, has_memory=has_memory))
+    get_backend(backend)
+    with raised_priority():
+        return asyncio.run(_measure(side, workers, rounds, announce, has_memory=has_memory, backend=backend))
 
 
 def describe_workers(stats: WorkersStats) -> list[str]:
@@ -110,8 +129,10 @@ def describe_workers(stats: WorkersStats) -> list[str]:
         f"{stats.side} x {stats.side} x {stats.side}, exact in every round",
         show(f"engine, {stats.workers} threads", stats.engine_s),
         show(f"{stats.workers} workers, one thread each", stats.workers_s),
-        f"  workers / engine {stats.ratio:.2f} by the clock, {stats.cpu_ratio:.2f} by processor time;"
-        f" {stats.pieces} pieces a product, {1e3 * stats.node_cpu_s:.0f} ms of the node",
+        f"  workers / engine {stats.ratio:.2f} by the clock, {stats.cpu_ratio:.2f} by processor time,"
+        f" {stats.least_cpu_ratio:.2f} by the least; {stats.pieces} pieces a product",
+        f"  processor time: engine {1e3 * stats.engine_cpu_s:.0f} ms, workers {1e3 * stats.workers_cpu_s:.0f} ms"
+        f" and {1e3 * stats.node_cpu_s:.0f} ms of the node",
     ]
     if stats.pss_mb:
         lines.append(
@@ -122,32 +143,31 @@ def describe_workers(stats: WorkersStats) -> list[str]:
 
 
 async def _measure(
-    side: int, workers: int, rounds: int, announce: Callable[[str], None], *, has_memory: bool
+    side: int, workers: int, rounds: int, announce: Callable[[str], None], *, has_memory: bool, backend: str
 ) -> WorkersStats:
     engine, over, pieces = list[float](), list[float](), 0
-    cpu = _ProcessorTimes()
     with tempfile.TemporaryDirectory(prefix="inos-bench-") as folder:
-        async with _serve(Path(folder)) as bench:
+        async with _serve(Path(folder), backend) as bench:
             announce(f"starting {workers} workers ...")
             x, w = (bench.store_operand(side, side, seed) for seed in (1, 2))
             async with bench.run_workers(workers) as pids:
                 announce("multiplying over workers and on the engine, in turn ...")
+                cpu = _ProcessorTimes(pids)
                 for turn in range(rounds + 1):
-                    if turn == 1:
-                        cpu = _ProcessorTimes(pids)
+                    cpu.begin()
                     began = time.perf_counter()
                     product, pieces = await bench.multiply(x, w)
                     middle = time.perf_counter()
                     cpu.end_workers()
-                    own = await asyncio.to_thread(_multiply_here, x, w, turn, workers)
+                    own = await asyncio.to_thread(_multiply_here, x, w, turn, workers, backend)
                     done = time.perf_counter()
                     cpu.end_engine()
                     if not np.array_equal(own.result(), product):
                         raise BenchError("wrong-result", "the workers' product differs")
-                    if turn:  # In the first one the workers map the operands and start threads.
-                        over.append(middle - began)
-                        engine.append(done - middle)
-                    cpu.skip()
+                    over.append(middle - began)
+                    engine.append(done - middle)
+                for each in (over, engine, cpu.engine, cpu.node, cpu.workers):
+                    del each[0]  # In the first round the workers map the operands and start threads.
             pss = 0.0
             if has_memory:
                 announce(f"measuring the memory of {MEMORY_WORKERS} workers ...")
@@ -161,15 +181,18 @@ async def _measure(
         engine_s=statistics.median(engine),
         workers_s=statistics.median(over),
         ratio=ratio,
-        cpu_ratio=cpu.engine / max(cpu.workers + cpu.node, 1e-3),
-        node_cpu_s=cpu.node / rounds,
+        cpu_ratio=statistics.median(own / all_ for own, all_ in zip(cpu.engine, cpu.list_sums(), strict=True)),
+        least_cpu_ratio=min(cpu.engine) / min(cpu.list_sums()),
+        engine_cpu_s=statistics.median(cpu.engine),
+        workers_cpu_s=statistics.median(cpu.workers),
+        node_cpu_s=statistics.median(cpu.node),
         pieces=pieces,
         operand_mb=m * k / 1e6,
         pss_mb=pss,
     )
 
 
-def _multiply_here(x: Operand, w: Operand, turn: int, threads: int) -> Product:
+def _multiply_here(x: Operand, w: Operand, turn: int, threads: int, backend: str) -> Product:
     """Multiply as the miner does alone: slice by slice, each kept in the product."""
     product, seconds, tickets = Product(x, w), 0.0, FIRST_SLICE_TICKETS
     while not product.is_complete:
@@ -177,7 +200,8 @@ def _multiply_here(x: Operand, w: Operand, turn: int, threads: int) -> Product:
         anchor = bytes(24) + turn.to_bytes(4, "big") + first.to_bytes(4, "big")
         began = time.perf_counter()
         # With a stop event its threads give way to others, as those of workers do.
-        mined = mine_strips(x, w, anchor, 0, first, last, threads=threads, stop=StopSignal())
+        stop = StopSignal()
+        mined = mine_strips(x, w, anchor, 0, first, last, backend=backend, threads=threads, stop=stop)
         if mined.product is None:
             raise BenchError("wrong-result", "the engine stopped")
         product.keep(first, last, mined.product)
@@ -187,28 +211,32 @@ def _multiply_here(x: Operand, w: Operand, turn: int, threads: int) -> Product:
 
 
 class _ProcessorTimes:
-    """Sums the processor time of workers and of this process, which is the node and the engine in turn."""
+    """Lists the processor time of workers and of this process, which is the node and the engine in turn."""
 
-    def __init__(self, pids: Sequence[int] = ()) -> None:
+    def __init__(self, pids: Sequence[int]) -> None:
         self._pids = pids
-        self.engine = self.node = 0.0
-        self._began, self._workers_began = time.process_time(), sum(map(read_cpu_s, pids))
-        self.workers = 0.0
+        self.engine = list[float]()
+        self.node = list[float]()
+        self.workers = list[float]()
+        self.begin()
+
+    def begin(self) -> None:
+        """Count what is done from now on."""
+        self._began, self._workers_began = time.process_time(), sum(map(read_cpu_s, self._pids))
 
     def end_workers(self) -> None:
-        """Count what a product over workers took."""
-        self.node += time.process_time() - self._began
-        self.workers = sum(map(read_cpu_s, self._pids)) - self._workers_began
-        self._began = time.process_time()
-
-    def skip(self) -> None:
-        """Count nothing of what was done since the last product."""
-        self._began = time.process_time()
+        """Note what a product over workers took."""
+        self.node.append(time.process_time() - self._began)
+        self.workers.append(sum(map(read_cpu_s, self._pids)) - self._workers_began)
+        self.begin()
 
     def end_engine(self) -> None:
-        """Count what a product on the engine took."""
-        self.engine += time.process_time() - self._began
-        self._began = time.process_time()
+        """Note what a product on the engine took."""
+        self.engine.append(time.process_time() - self._began)
+
+    def list_sums(self) -> list[float]:
+        """Return the time of workers and node together, for each product."""
+        return [one + other for one, other in zip(self.workers, self.node, strict=True)]
 
 
 async def _measure_memory(bench: "_Bench") -> float:
@@ -228,8 +256,11 @@ async def _measure_memory(bench: "_Bench") -> float:
 class _Bench:
     """A service on loopback, with a store whose files workers map."""
 
-    def __init__(self, folder: Path, node: StandInNode, store: MatrixStore, service: WorkerService) -> None:
+    def __init__(
+        self, folder: Path, backend: str, node: StandInNode, store: MatrixStore, service: WorkerService
+    ) -> None:
         self._folder = folder
+        self._backend = backend
         self._node = node
         self._store = store
         self._service = service
@@ -261,10 +292,15 @@ class _Bench:
         """Run workers of one thread each, and yield their process ids once all have joined."""
         command = (sys.executable, "-P", "-m", "inos", "worker", "--join", self.url, "--threads", "1")
         options = ("--token-file", str(self._folder / "fleet.token"), "--piece", "4GiB", "--log-level", "warning")
+        backend = ("--backend", self._backend)
         one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         processes = [
             await asyncio.create_subprocess_exec(
-                *command, *options, stdout=asyncio.subprocess.DEVNULL, env=make_child_environment() | one_thread
+                *command,
+                *options,
+                *backend,
+                stdout=asyncio.subprocess.DEVNULL,
+                env=make_child_environment() | one_thread,
             )
             for _ in range(count)
         ]
@@ -286,7 +322,7 @@ class _Bench:
 
 
 @asynccontextmanager
-async def _serve(folder: Path) -> AsyncIterator[_Bench]:
+async def _serve(folder: Path, backend: str) -> AsyncIterator[_Bench]:
     """Serve workers on a free port."""
     token = secrets.token_hex(32)
     path = folder / "fleet.token"
@@ -303,7 +339,7 @@ async def _serve(folder: Path) -> AsyncIterator[_Bench]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     task = asyncio.ensure_future(service.run())
-    bench = _Bench(folder, node, store, service)
+    bench = _Bench(folder, backend, node, store, service)
     bench.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield bench

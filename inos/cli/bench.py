@@ -234,6 +234,7 @@ def workers(
     has_memory: Annotated[
         bool, typer.Option("--memory/--no-memory", help="Measure four workers with an operand of 1 GiB too.")
     ] = True,
+    backend: BackendOption = "auto",
     json_: JsonOption = False,
 ) -> None:
     """Time products over worker processes of this machine against the node's own engine, in one run.
@@ -244,7 +245,7 @@ def workers(
     from inos.bench.workers import describe_workers, measure_workers
 
     meter = LoadMeter()
-    stats = measure_workers(side, count, rounds, print_progress, has_memory=has_memory)
+    stats = measure_workers(side, count, rounds, print_progress, has_memory=has_memory, backend=backend)
     load = meter.read()
     if json_:
         _print_json({"measured": msgspec.to_builtins(stats), "load": load.to_json()})

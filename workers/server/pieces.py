@@ -71,8 +71,9 @@ class PieceInProgress:
             )
         self._data += data
 
-    async def hand_rows(self, mapped: NDArray[np.uint8], memory: RowMemory) -> None:
-        """Copy all rows at once from the start of memory that the worker may change: what is checked is the copy.
+    async def hand_rows(self, taker: int, mapped: NDArray[np.uint8], memory: RowMemory) -> None:
+        """Copy all rows at once from the start of memory that the worker may change: what is checked is the copy. It
+        is made where the product keeps its rows, or in `memory`.
 
         Raises:
             Offence: "rows-out-of-order": the memory is too small, or rows came before.
@@ -80,9 +81,16 @@ class PieceInProgress:
         if mapped.nbytes < self.row_bytes or self._data or self._is_handed:
             raise Offence("rows-out-of-order", f"{self.row_bytes} bytes of rows were expected, not {mapped.nbytes}")
         self._is_handed = True
-        copied = memory.borrow(self.row_bytes)
-        await asyncio.to_thread(np.copyto, copied, mapped[: self.row_bytes])
-        self._handed = copied.view(np.int32).reshape(self._shape)
+        rows = mapped[: self.row_bytes].view(np.int32).reshape(self._shape)
+
+        def copy(place: NDArray[np.int32]) -> None:
+            np.copyto(place, rows)
+
+        self._handed = await self.product.source.write_rows(taker, self.first, self.last, copy)
+        if self._handed is None:
+            copied = memory.borrow(self.row_bytes).view(np.int32).reshape(self._shape)
+            await asyncio.to_thread(copy, copied)
+            self._handed = copied
 
     def get_rows(self) -> NDArray[np.int32]:
         """Return the rows once all are there.

@@ -220,7 +220,7 @@ class Session:
         """
         piece = self._find_piece(assignment)
         if piece is not None:
-            await piece.hand_rows(rows, self._shared.row_memory)
+            await piece.hand_rows(self.info.connection, rows, self._shared.row_memory)
 
     def end(self) -> None:
         """Give back what the worker had. It gets nothing more, and the pool hears no more of it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,67 @@ def test_a_part_that_is_too_large_for_a_taker_stays_with_the_late_one() -> None:
     clock.now += 100
     assert split.take(2, 6, 1.0, 1.0, 0.0, 6) is None
     assert split.take(3, 6, 1.0, 1.0) == (0, 10)
+
+
+async def test_rows_are_written_where_they_are_kept() -> None:
+    split, _, y = make()
+    assert split.take(1, 15, 1.0, 1.0) == (0, 5)
+    place = await split.write_rows(1, 0, 5, lambda rows: np.copyto(rows, y[:80]))
+    assert place is not None
+    assert await split.finish(1, 0, 5, place)
+    assert split.take(2, 15, 1.0, 1.0) == (5, 10)
+    assert await split.finish(2, 5, 10, y[80:])
+    assert np.may_share_memory(split.product.result(), place)
+    assert np.array_equal(split.product.result(), y)
+
+
+async def test_one_taker_at_a_time_writes_a_place() -> None:
+    split, clock, y = make()
+    split.take(1, 30, 10.0, 10.0)
+    clock.now += 10
+    assert split.take(2, 30, 10.0, 10.0) == (0, 10)
+    assert await split.write_rows(3, 0, 10, lambda rows: rows.fill(3)) is None  # It was not given these strips.
+    assert await split.write_rows(2, 0, 10, lambda rows: rows.fill(2)) is not None
+    assert await split.write_rows(1, 0, 10, lambda rows: rows.fill(1)) is None
+    split.give_back(2, 0, 10)  # Its rows were wrong.
+    assert await split.write_rows(1, 0, 10, lambda rows: np.copyto(rows, y)) is not None
+    assert await split.finish(1, 0, 10, y)
+    assert await split.write_rows(1, 0, 10, lambda rows: rows.fill(1)) is None
+    assert np.array_equal(split.product.result(), y)
+
+
+async def test_a_slow_writer_overwrites_no_rows_of_the_next_taker() -> None:
+    split, _, y = make()
+    split.take(1, 30, 1.0, 1.0)
+    begun, may_write = threading.Event(), threading.Event()
+
+    def write(rows: Any) -> None:
+        begun.set()
+        may_write.wait()
+        rows.fill(1)
+
+    writing = asyncio.ensure_future(split.write_rows(1, 0, 10, write))
+    await asyncio.to_thread(begun.wait)
+    split.give_back(1, 0, 10)  # It was disconnected.
+    writing.cancel()
+    assert split.take(2, 9, 1.0, 1.0) == (0, 3)
+    assert await split.write_rows(2, 0, 3, lambda rows: rows.fill(2)) is None
+    finishing = asyncio.ensure_future(split.finish(2, 0, 3, y[:48]))
+    done, _ = await asyncio.wait([finishing], timeout=0.05)
+    assert not done
+    may_write.set()
+    assert await finishing
+    assert split.take(2, 30, 1.0, 1.0) == (3, 10)
+    assert await split.finish(2, 3, 10, y[48:])
+    assert np.array_equal(split.product.result(), y)
+
+
+async def test_rows_of_a_file_are_written_nowhere_before_they_are_checked() -> None:
+    class File:
+        rows_done = 0
+
+    x = Operand.commit(np.zeros((16, 16), np.int8))
+    product = Product(x, x, File())  # type: ignore[arg-type]
+    split = SplitProduct(product, JOB, MinerStats(), HandClock())
+    split.take(1, 1, 1.0, 1.0)
+    assert await split.write_rows(1, 0, 1, lambda rows: rows.fill(1)) is None

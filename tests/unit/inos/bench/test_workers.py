@@ -19,6 +19,7 @@ def test_products_over_workers_are_exact_and_timed() -> None:
 
 
 def test_figures_are_shown_with_their_ratio() -> None:
-    lines = describe_workers(WorkersStats(4096, 2, 5, 0.5, 0.55, 0.91, 0.93, 0.05, 8, 1073.7, 1170.0))
-    assert "workers / engine 0.91 by the clock, 0.93 by processor time; 8 pieces a product, 50 ms" in lines[3]
-    assert "1170 MB in all (PSS)" in lines[4]
+    lines = describe_workers(WorkersStats(4096, 2, 5, 0.5, 0.55, 0.91, 0.93, 0.92, 0.33, 0.31, 0.05, 8, 1073.7, 1170.0))
+    assert "workers / engine 0.91 by the clock, 0.93 by processor time, 0.92 by the least; 8 pieces" in lines[3]
+    assert "engine 330 ms, workers 310 ms and 50 ms of the node" in lines[4]
+    assert "1170 MB in all (PSS)" in lines[5]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from inos.mesh.store import MatrixStore
+from inos.miner.product import Product
 from inos.primitives.matrices import MatrixRef
 from inos.workers.client.local import LocalClient
 from inos.workers.local import HAND, OPEN, name_socket
@@ -94,9 +95,14 @@ async def open_operand(client: LocalClient, operand: bytes) -> bytes:
         return file.read()[-info.data_bytes :]
 
 
-async def test_rows_that_are_changed_after_they_were_handed_over_do_not_count(local_lab: Any) -> None:
+@pytest.mark.parametrize("is_in_place", [True, False])
+async def test_rows_that_are_changed_after_they_were_handed_over_do_not_count(
+    local_lab: Any, is_in_place: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What the node checks and keeps is its own copy, for this piece and for the next one in the same memory."""
     lab, _ = local_lab
+    if not is_in_place:
+        monkeypatch.setattr(Product, "get_place", lambda *_: None)  # as if the rows went to a file
     x, w = make_matrices(rows=4096)
     right, done = multiply(x, w), 0
     async with lab.join() as worker:
@@ -145,6 +151,7 @@ async def test_rows_that_cannot_be_read_safely_close_the_socket(
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         files = () if fault == "no file" else (descriptor,)
         if fault == "no memory":
+            monkeypatch.setattr(Product, "get_place", lambda *_: None)  # as if the rows went to a file
             monkeypatch.setattr(RowMemory, "borrow", refuse_memory)
         if fault == "twice":
             assert await ask(client, HAND, number, files) == b"\1"
