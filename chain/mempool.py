@@ -13,8 +13,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from inos.chain.accountqueue import RATE_UNIT, Waiting, get_cost
 from inos.chain.room import compute_cost_room, compute_room
-from inos.chain.waiting import RATE_UNIT, Waiting, WaitingSet, get_cost
+from inos.chain.waiting import WaitingSet
 from inos.consensus.codes import Code
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
@@ -183,15 +184,15 @@ class Mempool:
         if waiting.id in self._all:
             raise PoolRejected("already-known", f"transaction {waiting.id.hex()} is in the pool already")
         self._check_fee(waiting)
-        self._check_nonce(waiting, state)
+        account = state.get_account(waiting.sender)
+        self._check_nonce(waiting, account.nonce)
         replaced = self._all.get_at(waiting.sender, tx.nonce)
         self._check_replacement(waiting, replaced)
-        self._check_balance(waiting, state)
-        first = state.get_account(waiting.sender).nonce
-        is_idle = self._all.is_behind_gap(waiting.sender, first, tx.nonce)
+        self._check_balance(waiting, account.balance)
+        is_idle = self._all.is_behind_gap(waiting.sender, account.nonce, tx.nonce)
         for victim in self._choose_victims(waiting, replaced, is_idle=is_idle):
             self._all.remove(victim)
-        self._all.insert(waiting, first)
+        self._all.insert(waiting, account.nonce)
         self._trim_gaps()
         return waiting.id
 
@@ -302,8 +303,8 @@ class Mempool:
                 hint=f"this node takes it from {least} nano",
             )
 
-    def _check_nonce(self, waiting: Waiting, state: StateView) -> None:
-        expected, nonce = state.get_account(waiting.sender).nonce, waiting.tx.nonce
+    def _check_nonce(self, waiting: Waiting, expected: int) -> None:
+        nonce = waiting.tx.nonce
         if nonce < expected:
             raise PoolRejected("nonce-too-old", f"nonce {nonce} is used already", hint=f"the next one is {expected}")
         if nonce > expected + self.limits.max_nonce_gap + self._all.count(waiting.sender):
@@ -326,11 +327,9 @@ class Mempool:
                 hint=f"replacing it takes a fee of at least {least} nano",
             )
 
-    def _check_balance(self, waiting: Waiting, state: StateView) -> None:
+    def _check_balance(self, waiting: Waiting, balance: int) -> None:
         """Check that the balance covers everything queued up to this nonce; what jobs pay back is not counted."""
-        queue = self._all.get_queue(waiting.sender)
-        queued = sum(each.cost for nonce, each in queue.items() if nonce < waiting.tx.nonce)
-        balance = state.get_account(waiting.sender).balance
+        queued = self._all.compute_cost_below(waiting.sender, waiting.tx.nonce)
         if queued + waiting.cost > balance:
             raise PoolRejected(
                 "insufficient-balance",

@@ -6,66 +6,22 @@ in its turn. When room is needed, idle transactions are dropped first, even if t
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from typing import Final, assert_never
+from typing import Final
 
-from msgspec import Struct
-
+from inos.chain.accountqueue import AccountQueue, Rate, Waiting
 from inos.primitives.codec import encode
-from inos.primitives.payments import compute_total
 from inos.primitives.transactions import (
-    CancelJob,
-    Challenge,
-    ClaimJob,
-    Dispute,
-    JuryReveal,
-    JuryVote,
-    Payload,
     PostJob,
     PostTask,
-    RegisterVoter,
-    ReportVoter,
     SubmitOutcome,
     SubmitResult,
     Transaction,
-    Transfer,
-    TransferMany,
-    UnbondVoter,
-    WithdrawBond,
     compute_tx_id,
     get_sender,
 )
 from inos.primitives.units import Address, Height, TxId
 
-RATE_UNIT: Final = 1_000_000
-"""Rates are in millionths of a nano per byte of room."""
 SLACK: Final = 64
-Rate = tuple[int, int]
-
-
-class Waiting(Struct, frozen=True):
-    """A transaction in the pool."""
-
-    id: TxId
-    tx: Transaction
-    sender: Address
-    size: int
-    room: int
-    """The room it takes in bytes of a block: its own size, or its share of a block's limits on cost and matrices if
-    that is more.
-    """
-    arrival: int
-    height: Height
-    """The height of the tip when the transaction came."""
-
-    @property
-    def rate(self) -> Rate:
-        """Fee per byte of room in millionths of a nano; of two equal rates, the older transaction's is higher."""
-        return self.tx.fee * RATE_UNIT // self.room, -self.arrival
-
-    @property
-    def cost(self) -> int:
-        """The least amount in nano that it takes from its account; what it burns is known only in its block."""
-        return self.tx.fee + get_cost(self.tx.payload)
 
 
 class WaitingSet:
@@ -75,13 +31,11 @@ class WaitingSet:
         self._by_id: dict[TxId, Waiting] = {}
         self._with_matrices: dict[TxId, Waiting] = {}
         """The transactions in the order in which they came."""
-        self._queues: dict[Address, dict[int, Waiting]] = {}
+        self._queues: dict[Address, AccountQueue] = {}
         self._cheapest: list[tuple[Rate, TxId]] = []
         """A heap; removed transactions stay in it and are passed over when they come up."""
         self._refused: set[TxId] = set()
         """Transactions that a block refused in their turn."""
-        self._first: dict[Address, int] = {}
-        """The nonce that each account has on chain, as last reported."""
         self._gapped: set[TxId] = set()
         """Transactions behind a gap."""
         self._gap_bytes = 0
@@ -123,13 +77,20 @@ class WaitingSet:
 
     def get_queue(self, sender: Address) -> dict[int, Waiting]:
         """Return a copy of an account's transactions by nonce."""
-        return dict(self._queues.get(sender, {}))
+        queue = self._queues.get(sender)
+        return {} if queue is None else dict(queue.by_nonce)
 
     def get_at(self, sender: Address, nonce: int) -> Waiting | None:
-        return self._queues.get(sender, {}).get(nonce)
+        queue = self._queues.get(sender)
+        return None if queue is None else queue.by_nonce.get(nonce)
 
     def count(self, sender: Address) -> int:
-        return len(self._queues.get(sender, {}))
+        return len(self._queues.get(sender, ()))
+
+    def compute_cost_below(self, sender: Address, nonce: int) -> int:
+        """Return what an account's transactions with lower nonces take from it."""
+        queue = self._queues.get(sender)
+        return 0 if queue is None else queue.compute_cost_below(nonce)
 
     def list_all(self) -> list[Waiting]:
         """Return all, in the order they came."""
@@ -169,14 +130,19 @@ class WaitingSet:
         Args:
             first: the account's nonce on chain.
         """
-        queue = self._queues.get(sender, {})
-        return any(each not in queue for each in range(first, nonce))
+        queue = self._queues.get(sender)
+        if queue is None:
+            return first < nonce
+        if queue.first == first:
+            return queue.end < nonce
+        return any(each not in queue.by_nonce for each in range(first, nonce))
 
     def follow(self, sender: Address, first: int) -> None:
         """Note that the account's nonce on chain is `first` now."""
-        if sender in self._queues:
-            self._first[sender] = first
-            self._find_gaps(sender)
+        queue = self._queues.get(sender)
+        if queue is not None:
+            queue.first = first
+            self._find_gaps(queue)
 
     def insert(self, waiting: Waiting, first: int) -> None:
         """Insert a transaction; one of the same account and nonce is removed.
@@ -187,7 +153,10 @@ class WaitingSet:
         replaced = self.get_at(waiting.sender, waiting.tx.nonce)
         if replaced is not None:
             self.remove(replaced)
-        self._queues.setdefault(waiting.sender, {})[waiting.tx.nonce] = waiting
+        queue = self._queues.get(waiting.sender)
+        if queue is None:
+            queue = self._queues[waiting.sender] = AccountQueue(first)
+        queue.insert(waiting)
         self._by_id[waiting.id] = waiting
         if isinstance(waiting.tx.payload, PostJob | SubmitResult | PostTask | SubmitOutcome):
             self._with_matrices[waiting.id] = waiting
@@ -196,7 +165,12 @@ class WaitingSet:
         self._is_in_order = self._is_in_order and waiting.height >= self._last_height
         self._last_height = waiting.height
         heappush(self._cheapest, (waiting.rate, waiting.id))
-        self.follow(waiting.sender, first)
+        if queue.first != first:
+            self.follow(waiting.sender, first)
+        else:
+            self._set_gapped(waiting, is_gapped=waiting.tx.nonce != queue.end)
+            for passed in queue.extend():
+                self._set_gapped(passed, is_gapped=False)
 
     def pass_nonces(self, sender: Address, first: int) -> None:
         """The account's nonce on chain is `first` now; what has a lower one goes."""
@@ -208,8 +182,9 @@ class WaitingSet:
 
     def remove(self, waiting: Waiting) -> None:
         self._forget(waiting)
-        if waiting.sender in self._queues:
-            self._find_gaps(waiting.sender)
+        queue = self._queues.get(waiting.sender)
+        if queue is not None:
+            self._find_gaps(queue)
         self._trim_heap()
 
     def _forget(self, waiting: Waiting) -> None:
@@ -221,10 +196,9 @@ class WaitingSet:
         self._room -= waiting.room
         self._set_gapped(waiting, is_gapped=False)
         queue = self._queues[waiting.sender]
-        del queue[waiting.tx.nonce]
+        queue.remove(waiting)
         if not queue:
             del self._queues[waiting.sender]
-            self._first.pop(waiting.sender, None)
         if not self._by_id:
             self._is_in_order = True
 
@@ -247,6 +221,8 @@ class WaitingSet:
         Returns:
             The transactions, none of which is removed here; empty if dropping all of them would not free enough.
         """
+        if excess <= 0:
+            return []
         victims: dict[TxId, Waiting] = {}
         rate = None if for_one is None else for_one.rate
         excess = self._gather(victims, excess, self._cheapest_idle, rate if is_idle else None, for_one, only_gaps)
@@ -270,7 +246,7 @@ class WaitingSet:
                 break
             if (for_one is not None and cheap.sender == for_one.sender) or (only_gaps and cheap.id not in self._gapped):
                 continue
-            for nonce, follower in self._queues[cheap.sender].items():
+            for nonce, follower in self._queues[cheap.sender].by_nonce.items():
                 if nonce >= cheap.tx.nonce and follower.id not in victims:
                     victims[follower.id] = follower
                     excess -= follower.size
@@ -301,14 +277,11 @@ class WaitingSet:
             self._cheapest_idle = [(each.rate, each.id) for each in self._by_id.values() if self._is_idle(each.id)]
             heapify(self._cheapest_idle)
 
-    def _find_gaps(self, sender: Address) -> None:
+    def _find_gaps(self, queue: AccountQueue) -> None:
         """Determine which of an account's transactions stand behind a gap."""
-        queue, first = self._queues[sender], self._first.get(sender, 0)
-        end = first
-        while end in queue:
-            end += 1
-        for nonce, waiting in queue.items():
-            self._set_gapped(waiting, is_gapped=not first <= nonce < end)
+        queue.find_end()
+        for nonce, waiting in queue.by_nonce.items():
+            self._set_gapped(waiting, is_gapped=not queue.is_ready(nonce))
 
     def _set_gapped(self, waiting: Waiting, *, is_gapped: bool) -> None:
         if is_gapped == (waiting.id in self._gapped):
@@ -319,32 +292,3 @@ class WaitingSet:
             self._push_idle(waiting)
         else:
             self._gapped.discard(waiting.id)
-
-
-def get_cost(payload: Payload) -> int:
-    """Return the least amount in nano that the payload takes, besides the fee."""
-    match payload:
-        case Transfer():
-            return payload.amount
-        case TransferMany():
-            return compute_total(payload.payments)
-        case PostJob() | PostTask():
-            return payload.reward
-        case RegisterVoter():
-            return payload.bond
-        case (
-            ClaimJob()
-            | SubmitResult()
-            | SubmitOutcome()
-            | CancelJob()
-            | Challenge()
-            | UnbondVoter()
-            | WithdrawBond()
-            | ReportVoter()
-            | Dispute()
-            | JuryVote()
-            | JuryReveal()
-        ):
-            return 0
-        case _:
-            assert_never(payload)

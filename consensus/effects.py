@@ -5,13 +5,13 @@ import msgspec
 from inos.consensus import amounts
 from inos.consensus.codes import Code
 from inos.consensus.jobevents import JobEvent, JobEventKind, make_job_event
-from inos.consensus.movements import Movement, Reason
+from inos.consensus.movements import SIGNS, Movement, Reason
 from inos.consensus.params import Params
 from inos.consensus.records import Job, StateReader
 from inos.consensus.state import Draft
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Product
-from inos.primitives.units import Address, Height, JobId, Nano, Tickets
+from inos.primitives.units import U64_MAX, Address, Height, JobId, Nano, Tickets
 
 
 class Effects:
@@ -71,19 +71,21 @@ class Effects:
         self.touch(address)
         if amount == 0:
             return
-        movement = Movement(reason, amount, counterparty, job)
         account = self.state.get_account(address)
-        if account.balance + movement.balance < 0:
+        of_balance, of_bonded = SIGNS[reason]
+        balance, bonded = account.balance + of_balance * amount, account.bonded + of_bonded * amount
+        if balance < 0:
             raise RuleViolation(
                 Code.INSUFFICIENT_BALANCE,
                 f"the balance of {address.hex()} does not cover {reason.name.lower().replace('_', ' ')}",
                 expected=f"at most {account.balance} nano",
                 got=amount,
             )
-        balance = amounts.change(account.balance, movement.balance, f"the balance of {address.hex()}")
-        bonded = amounts.change(account.bonded, movement.bonded, f"the bonds of {address.hex()}")
+        if balance > U64_MAX or not 0 <= bonded <= U64_MAX:
+            amounts.change(account.balance, of_balance * amount, f"the balance of {address.hex()}")
+            amounts.change(account.bonded, of_bonded * amount, f"the bonds of {address.hex()}")
         self.state.set_account(address, msgspec.structs.replace(account, balance=balance, bonded=bonded))
-        self.history[address].append(movement)
+        self.history[address].append(Movement(reason, amount, counterparty, job))
 
     def open_claim(self, address: Address, amount: Nano, job: JobId, poster: Address) -> None:
         """Lock the bond of one more open claim.

@@ -202,6 +202,8 @@ class Execution:
 
     def _count_matrices(self, effects: Effects) -> dict[bytes, int]:
         """Return the matrices that this transaction's checked result names first in the block, with their bytes."""
+        if not effects.products:
+            return {}
         found = {ref.id: size for product in effects.products for ref, size in iterate_matrices(product)}
         new = {matrix: size for matrix, size in found.items() if matrix not in self._matrices}
         total = self._matrix_bytes + sum(new.values())

@@ -52,6 +52,9 @@ class Kind(IntEnum):
     POT = 22
 
 
+ACCOUNT_PREFIX: Final = bytes([Kind.ACCOUNT])
+
+
 class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The nano that one address owns and has locked, and its reputation.
 
@@ -294,7 +297,7 @@ class StateReader(Protocol):
 
 
 def account_key(address: Address) -> StateKey:
-    return StateKey(bytes([Kind.ACCOUNT]) + address)
+    return StateKey(ACCOUNT_PREFIX + address)
 
 
 def job_key(job: JobId) -> StateKey:

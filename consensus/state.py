@@ -1,7 +1,7 @@
 """The typed state of one block: reading it, and drafting changes that may still be dropped."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from msgspec import Struct
 
@@ -45,6 +45,7 @@ from inos.primitives.units import Address, Height, JobId, Nano
 
 R = TypeVar("R", bound=Struct)
 K = TypeVar("K", bound=bytes)
+V = TypeVar("V")
 EMPTY_ACCOUNT: Final = Account()
 EMPTY_VOTER_COUNT: Final = VoterCount()
 EMPTY_NETWORK_MINED: Final = NetworkMined()
@@ -53,9 +54,7 @@ EMPTY_COMMITTEE: Final = Committee()
 QUEUED: Final = Queued()
 
 
-def select_range(
-    records: Iterable[tuple[K, bytes | None]], prefix: bytes, start: bytes | None
-) -> list[tuple[K, bytes | None]]:
+def select_range(records: Iterable[tuple[K, V]], prefix: bytes, start: bytes | None) -> list[tuple[K, V]]:
     """Return the records whose keys begin with `prefix` and are not below `start`, sorted by key."""
     low = prefix if start is None else start
     return sorted((each for each in records if each[0].startswith(prefix) and each[0] >= low), key=lambda each: each[0])
@@ -95,6 +94,10 @@ class StateView:
     def get_account(self, address: Address) -> Account:
         """Return the account, or an empty one, since every address exists."""
         return self._get(Account, account_key(address)) or EMPTY_ACCOUNT
+
+    def has_account(self, address: Address) -> bool:
+        """Return True if the account has a record."""
+        return self._get(Account, account_key(address)) is not None
 
     def get_job(self, job: JobId) -> Job | None:
         return self._get(Job, job_key(job))
@@ -167,17 +170,25 @@ class StateView:
 
 
 class Draft(StateView):
-    """A state with changes on top that live in memory, until they are merged into the draft below or dropped."""
+    """A state with changes on top that live in memory, until they are merged into the draft below or dropped.
+
+    A record is decoded once and encoded once, however many transactions read and change it. What lies below must not
+    change as long as the draft is used.
+    """
 
     def __init__(self, reader: StateReader) -> None:
         super().__init__(reader)
-        self._changes: dict[StateKey, bytes | None] = {}
+        self._below = reader if isinstance(reader, Draft) else None
+        self._changes: dict[StateKey, Struct | None] = {}
+        self._known: dict[StateKey, Struct | None] = {}
+        """Records of a reader below that is no draft."""
 
     def get(self, key: StateKey) -> bytes | None:
-        return self._changes[key] if key in self._changes else self._reader.get(key)
+        return _encode(self._changes[key]) if key in self._changes else self._reader.get(key)
 
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
-        return overlay(select_range(self._changes.items(), prefix, start), self._reader.iterate(prefix, start))
+        changes = [(key, _encode(record)) for key, record in select_range(self._changes.items(), prefix, start)]
+        return overlay(changes, self._reader.iterate(prefix, start))
 
     def set_account(self, address: Address, account: Account) -> None:
         self._put(account_key(address), None if account == EMPTY_ACCOUNT else account)
@@ -229,10 +240,24 @@ class Draft(StateView):
 
     def compute_changes(self) -> dict[StateKey, bytes | None]:
         """Return the records that differ from the state below, in the order of their keys; None for a removed one."""
-        return {key: self._changes[key] for key in sorted(self._changes) if self._changes[key] != self._reader.get(key)}
+        encoded = [(key, _encode(self._changes[key])) for key in sorted(self._changes)]
+        return {key: record for key, record in encoded if record != self._reader.get(key)}
+
+    def _get(self, kind: type[R], key: StateKey) -> R | None:
+        if key in self._changes:
+            return cast(R | None, self._changes[key])
+        if self._below is not None:
+            return self._below._get(kind, key)
+        if key not in self._known:
+            self._known[key] = super()._get(kind, key)
+        return cast(R | None, self._known[key])
 
     def _put(self, key: StateKey, record: Struct | None) -> None:
-        self._changes[key] = None if record is None else encode(record)
+        self._changes[key] = record
+
+
+def _encode(record: Struct | None) -> bytes | None:
+    return None if record is None else encode(record)
 
 
 def compute_supply(market: Market) -> Nano:

@@ -18,7 +18,6 @@ from inos.consensus.jobs import (
 from inos.consensus.movements import Reason
 from inos.consensus.optimistic import process_challenge
 from inos.consensus.posting import process_post
-from inos.consensus.records import account_key
 from inos.primitives.errors import RuleViolation
 from inos.primitives.payments import compute_total, iterate_payments
 from inos.primitives.transactions import (
@@ -116,7 +115,7 @@ def process_transfer_many(effects: Effects, sender: Address, payload: TransferMa
 
 def _receive(effects: Effects, sender: Address, receiver: Address, amount: int) -> None:
     fee = 0
-    if effects.state.get(account_key(receiver)) is None:
+    if not effects.state.has_account(receiver):
         fee = effects.params.account_fee
         if amount <= fee:
             raise RuleViolation(

@@ -2,13 +2,17 @@
 
 import secrets
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
+from typing import Final
 
 from coincurve import PrivateKey, PublicKeyXOnly
 
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.native.library import load
 from inos.primitives.units import ADDRESS_BYTES, Address, PublicKey
+
+KNOWN_ADDRESSES: Final = 8192
+"""Addresses of so many keys are remembered, about 2 MB: a transaction's sender is asked for ten times."""
 
 
 def compute_public_key(secret: bytes) -> PublicKey:
@@ -20,6 +24,7 @@ def compute_public_key(secret: bytes) -> PublicKey:
     return PublicKey(PublicKeyXOnly.from_secret(secret).format())
 
 
+@lru_cache(maxsize=KNOWN_ADDRESSES)
 def compute_address(key: PublicKey) -> Address:
     """Return the first 20 bytes of H("address", key)."""
     return Address(compute_hash(Context.ADDRESS, key)[:ADDRESS_BYTES])

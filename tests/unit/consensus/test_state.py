@@ -1,12 +1,14 @@
 """Tests drafts: changes on top of a state, merged or dropped, and which records count as empty."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from inos.consensus.records import Account, Kind, Market, StateKey, account_key, queue_key
+from inos.consensus.records import Account, Kind, Market, Pot, StateKey, account_key, queue_key
 from inos.consensus.state import Draft
-from inos.primitives.codec import encode
+from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
-from inos.primitives.units import Height, JobId
+from inos.primitives.units import Address, Height, JobId
 from support.consensus_lab import ALICE, BOB, Records
 
 JOB = JobId(bytes(32))
@@ -50,16 +52,54 @@ def test_damaged_records_are_not_read() -> None:
 def test_drafts_are_read_in_the_order_of_keys() -> None:
     """Each layer adds, replaces and hides records of the one below, and records under other prefixes do not appear."""
     keys = [StateKey(bytes([Kind.DUE, n])) for n in range(6)]
-    lower = Draft(Records({keys[0]: b"0", keys[2]: b"2", keys[4]: b"4"} | BELOW))
-    lower._changes |= {keys[1]: b"1", keys[2]: None, StateKey(bytes([Kind.LAPSE, 9])): b"other"}
+    zero, one, two, three, four, five = (Pot(n) for n in range(6))
+    lower = Draft(Records({keys[0]: encode(zero), keys[2]: encode(two), keys[4]: encode(four)} | BELOW))
+    lower._changes |= {keys[1]: one, keys[2]: None, StateKey(bytes([Kind.LAPSE, 9])): five}
     upper = Draft(lower)
-    upper._changes |= {keys[5]: b"5", keys[4]: b"new", keys[1]: None, keys[3]: b"3"}
-    whole = [(keys[0], b"0"), (keys[3], b"3"), (keys[4], b"new"), (keys[5], b"5")]
+    upper._changes |= {keys[5]: five, keys[4]: one, keys[1]: None, keys[3]: three}
+    whole = [(keys[0], encode(zero)), (keys[3], encode(three)), (keys[4], encode(one)), (keys[5], encode(five))]
     assert list(upper.iterate(bytes([Kind.DUE]))) == whole
     assert list(upper.iterate(bytes([Kind.DUE]), keys[1])) == whole[1:]
     assert list(upper.iterate(bytes([Kind.DUE]), keys[4])) == whole[2:]
-    assert list(lower.iterate(bytes([Kind.DUE]))) == [(keys[0], b"0"), (keys[1], b"1"), (keys[4], b"4")]
+    below = [(keys[0], encode(zero)), (keys[1], encode(one)), (keys[4], encode(four))]
+    assert list(lower.iterate(bytes([Kind.DUE]))) == below
     assert list(upper.iterate(bytes([Kind.REMOVAL]))) == []
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["set", "get", "merge", "drop"]), st.integers(0, 3), st.integers(0, 2)), max_size=30
+)
+
+
+@given(STEPS)
+def test_records_in_layers_of_drafts_are_those_of_a_plain_dictionary(steps: list[tuple[str, int, int]]) -> None:
+    """However often records are read, changed, merged or dropped, their bytes are those of the last write."""
+    addresses = [Address(bytes([n]) * 20) for n in range(4)]
+    stored = {
+        account_key(addresses[0]): encode(Account(balance=1)),
+        account_key(addresses[1]): encode(Account(nonce=2)),
+    }
+    lower = Draft(Records(stored))
+    upper, below, above = Draft(lower), dict(stored), dict(stored)
+    for step, number, amount in steps:
+        key = account_key(addresses[number])
+        if step == "set":
+            upper.set_account(addresses[number], Account(balance=amount))
+            above.pop(key, None)
+            above |= {key: encode(Account(balance=amount))} if amount else {}
+        elif step == "merge":
+            lower.merge(upper)
+            upper, below = Draft(lower), dict(above)
+        elif step == "drop":
+            upper, above = Draft(lower), dict(below)
+        assert upper.get(key) == above.get(key)
+        assert upper.has_account(addresses[number]) == (key in above)
+        found = decode(Account, above[key], limit=1000) if key in above else Account()
+        assert upper.get_account(addresses[number]) == found
+        assert dict(upper.iterate(bytes([Kind.ACCOUNT]))) == above
+    lower.merge(upper)
+    changes = {key: above.get(key) for key in sorted({*stored, *above}) if above.get(key) != stored.get(key)}
+    assert list(lower.compute_changes().items()) == list(changes.items())
 
 
 def test_a_queue_is_read_up_to_a_height() -> None:
