@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 UV_COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --custom-compile-command 'make lock'
 ARGS ?=
 # Their builds for the processor: none is in the lock file, because they are large and few need them.
-EXTRAS := 'torch==2.13.0+cpu' 'onnx==1.23.2' 'triton==3.9.0' 'wgpu==0.32.0' 'ray[client]==2.60.0'
+EXTRAS := 'torch==2.13.0+cpu' 'onnx==1.23.2' 'triton==3.9.0' 'wgpu==0.32.0' 'ray[client]==2.60.0' 'pandas==3.1.1'
 # Tests wait more than they compute, so two files run at a time. WORKERS= runs them one by one.
 WORKERS ?= -n 2 --dist loadfile
 CC ?= cc
@@ -91,7 +91,7 @@ sbom: setup ## list all dependencies with versions and hashes in build/sbom.json
 	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		--output-file build/sbom.json $(LOCK)
 
-extras: setup ## install what the tests of the compiler, graphics cards and clusters need: torch for the processor, onnx, Triton, wgpu, Ray
+extras: setup ## install what the tests of the compiler, graphics cards, clusters and tables need: torch for the processor, onnx, Triton, wgpu, Ray, pandas
 	$(PIP) install --retries 0 --extra-index-url https://download.pytorch.org/whl/cpu $(EXTRAS)
 
 typescript: ## install what the test of a generated TypeScript client needs (npm)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inos.cli.common.npy_files import check_writable, load_matrix, save_matrix
+from inos.cli.common.npy_files import check_writable, load_numbers, save_matrix
 from inos.cli.common.options import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
@@ -31,7 +31,13 @@ DEFAULT_TIMEOUT_S = 600.0
 
 
 def command(
-    a: Annotated[Path, typer.Argument(metavar="A.npy", help="A: m x k numbers; more axes as numpy.matmul takes them.")],
+    a: Annotated[
+        Path,
+        typer.Argument(
+            metavar="A.npy",
+            help="A: m x k numbers, more axes as numpy.matmul takes them; .npz with one matrix also.",
+        ),
+    ],
     b: Annotated[Path, typer.Argument(metavar="B.npy", help="B: k x n numbers.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="C.npy", help="The file to write A @ B to.")],
     transposed: Annotated[
@@ -73,8 +79,8 @@ def command(
     if on_chain and engine is not None:
         fail("bad-engine", "both --on-chain and --engine are given", "leave out one of them")
     path = check_writable(output)
-    left, right = load_matrix(a), load_matrix(b)
-    right = np.swapaxes(right, -1, -2) if transposed and right.ndim > 1 else right
+    left, right = load_numbers(a), load_numbers(b)
+    right = _transpose(right) if transposed else right
     asked: list[Plan] = []
     began = time.monotonic()
     if not on_chain:
@@ -98,8 +104,13 @@ def command(
         jobs = {"jobs": plan.jobs if plan else 0, "cost": str(plan.cost if plan else 0)}
         print_json(shown | jobs | {"seconds": round(time.monotonic() - began, 3)})
         return
-    shape = " x ".join(map(str, np.shape(product)))
+    shape = " x ".join(map(str, np.shape(product))) or "one number,"
     print_text(f"written to {output}: {shape} {shown['dtype']}, in {time.monotonic() - began:.1f} s")
+
+
+def _transpose(right: Any) -> Any:
+    """Return B with its last two axes exchanged; a vector stays as it is."""
+    return right.T if right.ndim <= 2 else right.swapaxes(-1, -2)
 
 
 def _load(network: str) -> Any:

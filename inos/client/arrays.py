@@ -23,11 +23,11 @@ ADVICE: Final = {
 """What to do with an array that has no exact form, by the kind of its dtype."""
 
 
-def to_array(value: Any, name: str) -> NDArray[Any]:
-    """Return `value` as a numpy array of booleans, integers, float32 or float64, all finite, in native byte order.
+def to_plain(value: Any, name: str) -> NDArray[Any]:
+    """Return `value` as a numpy array of any type, from which nothing that counts is dropped.
 
     Raises:
-        BadOperand: "bad-dtype" with what to do about it, "not-finite" and "masked" naming the entry, "labelled".
+        BadOperand: "masked", "labelled", "too-sparse", "bad-shape" for rows of different lengths.
     """
     if is_torch(value):
         value = value.detach().cpu()
@@ -36,7 +36,19 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
         value = _fill_in(value, name)
     refuse_masked(value, name)
     _refuse_labels(value, name)
-    array = np.asarray(value)
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # numpy's words for lists of different lengths
+        raise BadOperand("bad-shape", f"{name} is no array: {error}", hint="give all rows the same length") from error
+
+
+def to_array(value: Any, name: str) -> NDArray[Any]:
+    """Return `value` as a numpy array of booleans, integers, float32 or float64, all finite, in native byte order.
+
+    Raises:
+        BadOperand: "bad-dtype" with what to do about it, "not-finite" naming the entry, and what `to_plain` refuses.
+    """
+    array = to_plain(value, name)
     if array.dtype == object:
         array = _read_objects(array, name)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -50,9 +62,8 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         entry = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         what = "NaN" if np.isnan(array[entry]) else "infinite"
-        raise BadOperand(
-            "not-finite", f"{name}{list(entry)} is {what}", hint="only finite numbers have an exact product"
-        )
+        hint = "only finite numbers have an exact product; replace the others first, such as by numpy.nan_to_num(a)"
+        raise BadOperand("not-finite", f"{name}{list(entry)} is {what}", hint=hint)
     return array
 
 
@@ -73,7 +84,7 @@ def _fill_in(value: Any, name: str) -> Any:
 
 
 def _refuse_labels(value: Any, name: str) -> None:
-    """Refuse a table of pandas or xarray with labels: the product goes by position, and would lose them.
+    """Refuse a table with labels: what goes by position would lose them.
 
     Raises:
         BadOperand: "labelled".
@@ -87,20 +98,21 @@ def _refuse_labels(value: Any, name: str) -> None:
             first = next(label for at, label in enumerate(found) if label != at)
             raise BadOperand(
                 "labelled",
-                f"{name} has labels, such as {first!r:.40}, and a product goes by position",
-                hint="bring rows and columns into order, pass a.to_numpy(), and label the product yourself",
+                f"{name} has labels, such as {first!r:.40}, and would lose them",
+                hint="a.to_numpy() goes by position; inos.matmul keeps the labels of pandas' tables",
             )
 
 
 def _read_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
     """Return an array of Python objects, such as pandas makes of its nullable integers, as one of numbers."""
     for index, entry in np.ndenumerate(array):
-        if not isinstance(entry, int | float | np.integer | np.floating):
+        if not isinstance(entry, int | float | np.integer | np.floating | np.bool_):
             kind = type(entry).__name__
             missing = entry is None or kind in ("NAType", "NaTType")
             hint = "fill missing entries first: a.fillna(0)" if missing else "convert its entries to int or float"
-            raise BadOperand("bad-dtype", f"{name}{list(index)} is a {kind}, not a number", hint=hint)
-    if all(isinstance(entry, int | np.integer) for entry in array.flat):
+            place = f"{name}{list(index)}" if index else name
+            raise BadOperand("bad-dtype", f"{place} is a {kind}, not a number", hint=hint)
+    if all(isinstance(entry, int | np.integer | np.bool_) for entry in array.flat):
         try:
             return array.astype(np.int64)
         except OverflowError as error:

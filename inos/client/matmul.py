@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from inos.client.arrays import check_out, is_torch, to_array
 from inos.client.costs import Plan, Status, ignore_status, print_status, read_max_cost
 from inos.client.errors import ClientError
 from inos.client.operands import BadOperand, Credits, read_credits
+from inos.client.tables import Tables, read_tables
 from inos.work.floats import Engine, multiply_floats, multiply_integers
 from inos.work.floats.local import multiply_here
 
@@ -58,7 +59,8 @@ def matmul(
     and entry to entry; the further they differ within one row, the more products are needed.
 
     Args:
-        a, b: float32, float64 or integer, shapes as numpy.matmul takes them. float16 counts as float32.
+        a, b: float32, float64 or integer, shapes as numpy.matmul takes them. float16 counts as float32. Sparse
+            matrices of scipy are filled in. Tables of pandas meet by label, as in DataFrame.dot.
         out: an array of the product's shape and type that it is written to, as in numpy.
         client: if given, every int7 product is a paid job on the chain, and checked here by Freivalds.
             A node's address pays with the wallet "default" of this machine, whose password is asked for.
@@ -74,16 +76,18 @@ def matmul(
             silent.
 
     Returns:
-        An array of numpy.result_type(a, b) for floats, int64 for integers; a torch tensor where `a` is one.
+        An array of numpy.result_type(a, b) for floats, int64 for integers; a torch tensor where `a` is one, without
+        its gradient; a DataFrame or Series with labels where one of the operands gives the product labels.
 
     Raises:
-        BadOperand: "bad-dtype", "bad-shape", "not-finite" (naming the entry), "depth-mismatch", "bad-accuracy".
+        BadOperand: "bad-dtype", "bad-shape", "not-finite" (naming the entry), "depth-mismatch", "bad-accuracy",
+            "masked", "too-sparse", "misaligned", "labelled" for tables that are not of pandas.
         InvalidMatrix: "product-too-large" if integers might not fit 64 bits.
         ClusterError: the cluster cannot be used, or multiplied wrongly.
         ClientError, JobFailed: for the same reasons as `Client.multiply`; "too-expensive",
             "insufficient-balance", "timeout".
     """
-    left, right, wanted = _prepare(a, b, accuracy)
+    left, right, wanted, tables = _prepare(a, b, accuracy)
     rows, cols = _to_matrices(left, right)
     kind = np.dtype(bool) if left.dtype == right.dtype == bool else _get_kind(left, right, wanted)
     if out is not None:
@@ -107,7 +111,7 @@ def matmul(
         product = product[..., 0] if right.ndim == 1 else product[..., 0, :]
     product = product != 0 if kind.kind == "b" else product
     if out is None:
-        return _like(product, a)
+        return _like(product, a) if tables is None else tables.label(_like(product, None))
     out[...] = product
     return out
 
@@ -130,7 +134,7 @@ def quote(
     """
     from inos.client.job_engine import JobEngine, Terms
 
-    left, right, wanted = _prepare(a, b, accuracy)
+    left, right, wanted, _ = _prepare(a, b, accuracy)
     nano = None if reward is None else read_credits("reward", reward, None)
     terms = Terms(nano, None, DEFAULT_TIMEOUT_S, ignore_status)
     with JobEngine(_to_client(client), terms) as jobs:
@@ -138,8 +142,20 @@ def quote(
         return jobs.price()
 
 
-def _prepare(a: Any, b: Any, accuracy: float | None) -> tuple[NDArray[Any], NDArray[Any], float | None]:
-    """Return both operands as arrays, and the accuracy to reach; it raises as `matmul`."""
+class _Operands(NamedTuple):
+    """Both operands as arrays, the accuracy to reach (None for integers), and tables with the product's labels."""
+
+    left: NDArray[Any]
+    right: NDArray[Any]
+    accuracy: float | None
+    tables: Tables | None
+
+
+def _prepare(a: Any, b: Any, accuracy: float | None) -> _Operands:
+    """Check both operands; it raises as `matmul`."""
+    tables = read_tables(a, b)
+    if tables is not None:
+        a, b = tables.left, tables.right
     left, right = to_array(a, "A"), to_array(b, "B")
     if left.ndim == 0 or right.ndim == 0:
         raise BadOperand("bad-shape", "an operand is a single number", hint="multiply single numbers with *")
@@ -149,7 +165,7 @@ def _prepare(a: Any, b: Any, accuracy: float | None) -> tuple[NDArray[Any], NDAr
             "depth-mismatch",
             f"A has {rows.shape[-1]} columns and B has {cols.shape[-2]} rows: {left.shape} @ {right.shape}",
         )
-    return left, right, _check_accuracy(accuracy, left, right)
+    return _Operands(left, right, _check_accuracy(accuracy, left, right), tables)
 
 
 def _to_matrices(left: NDArray[Any], right: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -27,7 +27,7 @@ HASHED_AT_ONCE: Final = 1 << 26
 class BadOperand(ClientError):
     """A matrix cannot be an operand; nothing was sent.
 
-    Codes: bad-dtype, bad-shape, masked, labelled, entry-out-of-range, depth-mismatch, job-too-large.
+    Codes: bad-dtype, bad-shape, masked, labelled, misaligned, entry-out-of-range, depth-mismatch, job-too-large.
     """
 
 

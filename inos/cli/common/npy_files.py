@@ -3,6 +3,7 @@
 import os
 import tempfile
 import tokenize
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -25,6 +26,11 @@ NPY_ERRORS: Final = (
     tokenize.TokenError,
 )
 """The errors that numpy's reader raises for files of another kind."""
+ZIP_MAGIC: Final = b"PK\x03\x04"
+TABLES: Final = frozenset({".csv", ".tsv", ".parquet", ".feather", ".xlsx", ".json"})
+_TABLE_HINT: Final = (
+    "in Python inos.matmul multiplies tables and keeps their labels: inos.matmul(pandas.read_csv(path, index_col=0), b)"
+)
 _HINT: Final = "write it with numpy.save(path, array), and copy it as binary, without translating line ends"
 
 
@@ -46,7 +52,41 @@ def load_matrix(path: Path) -> NDArray[Any]:
     except OSError as error:
         fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
     except NPY_ERRORS as error:
-        fail("bad-npy", f"{path} is not a .npy file with a matrix of numbers: {error}", _HINT)
+        hint = _TABLE_HINT if path.suffix.lower() in TABLES else _HINT
+        fail("bad-npy", f"{path} is not a .npy file with a matrix of numbers: {error}", hint)
+
+
+def load_numbers(path: Path) -> Any:
+    """Return the array in a .npy file, or what is alone in a .npz file: an array, or a sparse matrix of scipy.
+
+    Raises:
+        CommandError: as `load_matrix`; "many-arrays", or "not-installed" without scipy.
+    """
+    try:
+        with path.expanduser().open("rb") as file:
+            if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
+                return load_matrix(path)
+            file.seek(0)
+            archive = np.load(file, allow_pickle=False)
+            if {"format", "shape", "data"} <= set(archive.files):
+                return _load_sparse(path)
+            if len(archive.files) == 1:
+                return archive[archive.files[0]]
+            names = ", ".join(archive.files)
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
+    except (zipfile.BadZipFile, *NPY_ERRORS) as error:
+        fail("bad-npy", f"{path} is not a .npz file with a matrix of numbers: {error}", _HINT)
+    fail("many-arrays", f"{path} holds {names}", "write the one to multiply by numpy.save(path, array)")
+
+
+def _load_sparse(path: Path) -> Any:
+    try:
+        from scipy.sparse import load_npz
+    except ImportError:
+        hint = "pip install scipy; or write it by numpy.save(path, matrix.toarray())"
+        fail("not-installed", f"{path} is a sparse matrix of scipy, which is not installed", hint)
+    return load_npz(path.expanduser())
 
 
 def is_npy(path: Path) -> bool:

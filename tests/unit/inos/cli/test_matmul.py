@@ -45,6 +45,41 @@ def test_this_machine_multiplies_without_a_node() -> None:
     assert not Path("E.npy").exists()
 
 
+def test_files_of_other_kinds_are_read_or_refused_with_advice() -> None:
+    np.savez("one.npz", B)
+    done = run("matmul", "A.npy", "one.npz", "-o", "C.npy")
+    assert done.exit_code == 0, done.output
+    assert np.allclose(np.load("C.npy"), A @ B)
+    np.save("v.npy", np.arange(3))
+    vector = run("matmul", "v.npy", "v.npy", "-o", "C.npy")
+    assert vector.stdout.startswith("written to C.npy: one number, int64")
+    assert np.load("C.npy") == 5
+    np.savez("two.npz", a=A, b=B)
+    Path("cut.npz").write_bytes(Path("one.npz").read_bytes()[:100])
+    Path("table.csv").write_text("x,y\n1,2\n")
+    np.save("objects.npy", np.array([{}]), allow_pickle=True)
+    for name, code, words in (
+        ("two.npz", "many-arrays", "two.npz holds a, b"),
+        ("cut.npz", "bad-npy", "numpy.save"),
+        ("table.csv", "bad-npy", "inos.matmul multiplies tables and keeps their labels"),
+        ("objects.npy", "bad-npy", "numpy.save"),
+        ("absent.npz", "file-unreadable", "No such file"),
+    ):
+        refused = run("matmul", "A.npy", name, "-o", "C.npy", "--json")
+        error = json.loads(refused.stdout)["error"]
+        assert (refused.exit_code, error["code"]) == (1, code), refused.output
+        assert words in error["message"] + error["hint"]
+
+
+def test_sparse_files_are_multiplied() -> None:
+    sparse = pytest.importorskip("scipy.sparse", reason="the extra `demo` is not installed")
+    sparse.save_npz("S.npz", sparse.csr_matrix(np.diag([2.0, 0, 1])))
+    for options in ((), ("--transposed",)):
+        done = run("matmul", "S.npz", "S.npz", *options, "-o", "C.npy")
+        assert done.exit_code == 0, done.output
+        assert np.array_equal(np.load("C.npy"), np.diag([4.0, 0, 1]))
+
+
 @pytest.fixture
 def chain(inos_devnet: TestChain, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Restore the wallet of the chain's first account, and return the environment that commands need."""

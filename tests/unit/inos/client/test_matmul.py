@@ -95,6 +95,8 @@ def test_blocks_join(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) 
         (np.ones((2, 1, 2)), np.ones((3, 2, 1)), "bad-shape", "cannot be broadcast"),
         (2.0, np.ones((2, 1)), "bad-shape", "single number"),
         (np.array([["x"]]), np.ones((1, 1)), "bad-dtype", "A holds <U1"),
+        ([[1, 2], [3]], np.ones((2, 1)), "bad-shape", "A is no array"),
+        (np.ones((1, 2)), None, "bad-dtype", "B is a NoneType"),
     ],
 )
 def test_what_has_no_product_is_refused_by_name(a: Any, b: Any, code: str, words: str) -> None:
