@@ -1,25 +1,27 @@
 // The connection of a page to its node's path /work: it connects again by itself, and hands results over in time.
 
 import { areEqual, toBigInt } from "../bytes.js";
-import { makeDeclined, makeHello, makeMeasured, makeResult, MAX_SHARES, readMessage, VERSION } from "./messages.js";
+import { makeHello, makeMeasured, makeResult, makeRows, MAX_ROWS_BYTES, MAX_SHARES, readMessage, VERSION } from "./messages.js";
 
 const RETRY_S = [1, 2, 4, 8, 16, 32, 60];
 const GAP_MS = 150; // between two Results: a node allows ten a second
 const QUIET_MS = 5000; // after which tickets are told without shares
-const MEASURE_MS = 30_000;
+const MEASURE_MS = 10_000; // a node allows one in five seconds
+const KEPT_TARGETS = 16;
 const FINAL_S = 300; // a node that refuses for so long is not asked again by itself
 const STATES = { none: "stopped", opening: "connecting …", open: "working" };
 
 // `listener` has the functions onState(text, isBad), onWelcome(welcome), onTemplate(template), onAssignment(assignment),
 // onCancelled(), onTotals(totals, counted), onClosed(), and onEnded(text) when it does not connect again.
 export class Connection {
-  constructor({ identity, address, threads, backend, listener }) {
-    Object.assign(this, { identity, address, threads, backend, listener });
+  // `pieces` is a Pieces.
+  constructor({ identity, address, threads, backend, listener, pieces }) {
+    Object.assign(this, { identity, address, threads, backend, listener, pieces });
     this.socket = null;
     this.tries = 0;
     this.isOver = false;
     this.results = [];
-    this.speed = 0;
+    this.speed = this.pieceSpeed = 0; // tickets per second, in all and of the threads, which do pieces
     this.timers = [];
     this.open();
   }
@@ -29,7 +31,7 @@ export class Connection {
     this.listener.onState(STATES.opening, false);
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/work`);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => socket.send(makeHello(this));
+    socket.onopen = () => socket.send(makeHello({ ...this, room: this.pieces.room, line: this.pieces.line }));
     socket.onmessage = ({ data }) => this.isOver || this.receive(new Uint8Array(data));
     socket.onclose = () => socket === this.socket && this.lose();
     this.socket = socket;
@@ -50,6 +52,9 @@ export class Connection {
     this.results = [];
     this.targets = new Map(); // of shares, by assignment
     this.won = new Set(); // templates of which a win was told
+    this.acks = []; // what waits for the answer to each Result
+    this.isMeasured = this.pieces.line.up > 0;
+    this.template = 0;
     this.welcome = null;
     this.refusal = null;
   }
@@ -95,19 +100,24 @@ export class Connection {
         if (!areEqual(message.beneficiary, this.welcome.beneficiary)) {
           throw new Error("a header pays another address than the node told at first");
         }
+        this.template = message.number;
         this.listener.onTemplate({ ...message, prefix: this.welcome.prefix });
         break;
       case "assignment":
-        if (message.filler) {
-          this.targets.set(message.number, toBigInt(message.target));
-          this.filler = message.number;
-          this.listener.onAssignment(message);
-        } else this.socket.send(makeDeclined(message.number, "a page takes fillers only"));
+        this.addTarget(message);
+        if (message.filler) this.listener.onAssignment(message);
+        else this.pieces.take(message, this);
+        if (message.filler) this.measureLine();
+        break;
+      case "run":
+        this.pieces.addRun(message);
         break;
       case "cancelled": // A piece that was declined may be cancelled too.
         if (message.assignment === this.filler) this.listener.onCancelled();
+        else this.pieces.cancel(message.assignment);
         break;
       case "ack":
+        this.acks.shift()?.();
         this.listener.onTotals(message.totals, message.counted);
         break;
       case "refused":
@@ -123,6 +133,27 @@ export class Connection {
     this.timers = [setInterval(() => this.flush(false), GAP_MS)];
   }
 
+  // Remembers the share targets of the filler and of the newest pieces.
+  addTarget({ number, target, filler }) {
+    if (filler) this.filler = number;
+    this.targets.set(number, toBigInt(target));
+    for (const old of this.targets.keys()) if (this.targets.size > KEPT_TARGETS && old !== this.filler) this.targets.delete(old);
+  }
+
+  // Measures the line once, if the page takes pieces at all. Without a measurement it gets none.
+  measureLine() {
+    if (this.isMeasured || !this.pieces.room) return;
+    this.isMeasured = true;
+    const tell = () => { this.measuredAt = -MEASURE_MS; };
+    this.pieces.line.measure((count) => this.sendIgnoredRows(count)).then(tell, () => { this.isMeasured = false; });
+  }
+
+  // Sends Rows of the filler, which the node ignores, and resolves when it has read them.
+  sendIgnoredRows(count) {
+    for (let at = 0; at < count; at++) this.send(makeRows(this.filler, 0, new Uint8Array(MAX_ROWS_BYTES)));
+    return this.sendResult({ assignment: this.filler, template: this.template, drawn: 0, shares: [] });
+  }
+
   // Takes what a thread drew. Reports of an earlier connection are worth nothing.
   add({ prefix, template, assignment, drawn, shares }) {
     if (prefix !== this.welcome?.prefix) return;
@@ -134,7 +165,9 @@ export class Connection {
 
   // A node wants to know all shares, and of tickets that win but are no shares the first of each template.
   isWanted({ digest }, assignment, template) {
-    if (toBigInt(digest) <= this.targets.get(assignment)) return true;
+    const target = this.targets.get(assignment);
+    if (target === undefined) return false; // it is of a piece of long ago
+    if (toBigInt(digest) <= target) return true;
     if (this.won.has(template)) return false;
     this.won.add(template);
     return true;
@@ -142,25 +175,43 @@ export class Connection {
 
   // Sends one Result: that of an earlier template or assignment first, the newest if it has shares or is due.
   flush(isAll) {
+    this.pieces.pump();
     const isDue = performance.now() - this.toldAt > QUIET_MS;
     while (this.results.length) {
       const [oldest] = this.results;
       if (this.results.length === 1 && !oldest.shares.length && !isDue && !isAll) break;
-      this.sendResult(oldest);
+      this.sendOldest();
       if (!isAll) break;
     }
-    if (performance.now() - this.measuredAt > MEASURE_MS && this.speed > 0) {
+    if (performance.now() - this.measuredAt > MEASURE_MS && this.pieceSpeed > 0) {
       this.measuredAt = performance.now();
-      this.send(makeMeasured(this.speed));
+      this.send(makeMeasured(this.pieceSpeed, this.pieces.line));
     }
   }
 
-  sendResult(one) {
-    const shares = one.shares.splice(0, MAX_SHARES);
-    this.send(makeResult({ ...one, shares }));
+  sendOldest() {
+    const [one] = this.results, shares = one.shares.splice(0, MAX_SHARES);
+    this.sendResult({ ...one, shares });
     one.drawn = 0;
     if (!one.shares.length) this.results.shift();
+  }
+
+  // Resolves when the node has answered.
+  sendResult(result) {
+    this.send(makeResult(result));
     this.toldAt = performance.now();
+    return new Promise((done) => this.acks.push(done));
+  }
+
+  // Says that all rows of a piece were sent, after all of its tickets were told.
+  finishPiece(number) {
+    while (this.results.some((one) => one.assignment === number)) this.sendOldest();
+    return this.sendResult({ assignment: number, template: this.template, drawn: 0, shares: [], isLast: true });
+  }
+
+  // Returns the bytes that wait in the socket.
+  getBuffered() {
+    return this.socket.bufferedAmount;
   }
 
   send(bytes) {

@@ -21,6 +21,8 @@ export class Crew {
     this.samples = [];
     this.drawn = 0;
     this.since = performance.now();
+    // What the threads say of pieces goes to onPiece(thread, said); onResize() is called when threads came or went.
+    this.onPiece = this.onResize = () => {};
   }
 
   // Starts or ends Web Workers until `count` of them compute, and one more with the graphics card if wanted.
@@ -32,6 +34,7 @@ export class Crew {
       this.card?.terminate();
       this.card = null;
     }
+    this.onResize();
   }
 
   // A thread's number is part of its nonces, so no two threads of one connection have the same.
@@ -42,7 +45,11 @@ export class Crew {
   begin(source) {
     const worker = new Worker("thread.js", { type: "module" });
     const fail = source === null ? this.onFailed : this.onCardFailed;
-    worker.onmessage = ({ data }) => (data.kind === "drawn" ? this.take(data) : fail(data.message));
+    worker.onmessage = ({ data }) => {
+      if (data.kind === "drawn") this.take(data, source !== null);
+      else if (data.kind === "failed") fail(data.message);
+      else this.onPiece(worker, data);
+    };
     worker.onerror = (event) => fail(event.message || "a thread could not be started");
     worker.postMessage({ kind: "start", module: this.module, thread: this.next++, source });
     worker.postMessage({ kind: "pace", pace: this.pace });
@@ -78,20 +85,22 @@ export class Crew {
     this.tell({ kind: "idle" });
   }
 
-  take(report) {
+  take(report, isCard) {
     this.drawn += report.drawn;
-    this.samples.push([performance.now(), report.drawn]);
+    this.samples.push([performance.now(), report.drawn, isCard]);
     this.onReport(report);
   }
 
-  // Tickets per second.
-  getRate() {
+  // Tickets per second; those of the threads alone, which do pieces, without the card.
+  getRate(withCard = true) {
     const now = performance.now(), passed = Math.min(RATE_MS, now - this.since);
     this.samples = this.samples.filter(([at]) => at > now - RATE_MS);
-    return (1000 * this.samples.reduce((sum, [, drawn]) => sum + drawn, 0)) / Math.max(passed, 1);
+    const counted = this.samples.filter(([, , isCard]) => withCard || !isCard);
+    return (1000 * counted.reduce((sum, [, drawn]) => sum + drawn, 0)) / Math.max(passed, 1);
   }
 
   end() {
+    this.onResize = () => {};
     this.resize(0, false);
   }
 }

@@ -3,21 +3,31 @@
 import { decode, encode, toBigInt } from "../bytes.js";
 import { join } from "../blake3.js";
 
-export const VERSION = 1, KIND_PAGE = 1, MAX_SHARES = 64;
+export const VERSION = 1, KIND_PAGE = 1, MAX_SHARES = 64, MAX_ROWS_BYTES = 256 * 1024;
 const FILLER = 1;
 
-export function makeHello({ identity, address, threads, backend, speed }) {
-  // A page takes no pieces, so that it needs no room and no line.
-  return encode([1, VERSION, identity, address, null, "", KIND_PAGE, backend, threads, speed, 0, 0, 0]);
+// room: bytes that operands and rows of a piece may take; 0 for fillers only. down, up: bytes per second, 0 if not measured.
+export function makeHello({ identity, address, threads, backend, speed, line, room }) {
+  return encode([1, VERSION, identity, address, null, "", KIND_PAGE, backend, threads, speed, line.down, line.up, room]);
 }
 
-export function makeMeasured(speed) {
-  return encode([2, speed, 0, 0]);
+export function makeMeasured(speed, { down, up }) {
+  return encode([2, speed, down, up]);
 }
 
 // shares: [{nonce, i, j, p, digest}], at most 64.
-export function makeResult({ assignment, template, drawn, shares }) {
-  return encode([3, assignment, template, drawn, shares.map(({ nonce, i, j, p, digest }) => [nonce, i, j, p, digest]), false]);
+export function makeResult({ assignment, template, drawn, shares, isLast = false }) {
+  const list = shares.map(({ nonce, i, j, p, digest }) => [nonce, i, j, p, digest]);
+  return encode([3, assignment, template, drawn, list, isLast]);
+}
+
+// data: at most 256 KiB of a piece's rows, from byte `offset` on.
+export function makeRows(assignment, offset, data) {
+  return encode([4, assignment, offset, data]);
+}
+
+export function makeGetRun(id, index) {
+  return encode([5, id, index]);
 }
 
 export function makeDeclined(assignment, reason) {
@@ -28,13 +38,23 @@ const READERS = {
   16: ([, version, network, hrp, genesis, beneficiary, prefix]) =>
     ({ kind: "welcome", version, network, hrp, genesis, beneficiary, prefix }),
   17: readTemplate,
-  18: ([, number, target, [kind, seed, rowsX, rowsW, depth]]) =>
-    ({ kind: "assignment", number, target, filler: kind === FILLER ? { seed, rowsX, rowsW, depth } : null }),
+  18: ([, number, target, [kind, ...work]]) =>
+    ({ kind: "assignment", number, target, ...(kind === FILLER ? readFiller(work) : readPiece(work)) }),
   19: ([, assignment, counted, [shares, tickets, unpaid, paid]]) =>
     ({ kind: "ack", assignment, counted, totals: { shares: BigInt(shares), tickets: BigInt(tickets), unpaid: BigInt(unpaid), paid: BigInt(paid) } }),
+  20: ([, id, index, data, path]) => ({ kind: "run", id, index, data, path }),
   21: ([, assignment]) => ({ kind: "cancelled", assignment }),
   22: ([, code, message, retryS]) => ({ kind: "refused", code, message, retryS }),
 };
+
+function readFiller([seed, rowsX, rowsW, depth]) {
+  return { filler: { seed, rowsX, rowsW, depth }, piece: null };
+}
+
+function readPiece([x, w, first, last, wantsRows]) {
+  const readRef = ([id, rows, cols, root]) => ({ id, rows, cols, root });
+  return { filler: null, piece: { x: readRef(x), w: readRef(w), first, last, wantsRows } };
+}
 
 // `head` is the part of the hashed header that comes before the nonce: ten fields in place of nine, without the last.
 function readTemplate(fields, bytes) {

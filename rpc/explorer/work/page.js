@@ -10,6 +10,7 @@ import { Connection } from "./connection.js";
 import { Crew, loadModule } from "./crew.js";
 import { findStored } from "./key.js";
 import { showKey } from "./keyform.js";
+import { chooseRoom, Pieces } from "./pieces.js";
 import { describeWork, findPool, showIncomes } from "./pool.js";
 import { Power } from "./power.js";
 
@@ -19,7 +20,7 @@ const ADDRESS = "work-address", THREADS = "work-threads";
 const $ = (id) => document.getElementById(id);
 
 let hrp = "", module = null, card = null, source = null;
-let crew = null, connection = null, counted = 0n;
+let crew = null, connection = null, pieces = null, counted = 0n, pieceCount = 0;
 let template = null, welcome = null, pool = null;
 const identity = crypto.getRandomValues(new Uint8Array(16));
 const power = new Power(onPower);
@@ -76,16 +77,18 @@ function start() {
   crew = new Crew({ module, source, onReport: (report) => connection.add(report), onFailed, onCardFailed });
   crew.setPace(document.hidden ? BACKGROUND_PACE : 1);
   crew.resize(Number($("threads").value), $("use-card").checked);
-  connection = new Connection({ identity, address, listener, backend: card && $("use-card").checked ? "wasm+webgpu" : "wasm",
-    threads: Number($("threads").value) });
+  pieces = new Pieces({ module, crew, room: $("take-pieces").checked ? chooseRoom() : 0, onDone: onPieceDone });
+  connection = new Connection({ identity, address, listener, pieces, threads: Number($("threads").value),
+    backend: card && $("use-card").checked ? "wasm+webgpu" : "wasm" });
   $("start").textContent = "Stop";
   $("address").disabled = true;
 }
 
 function stop(text = "stopped") {
   crew?.end();
+  pieces?.end();
   connection?.close();
-  crew = connection = template = null;
+  crew = connection = pieces = template = null;
   $("start").textContent = "Start";
   $("address").disabled = false;
   onAddress();
@@ -118,7 +121,10 @@ const listener = {
     crew?.setAssignment(null);
     setState("waiting: the node has no work now");
   },
-  onClosed: () => crew?.pause(),
+  onClosed() {
+    pieces?.drop();
+    crew?.pause();
+  },
   onEnded(text) {
     stop();
     setState(text, true);
@@ -128,6 +134,11 @@ const listener = {
 function onFailed(message) {
   stop();
   setState(`it cannot go on: ${message}`, true);
+}
+
+function onPieceDone() {
+  pieceCount += 1;
+  $("pieces").textContent = count(pieceCount);
 }
 
 // The threads go on without the card.
@@ -238,5 +249,9 @@ document.addEventListener("visibilitychange", onVisibility);
 addEventListener("pagehide", () => stop());
 setInterval(showNumbers, SHOW_MS);
 setInterval(() => { if (crew) showDivision().catch(() => {}); }, INCOMES_MS);
-setInterval(() => { if (connection && crew) connection.speed = Math.round(crew.getRate()); }, SPEED_MS);
+setInterval(() => {
+  if (!connection || !crew) return;
+  connection.speed = Math.round(crew.getRate());
+  connection.pieceSpeed = Math.round(crew.getRate(false));
+}, SPEED_MS);
 load().catch((error) => setState(`the page could not be prepared: ${error.message}`, true));
