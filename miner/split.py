@@ -87,6 +87,12 @@ class SplitProduct:
         return self.product.tickets_per_strip
 
     @property
+    def tickets_left(self) -> Tickets:
+        """Return the tickets of the strips that nobody has taken."""
+        returned = sum(last - first for first, last in self._returned)
+        return Tickets((self.product.strips - self._next + returned) * self.tickets_per_strip)
+
+    @property
     def is_taken(self) -> bool:
         """Return True while others have all that is left, and none of them is late."""
         now = self._clock.monotonic()
@@ -213,8 +219,7 @@ class SplitProduct:
         """Return the tickets that a taker should have next, of those that are not taken."""
         if speed <= 0 or speed >= total:
             return self.product.strips * self.tickets_per_strip  # it is alone, or its speed is not known yet
-        left = self.product.strips - self._next + sum(last - first for first, last in self._returned)
-        return int(max(SHARE * left * self.tickets_per_strip * speed / total, LEAST_PART_S * speed))
+        return int(max(SHARE * self.tickets_left * speed / total, LEAST_PART_S * speed))
 
     def _take_free(self, most: int) -> tuple[int, int] | None:
         if self._returned:

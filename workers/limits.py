@@ -95,6 +95,8 @@ STRANGER_PIECE_S: Final = 2.0
 STRANGER_MOST_S: Final = 20.0
 """No stranger gets a piece that should take longer, its operands' and rows' way included: it holds the piece for about
 twice as long."""
+LATE_REST_S: Final = 60.0
+"""A stranger whose piece another taker finished gets no piece for so long, since each may cost a product some time."""
 MAX_ROWS_ROOM: Final = 512 << 20
 """Rows of all pieces that are on their way take at most this much memory."""
 WAITING_MESSAGES: Final = 64

@@ -81,6 +81,10 @@ class PieceSource(Protocol):
     def own_speed(self) -> float:
         """Return the tickets per second of the node's own engine, which takes strips too."""
 
+    @property
+    def tickets_left(self) -> Tickets:
+        """Return the tickets of the strips that nobody has taken."""
+
     def take(
         self, taker: int, tickets: int, speed: float, total: float, transfer_s: float, most: int | None
     ) -> tuple[int, int] | None:

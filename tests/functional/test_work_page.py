@@ -12,12 +12,15 @@ from inos.workers.messages import (
     Cancelled,
     Declined,
     Filler,
+    GetRun,
     Hello,
     Piece,
     Refused,
     Result,
+    RunData,
     WorkerKind,
 )
+from inos.workers.server.runs import read_run
 from support.browser import find_chromium, open_browser
 from support.page_node import FILLER, HEADER, SHARE_TARGET, open_page_node
 from support.work_lab import open_lab
@@ -56,7 +59,7 @@ async def test_a_page_draws_shares_that_the_node_recomputes_and_stops_at_once(tm
         assert page.errors == []
 
 
-async def test_a_page_declines_pieces_and_follows_what_a_node_says(tmp_path: Path) -> None:
+async def test_a_page_declines_what_is_no_piece_and_follows_what_a_node_says(tmp_path: Path) -> None:
     async with open_page(tmp_path) as (node, page):
         node.refusal = Refused("busy", "there is no place", 1)
         await begin(page)
@@ -69,9 +72,29 @@ async def test_a_page_declines_pieces_and_follows_what_a_node_says(tmp_path: Pat
         await page.wait(f"{STATE}.startsWith('waiting')")
         await page.wait("document.getElementById('rate').textContent === '0'")
         await node.say_filler(1, FILLER)
-        ref = node.get_operands(1)[0].ref
-        await node.say(Assignment(2, SHARE_TARGET.to_bytes(32, "big"), Piece(ref, ref, 0, 1, True)))
-        await node.wait(lambda: bool(node.list_received(Declined)))
+        x, w = (operand.ref for operand in node.get_operands(1))
+        data, path = read_run(node.get_operands(1)[0], 0)
+        wrong = (data[:-1] + bytes([data[-1] ^ 1]), path), (data, (*path, bytes(32))), (data[:16_384], path)
+        for number, (work, run, reason) in enumerate(
+            (
+                (Piece(replace(x, rows=x.rows + 1), w, 0, 1, True), None, "has another id"),
+                (Piece(x, w, 1, 1, True), None, "does not fit together"),
+                (Piece(x, w, 0, 17, True), None, "does not fit together"),
+                (Piece(x, w, 0, 1, True), wrong[0], "does not lead to the root"),
+                (Piece(x, w, 0, 1, True), wrong[1], "wrong length"),
+                (Piece(x, w, 0, 1, True), wrong[2], "has 16384 bytes"),
+            ),
+            start=2,
+        ):
+            await node.say(Assignment(number, SHARE_TARGET.to_bytes(32, "big"), work))
+            if run is not None:
+                await node.wait(lambda number=number: len(node.list_received(GetRun)) >= 2 * (number - 4))  # type: ignore[misc]
+                await node.say(RunData(x.id, 0, *run))
+            await node.wait(lambda number=number: len(node.list_received(Declined)) == number - 1)  # type: ignore[misc]
+            declined = node.list_received(Declined)[-1]
+            assert isinstance(declined, Declined)
+            assert declined.assignment == number
+            assert reason in declined.reason
         before = len(node.shares)
         await node.wait(lambda: len(node.shares) > before)
         hellos = len(node.list_received(Hello))

@@ -1,4 +1,4 @@
-"""Test pieces of products in a page: headless Chromium against a node's worker service that checks every share and row."""
+"""Test pieces of products in a page: headless Chromium against a worker service that checks every row."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from inos.primitives.units import U256_MAX, Target
 from inos.workers.messages import WorkerKind
 from support.browser import Page, find_chromium, open_browser
 from support.work_lab import WorkLab, make_matrices, multiply, open_lab
-from support.work_page import STATE, begin, click, fill
+from support.work_page import STATE, begin, fill
 
 CHROMIUM = find_chromium()
 PIECES = "Number(document.getElementById('pieces').textContent)"
@@ -66,3 +66,125 @@ async def test_a_page_multiplies_a_product_whose_sizes_fit_nothing(tmp_path: Pat
         before = len(lab.pool.shares)
         await lab.until(lambda: len(lab.pool.shares) > before + 5)  # fillers go on
         assert page.errors == []
+
+
+async def test_a_page_keeps_w_and_does_a_product_again_whose_operands_are_one_matrix(tmp_path: Path) -> None:
+    """X by itself: both operands have one id. The second product has the same W as the first."""
+    x, w = make_matrices(rows=300, cols=200, depth=1500)
+    async with open_working_page(tmp_path, threads=3) as (lab, page):
+        for left, right in ((x, w), (x[:200], w), (w, w)):
+            split = lab.offer(left, right)
+            await finish(lab, split)
+            assert np.array_equal(split.product.result(), multiply(left, right))
+        assert lab.service.get_status().errors == {}
+        assert page.errors == []
+
+
+async def test_a_page_whose_slider_moves_in_the_middle_of_a_piece_finishes_it(tmp_path: Path) -> None:
+    x, w = make_matrices(rows=2000, cols=300, depth=4096)
+    async with open_working_page(tmp_path) as (lab, page):
+        split = lab.offer(x, w)
+        for count in (1, 2, 1, 2):
+            await lab.until(lambda: lab.service.get_status().workers[0].has_piece)
+            await fill(page, "threads", str(count))
+        await finish(lab, split)
+        assert np.array_equal(split.product.result(), multiply(x, w))
+        assert lab.service.get_status().errors == {}
+        assert page.errors == []
+
+
+async def test_a_page_goes_on_under_new_templates_and_leaves_a_product_that_is_withdrawn(tmp_path: Path) -> None:
+    x, w = make_matrices(rows=4000, cols=400, depth=4096)
+    async with open_working_page(tmp_path) as (lab, page):
+        split = lab.offer(x, w)
+        for _ in range(6):
+            await lab.until(lambda: lab.service.get_status().workers[0].has_piece)
+            lab.node.make_block()
+        await lab.until(lambda: split.product.strips_done > 0)
+        lab.service.offer(None)
+        await lab.until(lambda: not lab.service.get_status().workers[0].has_piece)
+        before = len(lab.pool.shares)
+        await lab.until(lambda: len(lab.pool.shares) > before + 5)
+        rows = split.product.rows_done
+        assert np.array_equal(split.product._y[:rows], multiply(x[:rows], w))
+        assert lab.service.get_status().errors == {}
+        assert page.errors == []
+
+
+async def test_a_page_that_is_closed_in_the_middle_of_a_piece_leaves_it_to_others(tmp_path: Path) -> None:
+    x, w = make_matrices(rows=1500, cols=300, depth=4096)
+    async with open_working_page(tmp_path) as (lab, page):
+        split = lab.offer(x, w)
+        await lab.until(lambda: lab.service.get_status().workers[0].has_piece)
+        await page.open("about:blank")
+        await lab.until(lambda: not lab.service.get_status().workers)
+        async with lab.work():
+            await finish(lab, split)
+        assert np.array_equal(split.product.result(), multiply(x, w))
+        assert lab.service.get_status().errors == {}
+
+
+LIE = """
+(() => {
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (bytes) {
+    const isOfPiece = bytes[2] > 1; // the number of the assignment; the filler is 1
+    if (isOfPiece && bytes[1] === %s) bytes[bytes.length - %s] ^= 1;
+    return send.call(this, bytes);
+  };
+})()
+"""
+
+
+@pytest.mark.parametrize(
+    ("lie", "code"),
+    [
+        (LIE % ("4", "1"), "wrong-rows"),
+        (LIE % ("3 && bytes.length > 40", "2"), "wrong-digest"),
+    ],
+)
+async def test_a_page_that_lies_about_a_piece_is_gone_and_the_product_exact(
+    tmp_path: Path, lie: str, code: str
+) -> None:
+    x, w = make_matrices(rows=500, cols=300, depth=2048)
+    async with open_working_page(tmp_path) as (lab, page):
+        lab.pool.target = Target(U256_MAX // 200)
+        await page.run(lie)
+        split = lab.offer(x, w)
+        await page.wait(f"{STATE}.startsWith('the node refused')", 30)
+        assert lab.service.get_status().errors == {code: 1}
+        assert lab.pool.pieces == [] or code == "wrong-digest"  # Rows of a piece without a wrong share are right.
+        assert await page.run("document.getElementById('start').textContent") == "Start"
+        await lab.until(lambda: not lab.service.get_status().workers)
+        async with lab.work():
+            await finish(lab, split)
+        assert np.array_equal(split.product.result(), multiply(x, w))
+
+
+SLOW = """
+(() => {
+  const post = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (message, ...more) {
+    if (message.kind !== "strips") return post.call(this, message, ...more);
+    setTimeout(() => post.call(this, message, ...more), 60000);
+  };
+})()
+"""
+
+
+async def test_a_page_that_is_throttled_delays_a_product_by_its_piece_at_most(tmp_path: Path) -> None:
+    """The page does not come to its strips for a minute. Its part is late soon, and the fleet's worker does it."""
+    x, w = make_matrices(rows=3000, cols=300, depth=4096)
+    async with open_working_page(tmp_path) as (lab, page):
+        await page.run(SLOW)
+        split = lab.offer(x, w)
+        await lab.until(lambda: lab.service.get_status().workers[0].has_piece)
+        began = lab.node.clock.monotonic()
+        async with lab.work():
+            await finish(lab, split)
+        assert lab.node.clock.monotonic() - began < 45
+        assert np.array_equal(split.product.result(), multiply(x, w))
+        await lab.until(
+            lambda: [one.late for one in lab.service.get_status().workers if one.kind is WorkerKind.PAGE] == [1]
+        )
+        assert lab.service.get_status().errors == {}

@@ -33,6 +33,10 @@ class Line:
         """The worker maps this node's files, so that nothing is sent."""
         self._cached: set[bytes] = set()
 
+    def note_measured(self, down: int, up: int) -> None:
+        """Take new measurements; 0 says nothing new."""
+        self.down, self.up = down or self.down, up or self.up
+
     def note_sent(self, operand: bytes) -> None:
         """Remember that the worker fetches an operand, which it may keep."""
         self._cached.add(operand)
@@ -70,6 +74,7 @@ class Allotment(Struct, frozen=True, eq=False):
             self.largest // strip_tickets,
             room // strip_bytes,
             shared.rows_room // (STRIP_ROWS * 4 * w.rows),
+            self._count_timely(source, shared),
         )
         if strips < 1 or not self._is_worth(source, shared):
             return None
@@ -83,6 +88,19 @@ class Allotment(Struct, frozen=True, eq=False):
             return None
         first, last = found
         return first, last, (last - first) * strip_tickets / self.speed + sent
+
+    def _count_timely(self, source: PieceSource, shared: Shared) -> int:
+        """Return how many strips the worker returns no later than the product would be done without it.
+
+        Without it, what nobody has taken is left to those that need no line: the node's own engine and workers on this
+        machine. For a stranger the whole fleet counts. Where nobody else can go on, every piece is in time.
+        """
+        others = source.own_speed + (shared.local_speed if self.proven is None else shared.fleet_speed)
+        if self.line.is_local or others <= 0:
+            return source.x.strips
+        once = self._compute_sending(source, 0)
+        each = source.tickets_per_strip / self.speed + self._compute_sending(source, 1) - once
+        return int((source.tickets_left / others - once) / each)
 
     def _is_worth(self, source: PieceSource, shared: Shared) -> bool:
         """Return True if the line takes at most a quarter of the computing, over this worker's share of the product."""

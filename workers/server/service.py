@@ -238,7 +238,10 @@ class WorkerService:
             raise Refusal("busy", "this node has as many workers as it takes, or as many of one address", BUSY_S)
 
     def _sum_speeds(self) -> None:
-        self._shared.total_speed = sum(session.get_shown_speed() for session, _ in self._sessions.values())
+        sessions, shared = [session for session, _ in self._sessions.values()], self._shared
+        shared.total_speed = sum(each.get_shown_speed() for each in sessions)
+        shared.fleet_speed = sum(each.speed for each in sessions if each.is_fleet)
+        shared.local_speed = sum(each.speed for each in sessions if each.line.is_local)
 
     def _iterate_started(self) -> Iterator[Session]:
         return (session for session, _ in [*self._sessions.values()] if session.is_started)

@@ -12,7 +12,7 @@ from inos.primitives.blocks import encode_target
 from inos.primitives.errors import InosError
 from inos.primitives.units import U256_MAX, Target, Tickets
 from inos.workers.errors import Offence
-from inos.workers.limits import FILLER_S, SILENT_S
+from inos.workers.limits import FILLER_S, LATE_REST_S, SILENT_S
 from inos.workers.messages import (
     VERSION,
     Ack,
@@ -89,6 +89,8 @@ class Session:
         self._counter = ShareCounter(shared, self.info)
         self._drawn = Window(RATE_S)
         self._tickets = self._pieces = self._late = 0
+        self._rests_until = 0.0
+        """A stranger that was late gets no piece before this time."""
         self.is_started = False
         """The worker is connected and has a template, and gets each one that follows."""
 
@@ -160,7 +162,7 @@ class Session:
             case GetRun():
                 await self._process_get_run(message)
             case Measured():
-                self.line.down, self.line.up = message.down, message.up
+                self.line.note_measured(message.down, message.up)
                 self.speed = float(message.speed or self.speed)
             case Declined():
                 await self._process_declined(message)
@@ -171,15 +173,15 @@ class Session:
 
     def assign_piece(self) -> None:
         """Give the worker a piece of the offered product, if there is one for it."""
-        product = self._shared.product
-        if self._piece is not None or product is None or self._room == 0:
+        product, now = self._shared.product, self._clock.monotonic()
+        if self._piece is not None or product is None or self._room == 0 or now < self._rests_until:
             return
         source, allotment = product.source, self._get_allotment()
         found = allotment.take(source, self.info.connection, self._shared)
         if found is None:
             return
         first, last, seconds = found
-        piece = PieceInProgress(product, first, last, self._clock.monotonic(), seconds)
+        piece = PieceInProgress(product, first, last, now, seconds)
         self._shared.rows_room -= piece.row_bytes
         drawing = Drawing(source.x, source.w, first, last, self._target, is_piece=True)
         work = Piece(source.x.ref, source.w.ref, first, last, True)
@@ -190,9 +192,10 @@ class Session:
         """Take a piece back that is not needed any more, and give one to a worker without."""
         if self._piece is not None:
             number, piece = self._piece
-            is_offered = piece.product is self._shared.product
-            if not is_offered or not piece.product.source.is_open(piece.first, piece.last):
-                self._late += is_offered
+            is_open = piece.product.source.is_open(piece.first, piece.last)
+            if not is_open:
+                self._note_late(piece)
+            if not is_open or piece.product is not self._shared.product:
                 self._drop_piece()
                 self.send(Cancelled(number))
         self.assign_piece()
@@ -306,6 +309,14 @@ class Session:
         """Learn the worker's speed of a piece, with all that it waited for."""
         speed = piece.tickets / max(seconds, 1e-3)
         self.speed = 0.5 * self.speed + 0.5 * speed
+
+    def _note_late(self, piece: PieceInProgress) -> None:
+        """Learn that another taker finished this worker's piece, because it was late."""
+        now = self._clock.monotonic()
+        self._late += 1
+        self._note_speed(piece, now - piece.began)
+        if not self.is_fleet:
+            self._rests_until = now + LATE_REST_S
 
     async def _process_get_run(self, message: GetRun) -> None:
         run = await self.runs.read(message, None if self._piece is None else self._piece[1].product.source)

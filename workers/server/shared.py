@@ -46,6 +46,8 @@ class Shared:
         """The Unix socket of workers on this machine."""
         self.total_speed = 0.0
         """Tickets per second of all workers."""
+        self.fleet_speed = self.local_speed = 0.0
+        """Those of the own fleet, and of its workers that map this node's files."""
         self.submit: Callable[[Coroutine[Any, Any, None]], object] = _close
         """Runs the submission of a block in the background; it is set while the service runs."""
 

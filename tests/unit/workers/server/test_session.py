@@ -12,6 +12,7 @@ from inos.workers.limits import FLEET_PLACES, MAX_FROM_WORKER_BYTES, MAX_WAITING
 from inos.workers.messages import (
     Ack,
     Assignment,
+    Cancelled,
     Declined,
     Filler,
     GetRun,
@@ -435,3 +436,28 @@ async def test_a_ticket_counts_once_for_as_long_as_its_template_counts(lab: Work
             await worker.hear(NewTemplate)
         await worker.send(make_result(start, shares))
         assert (await worker.hear(Refused)).code == "duplicate-share"
+
+
+async def test_a_stranger_that_was_late_gets_no_piece_for_a_while(
+    pool_lab: WorkLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another taker finishes its piece; the stranger is told, and the next product goes to others for a minute."""
+    x, w = make_matrices()
+    monkeypatch.setattr("inos.miner.split.LEAST_LATE_S", 0.0)
+    monkeypatch.setattr("inos.miner.split.LATE_FACTOR", 0.0)
+    async with pool_lab.join(token=None, address=STRANGER, speed=1000) as stranger:
+        start = await stranger.start()
+        await stranger.send(make_result(start, start.draw(60)))
+        await stranger.hear(Ack)
+        split = pool_lab.offer(x, w)
+        piece = await stranger.hear_piece()
+        assert isinstance(piece.work, Piece)
+        first, last = piece.work.first, piece.work.last
+        assert split.take(0, 10**6, 1000.0, 2000.0) is not None or last == split.product.strips
+        rows = multiply(x[16 * first : 16 * last], w)
+        assert await split.finish(0, first, last, rows)
+        assert (await stranger.hear(Cancelled)).assignment == piece.number
+        pool_lab.offer(x, w)
+        with pytest.raises(TimeoutError):
+            await stranger.hear_piece(0.5)
+        assert [each.late for each in pool_lab.service.get_status().workers] == [1]
