@@ -1,4 +1,5 @@
-"""Writes workers.json beside itself: encoded messages of the worker protocol, and a small filler with its tickets.
+"""Writes workers.json beside itself: encoded messages of the worker protocol, a small filler with its tickets, and a piece
+of a product with its runs, tickets and rows.
 
     python tests/vectors/make_workers.py
 
@@ -44,6 +45,7 @@ from inos.workers.messages import (
     encode_message,
     make_header,
 )
+from inos.workers.server.runs import count_needed_runs, count_runs, read_run
 
 FILE: Final = Path(__file__).with_name("workers.json")
 PREFIX: Final = 2**31 + 5
@@ -95,11 +97,15 @@ MESSAGES: Final[tuple[Message, ...]] = (
     Refused("wrong-rows", "rows 1024 to 2047 of piece 2 are not X times W", 3600),
 )
 FILLER: Final = Filler(draw("filler"), 40, 32, 1100)
+PRODUCT: Final = Filler(draw("product"), 700, 40, 1100)
+"""The operands of the piece are drawn like those of a filler. X has two runs."""
+STRIPS: Final = (31, 34)
+SHOWN_ROWS: Final = 2
 
 
 def make_vectors() -> dict[str, Any]:
     """Return what the file holds."""
-    return {"messages": [show_message(each) for each in MESSAGES], "filler": make_filler()}
+    return {"messages": [show_message(each) for each in MESSAGES], "filler": make_filler(), "piece": make_piece()}
 
 
 def show_message(message: Message) -> dict[str, Any]:
@@ -134,6 +140,40 @@ def make_filler() -> dict[str, Any]:
         "w_id": w.ref.id.hex(),
         "header": show(HEADER),
         "draws": [make_draw(x, w, nonce) for nonce in nonces],
+    }
+
+
+def make_piece() -> dict[str, Any]:
+    x, w = make_operands(PRODUCT)
+    assert count_needed_runs(x, *STRIPS) == count_runs(x) == 2
+    nonce, digests = PREFIX << 32 | 2, dict[str, str]()
+    anchor = compute_anchor(make_header(HEADER, nonce))
+    drawn = Lottery(w, anchor, U256_MAX, backend="numpy").draw(
+        x, *STRIPS, lambda i, j, p, digest: digests.update({f"{i},{j},{p}": digest.hex()})
+    )
+    assert drawn.product is not None
+    rows = drawn.product.astype("<i4")
+    return {
+        "seed": PRODUCT.seed.hex(),
+        "work": show(Piece(x.ref, w.ref, *STRIPS, True)),
+        "runs": [show_run(operand, index) for operand in (x, w) for index in range(count_runs(operand))],
+        "header": show(HEADER),
+        "nonce": str(nonce),
+        "digests": dict(sorted(digests.items())),
+        "first_rows": rows[:SHOWN_ROWS].tolist(),
+        "rows_bytes": rows.nbytes,
+        "rows_hash": blake3(rows.tobytes()).hexdigest(),
+    }
+
+
+def show_run(operand: Any, index: int) -> dict[str, Any]:
+    data, path = read_run(operand, index)
+    return {
+        "id": operand.ref.id.hex(),
+        "index": index,
+        "bytes": len(data),
+        "hash": blake3(data).hexdigest(),
+        "path": show(path),
     }
 
 
