@@ -1,5 +1,5 @@
-"""Writes workers.json beside itself: encoded messages of the worker protocol, a small filler with its tickets, and a piece
-of a product with its runs, tickets and rows.
+"""Writes workers.json beside itself: encoded messages of the worker protocol, a small filler with its tickets, and a
+piece of a product with its runs, tickets and rows.
 
     python tests/vectors/make_workers.py
 
