@@ -6,6 +6,7 @@ import { count, roughCredits, show } from "../dom.js";
 import { flipTheme, startTheme } from "../theme.js";
 import { decodeAddress, encodeAddress } from "./address.js";
 import { findCard } from "./card.js";
+import { recall, remember } from "./choices.js";
 import { Connection } from "./connection.js";
 import { Crew, loadModule } from "./crew.js";
 import { findStored } from "./key.js";
@@ -24,23 +25,6 @@ let crew = null, connection = null, pieces = null, counted = 0n, pieceCount = 0;
 let template = null, welcome = null, pool = null;
 const identity = crypto.getRandomValues(new Uint8Array(16));
 const power = new Power(onPower);
-
-// Storage may be disabled in private windows; choices then last until the page is closed.
-function remember(name, value) {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    return;
-  }
-}
-
-function recall(name) {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
 
 function setState(text, isBad = false) {
   $("state").textContent = text;
