@@ -151,14 +151,10 @@ def encode_draft(draft: Draft, shown: dict[str, Any]) -> str:
     Args:
         shown: what people may read in it; `decode_draft` reads nothing of that.
     """
-    document = {
-        "kind": KIND,
-        "version": VERSION,
-        "network": draft.network,
-        **shown,
-        "unsigned": encode(draft.terms).hex(),
-        "signatures": {key.hex(): signature.hex() for key, signature in sorted(draft.signatures.items())},
-    }
+    fixed: dict[str, Any] = {"kind": KIND, "version": VERSION, "network": draft.network}
+    signed = {key.hex(): signature.hex() for key, signature in sorted(draft.signatures.items())}
+    # What is shown comes between, and replaces nothing: a task's fields have a kind of their own.
+    document = fixed | shown | fixed | {"unsigned": encode(draft.terms).hex(), "signatures": signed}
     return json.dumps(document, indent=2) + "\n"
 
 

@@ -99,6 +99,7 @@ class JobEngine:
         Raises:
             ClientError: "too-expensive", "insufficient-balance", "no-key"; nothing was sent.
         """
+        self._client.check_signs_here("inos.matmul")
         self._plan = self.price()
         self._thread.run(self._check_payable(self._plan))
         self._started = time.monotonic()

@@ -20,7 +20,7 @@ from inos.primitives.transactions import Payload, Transaction, compute_tx_id
 from inos.primitives.units import Nano
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
-from inos.wallet.signers import Signer
+from inos.wallet.signers import ElsewhereSigner, Signer
 
 PUT_TIMEOUT_S: Final = 150.0
 FETCH_WAIT_S: Final = 20.0
@@ -40,6 +40,22 @@ class Sender(NodeReader):
         super().__init__(url, token, timeout_s)
         self._signer = signer
         self._sending = asyncio.Lock()
+
+    def check_signs_here(self, what: str) -> None:
+        """Check that this client can sign by itself, before it begins what takes several transactions.
+
+        Args:
+            what: is begun, for the message.
+
+        Raises:
+            ClientError: "no-key" without a key, or if the account's transactions are signed elsewhere.
+        """
+        if isinstance(self._get_signer(), ElsewhereSigner):
+            raise ClientError(
+                "no-key",
+                f"{what} takes several transactions one after another, and the keys of this account are elsewhere",
+                hint="pay with a wallet that has a key here; `inos job post --unsigned FILE` drafts one product's job",
+            )
 
     async def get_address(self) -> str:
         """Return the address of this client's account."""

@@ -13,7 +13,7 @@ from inos.cli.common.output import fail, print_json, print_text
 from inos.cli.common.wallets import OpenWallet
 from inos.genesis import Network
 from inos.primitives.payments import compute_total, iterate_payments
-from inos.primitives.transactions import Payload, Transfer, TransferMany
+from inos.primitives.transactions import Payload, PostTask, Transfer, TransferMany
 from inos.primitives.units import Address, format_credits
 from inos.wallet.addresses import encode_address
 from inos.wallet.drafts import MAX_FILE_BYTES, Draft, SignaturesMissing, encode_draft
@@ -101,6 +101,8 @@ def describe_payload(network: Network, payload: Payload) -> dict[str, Any]:
         ]
         return {"total": str(compute_total(payload.payments)), "payments": payments}
     fields = msgspec.structs.asdict(payload)
+    if isinstance(payload, PostTask):
+        fields = {"task": fields.pop("kind"), **fields}  # a draft's own kind is another
     return {name: str(value) if name in AMOUNTS else _show(value) for name, value in fields.items()}
 
 
@@ -129,6 +131,8 @@ def list_lines(described: dict[str, Any]) -> list[str]:
             lines += [f"{'':<20} {format_credits(int(each['amount'])):>20}  {each['to']}" for each in value]
         elif isinstance(value, list):
             lines.append(f"{name:<20} {len(value)}{''.join(f'{chr(10)}{chr(32):<20} {each}' for each in value)}")
+        elif isinstance(value, dict) and value.keys() >= {"id", "rows", "cols"}:
+            lines.append(f"{name:<20} {value['rows']} x {value['cols']}  {value['id']}")
         else:
             lines.append(f"{name:<20} {value}")
     return lines

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from inos.cli.common.drafts import drafting
 from inos.cli.common.options import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
@@ -16,6 +17,7 @@ from inos.cli.common.options import (
     PasswordFileOption,
     RpcOption,
     TimeoutOption,
+    UnsignedOption,
     WalletDirOption,
     WalletOption,
     YesOption,
@@ -74,17 +76,22 @@ def call(
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
+    unsigned: UnsignedOption = None,
     yes: YesOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Let a miner run a module: stdin is its input, stdout its answer. With questions to answer, use --yes."""
+    """Let a miner run a module: stdin is its input, stdout its answer. With questions to answer, use --yes.
+
+    What --unsigned wrote is signed and broadcast; `inos job outputs` brings the answer then.
+    """
     data, given = read_module(module), tuple(args or ())
     stdin = read_input()
     spec = make_spec(data, tuple(arg.encode("utf-8", "surrogateescape") for arg in given), pages, steps, output_bytes)
     net = load_network(network)
     require_same_network(rpc, net)
-    signer = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file).open_signer()
-    with BlockingClient(rpc, wallet=signer) as client:
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
+    signer = opened.open_signer()
+    with drafting(opened, as_json=json_), BlockingClient(rpc, wallet=signer) as client:
         units = compute_units(spec, len(data), len(stdin))
         terms = agree_on_terms(client, module.name, units, reward, max_cost, is_agreed=yes or json_)
         posted = Posted(is_quiet=json_)

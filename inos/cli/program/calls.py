@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from inos.cli.common.drafts import drafting
 from inos.cli.common.ids import find_id
 from inos.cli.common.npy_files import check_writable, load_matrix, save_matrix
 from inos.cli.common.options import (
@@ -17,6 +18,7 @@ from inos.cli.common.options import (
     PasswordFileOption,
     RpcOption,
     TimeoutOption,
+    UnsignedOption,
     WalletDirOption,
     WalletOption,
     YesOption,
@@ -75,17 +77,22 @@ def call(
     wallet_dir: WalletDirOption = None,
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
+    unsigned: UnsignedOption = None,
     yes: YesOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Let a miner run a program, and print its results or write them to files."""
+    """Let a miner run a program, and print its results or write them to files.
+
+    What --unsigned wrote is signed and broadcast; `inos job outputs` brings the results then.
+    """
     paths = [check_writable(path) for path in output or ()]
     arrays = [load_matrix(path) for path in inputs or ()]
     net = load_network(network)
     require_same_network(rpc, net)
     id_ = find_id(rpc, program, "matrix")
-    signer = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file).open_signer()
-    with BlockingClient(rpc, wallet=signer) as client:
+    opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file, unsigned=unsigned)
+    signer = opened.open_signer()
+    with drafting(opened, as_json=json_), BlockingClient(rpc, wallet=signer) as client:
         checked = check_program(client.get_program(id_))
         if paths and len(paths) != len(checked.results):
             fail(

@@ -110,6 +110,16 @@ def test_jobs_are_paid_once_their_price_is_confirmed(inos_devnet: TestChain, cha
     assert json.loads(dear.stdout)["error"]["code"] == "too-expensive"
 
 
+def test_keys_elsewhere_cannot_sign_several_jobs(inos_devnet: TestChain, chain: dict[str, str]) -> None:
+    watched = run("wallet", "watch", "cold", inos_devnet.accounts[0].address, **chain)
+    assert watched.exit_code == 0, watched.output
+    refused = run(*PAID, "--wallet", "cold", "-y", "--json", **chain)
+    error = json.loads(refused.stdout)["error"]
+    assert error["code"] == "no-key"
+    assert "job post --unsigned" in error["hint"]
+    assert inos_devnet.call("job_list")["jobs"] == []
+
+
 @pytest.mark.parametrize("x", [A, RNG.integers(0, 256, (3, 5), np.uint8)])
 def test_posting_other_numbers_names_the_command_that_takes_them(x: Any, chain: dict[str, str]) -> None:
     np.save("X.npy", x)

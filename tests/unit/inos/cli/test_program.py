@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from inos.cli import main as cli
 from inos.client.blocking_client import BlockingClient
 from inos.primitives.matrices import DType
-from inos.programs import Inline, Input, Stored, Type, check_program, encode_program, encode_value
+from inos.programs import Inline, Input, Stored, Type, check_program, compute_program_id, encode_program, encode_value
 from inos.programs.json_form import MAX_FILE_BYTES
 from inos.programs.ops import Add, MatmulT, Mul
 from inos.testing import TestChain
@@ -330,3 +330,28 @@ def test_a_call_that_cannot_be_answered_is_refused_before_it_is_posted(paying: T
         assert json.loads(refused.stdout)["error"]["code"] == code, refused.output
     assert paying.get_balance(paying.accounts[0]) == before
     assert not (tmp_path / "one.npy").exists()
+
+
+def test_a_call_can_be_signed_elsewhere(paying: TestChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inos.client.tasks.find_missing_jury", lambda jurors: None)  # the chain seats one meanwhile
+    network = make_network()
+    np.save(tmp_path / "x.npy", PRODUCT_X)
+    with BlockingClient(paying.url, wallet=paying.accounts[1].key) as client:
+        expected = client.run(network, [PRODUCT_X])
+    program = compute_program_id(network.program).hex()
+    before = paying.get_balance(paying.accounts[0])
+    drafted = run("call", program, "x.npy", "--unsigned", "draft.json", "-y", "--json")
+    assert drafted.exit_code == 0, drafted.output
+    assert json.loads(drafted.stdout) | {"file": "draft.json", "does": "PostTask"} == json.loads(drafted.stdout)
+    assert paying.get_balance(paying.accounts[0]) == before
+    for words in (("sign", "draft.json", "-y", "--password-file", "password"), ("broadcast", "draft.json")):
+        done = CliRunner().invoke(cli.app, ["wallet", *words, "--json"])
+        assert done.exit_code == 0, done.output
+    id_ = json.loads(done.stdout)["id"]
+    names = [f"y{number}.{kind}" for number, kind in enumerate(("npy", "bin")[: len(expected)])]
+    brought = CliRunner().invoke(
+        cli.app, ["job", "outputs", id_, *(word for name in names for word in ("-o", name)), "--json"]
+    )
+    assert brought.exit_code == 0, brought.output
+    assert np.array_equal(np.load("y0.npy"), expected[0])
+    assert len(json.loads(brought.stdout)["outputs"]) == len(expected)
