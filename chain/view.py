@@ -144,13 +144,12 @@ class LedgerView:
         """The last final block; genesis before there is another. No reorganisation passes it."""
         return self._index.final.to_tip()
 
-    def draft_next(self) -> Effects:
-        """Return an empty draft on the tip's state, with height and difficulty of the next block.
+    def draft_next(self, reader: ChainReader) -> Effects:
+        """Return an empty draft on a tip's state, with height and difficulty of the next block.
 
         What the start of that block does (queues, juries) is not in it.
         """
-        following = self._begin_next(self._reader)
-        reader = following.parent
+        following = self._begin_next(reader)
         height = Height(reader.tip.header.height + 1)
         return Effects(self.params, height, compute_difficulty(following.target), reader.state)
 

@@ -238,6 +238,10 @@ class Draft(StateView):
         """Add the changes of a draft that was made on top of this one."""
         self._changes.update(upper._changes)
 
+    def count_records(self) -> int:
+        """Return how many records the draft holds in memory."""
+        return len(self._changes) + len(self._known)
+
     def compute_changes(self) -> dict[StateKey, bytes | None]:
         """Return the records that differ from the state below, in the order of their keys; None for a removed one."""
         encoded = [(key, _encode(self._changes[key])) for key in sorted(self._changes)]

@@ -23,7 +23,7 @@ from inos.core.matrices.service import MatrixService
 from inos.core.result_holders import ResultHolders
 from inos.core.threads import Threads
 from inos.core.verification.results import StoredResults
-from inos.core.verification.trial import Trials
+from inos.core.verification.trial import KeptDrafts, Trials
 from inos.core.writer import ChainWriter
 from inos.primitives.errors import InosError, MatrixMissing, NotYet, RuleViolation
 from inos.primitives.matrices import Product
@@ -60,6 +60,8 @@ CHALLENGEABLE: Final = (JobState.DELIVERED, JobState.DISPUTED)
 MAX_SENDING: Final = 8
 """So many results and challenges of this node's own users are checked at one time; the others wait outside the threads.
 """
+SLOWLY_CHECKED: Final = (SubmitResult, SubmitOutcome, Challenge)
+"""Payloads whose check reads matrices or many strips."""
 MAX_CHALLENGES: Final = 4
 """This many challenges are deferred, of up to 2 MiB each."""
 
@@ -91,6 +93,7 @@ class TransactionService:
         self._events = events
         self._threads = threads
         self._sending = asyncio.Semaphore(MAX_SENDING)
+        self._kept = KeptDrafts()
         self._intake = Intake(self._send_group)
         self._without_matrices = DeferredResults()
         self._without_claim = DeferredTransactions()
@@ -105,12 +108,29 @@ class TransactionService:
             RuleViolation: for the same reasons as `add`, or because the next block could not take it.
             PoolRejected, NotYet: for the same reasons as `add`.
         """
-        if not isinstance(tx.payload, SubmitResult | SubmitOutcome | Challenge):
+        if not isinstance(tx.payload, SLOWLY_CHECKED):
             return await self._intake.take(tx)
         async with self._sending:
             await self._check(tx)
-            await self._threads.check(partial(Trials(self._ledger, self._mempool).try_on_tip, tx))
+            await self._threads.check(partial(Trials(self._ledger, self._mempool, self._kept).try_on_tip, tx))
             return await self._store(tx)
+
+    async def send_many(self, transactions: Sequence[Transaction]) -> list[TxId | InosError]:
+        """Take several transactions as by `send`; return the id of each, or what refused it.
+
+        Those that are checked quickly are one group, whose order is kept.
+        """
+        quick = [tx for tx in transactions if not isinstance(tx.payload, SLOWLY_CHECKED)]
+        slow = [tx for tx in transactions if isinstance(tx.payload, SLOWLY_CHECKED)]
+        taken = iter(await self._intake.take_all(quick) if quick else ())
+        others = iter(await asyncio.gather(*map(self._try_to_send, slow)))
+        return [next(others if isinstance(tx.payload, SLOWLY_CHECKED) else taken) for tx in transactions]
+
+    async def _try_to_send(self, tx: Transaction) -> TxId | InosError:
+        try:
+            return await self.send(tx)
+        except InosError as error:
+            return error
 
     async def add(self, tx: Transaction) -> TxId:
         """Check a transaction and take it into the pool.
@@ -138,13 +158,15 @@ class TransactionService:
     def _check_group(self, transactions: Sequence[Transaction]) -> list[InosError | None]:
         """Check what needs no place in the chain, all signatures in one call; then try each on the tip."""
         params, bls = self._ledger.params, self._ledger.bls
-        trials = Trials(self._ledger, self._mempool)
+        trials = Trials(self._ledger, self._mempool, self._kept)
         try:
             check_transactions_sanity(params, transactions, bls)
             checks = [trials.try_on_tip]
         except RuleViolation:  # Which of them is wrong is found out one by one.
             checks = [partial(check_transaction_sanity, params, bls=bls), trials.try_on_tip]
-        return [_find_error(tx, checks) for tx in transactions]
+        errors = [_find_error(tx, checks) for tx in transactions]
+        trials.keep()
+        return errors
 
     async def _check(self, tx: Transaction) -> None:
         """Check what needs no place in the chain. It raises the errors of `add`."""
@@ -199,6 +221,7 @@ class TransactionService:
         """Try deferred transactions again, until cancelled."""
         while True:
             await asyncio.sleep(RETRY_S)
+            self._kept.follow(self._ledger.reader)
             height = Height(self._ledger.tip.header.height)
             for tx in self._without_claim.take(height, self._is_claimed):
                 await retry_deferred("result that waited for its claim", partial(self.add, tx))

@@ -1,12 +1,14 @@
 """A method of the RPC: its name, its typed parameters and result, and its description."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel
+
+from inos.primitives.errors import InosError
 
 DEFAULT_TIMEOUT_S: Final = 15.0
 
@@ -37,8 +39,10 @@ class Method:
     is_protected: bool
     examples: tuple[Example, ...]
     needs_session: bool = False
-    is_grouped: bool = False
-    """Calls of it that follow each other in a batch of the token's holder are processed together."""
+    call_many: Callable[..., Awaitable[Sequence[BaseModel | InosError]]] | None = None
+    """It takes the node and the parameters of several calls, and returns the outcome of each. Calls that follow each
+    other in a batch of the token's holder are processed so.
+    """
     waits: bool = False
     """It always waits for other nodes. Other methods wait if their parameters have a true property `is_waiting`."""
 
@@ -49,7 +53,7 @@ def method(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     is_protected: bool = False,
     waits: bool = False,
-    is_grouped: bool = False,
+    call_many: Callable[..., Awaitable[Sequence[BaseModel | InosError]]] | None = None,
     examples: tuple[Example, ...] = (),
 ) -> Callable[[Callable[..., Awaitable[BaseModel]]], Method]:
     """Return a decorator that makes a method of a typed function.
@@ -61,7 +65,7 @@ def method(
         timeout_s: the most seconds it may take; after that the caller gets a timeout error.
         is_protected: whether the caller must send the bearer token.
         waits: the method waits for other nodes, so it takes a turn of those that do.
-        is_grouped: calls that follow each other in a batch do not rely on each other's answers.
+        call_many: see `Method`; calls that follow each other in a batch do not rely on each other's answers then.
         examples: for the OpenRPC document.
     """
 
@@ -80,7 +84,7 @@ def method(
             is_protected=is_protected,
             examples=examples,
             needs_session="request" in hints,
-            is_grouped=is_grouped,
+            call_many=call_many,
             waits=waits,
         )
 

@@ -163,6 +163,9 @@ class TransactionsPort(Protocol):
         """Execute a transaction on the tip and take it into the pool; RuleViolation, PoolRejected or NotYet if it is
         refused."""
 
+    async def send_many(self, transactions: Sequence[Transaction]) -> Sequence[TxId | InosError]:
+        """Take several transactions as by `send`; return the id of each, or what refused it."""
+
 
 class PastStatesPort(Protocol):
     """Reads the states after recent checkpoints."""

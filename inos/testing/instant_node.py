@@ -1,7 +1,7 @@
 """A node in this process that includes transactions and does paid jobs before it answers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from inos.node.node import Node, open_node
 from inos.node.settings import load_settings
+from inos.primitives.errors import InosError
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import TxId
 from inos.testing.clock import MovableClock
@@ -57,8 +58,9 @@ class InstantNode:
         self._send = node.core.transactions.send
         self._switches = switches
         self._turn = asyncio.Lock()
-        # The RPC of this node calls this method from now on.
+        # The RPC of this node calls these methods from now on.
         node.core.transactions.send = self._send_and_mine  # type: ignore[method-assign]
+        node.core.transactions.send_many = self._send_each  # type: ignore[method-assign]
 
     async def _send_and_mine(self, tx: Transaction) -> TxId:
         id = await self._send(tx)
@@ -68,6 +70,16 @@ class InstantNode:
             if self._switches.instant and self._switches.works:
                 await self.worker.do_jobs()
         return id
+
+    async def _send_each(self, transactions: Sequence[Transaction]) -> list[TxId | InosError]:
+        """Send one after another, each into a block of its own."""
+        outcomes: list[TxId | InosError] = []
+        for tx in transactions:
+            try:
+                outcomes.append(await self._send_and_mine(tx))
+            except InosError as error:
+                outcomes.append(error)
+        return outcomes
 
 
 @asynccontextmanager

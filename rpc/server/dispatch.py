@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -21,8 +21,6 @@ from inos.rpc.subscriptions.session import SessionRequest
 log: Final = structlog.get_logger("rpc")
 
 MAX_BATCH: Final = 100
-MAX_GROUP: Final = 32
-"""So many calls of one batch are processed together; each of them takes a turn."""
 MAX_ANSWER_BYTES: Final = 64 * 2**20
 """The most bytes of all answers of one batch; a single answer is bounded by its method."""
 PARSE_IN_THREAD_BYTES: Final = 2**20
@@ -30,6 +28,7 @@ PARSE_IN_THREAD_BYTES: Final = 2**20
 MAX_SHOWN_PROBLEMS: Final = 5
 MAX_NAME: Final = 64
 
+R = TypeVar("R")
 RequestId = str | int | float | None
 Observe = Callable[[str, float, str], None]
 """Called after each call of an existing method, with its name, the seconds, and "ok" or the error's code."""
@@ -43,6 +42,17 @@ class Caller(Struct, frozen=True):
     """True if the request carried the node's token."""
     request: SessionRequest | None = None
     """Its access to the subscriptions of its WebSocket; None if it came by POST."""
+
+
+class _Call(Struct, frozen=True):
+    """One call of a group."""
+
+    id: RequestId
+    is_notification: bool
+    is_request: bool
+    """False if it is no well-formed request."""
+    asked: BaseModel | RpcError
+    """Its parameters, or what is wrong with it."""
 
 
 class Dispatcher:
@@ -94,8 +104,10 @@ class Dispatcher:
         for group in self._make_groups(requests, caller):
             if size > MAX_ANSWER_BYTES:
                 found: list[bytes | None] = [_refuse_too_large(request) for request in group]
+            elif len(group) == 1:
+                found = [await self._process_one(group[0], caller)]
             else:
-                found = await asyncio.gather(*(self._process_one(request, caller) for request in group))
+                found = await self._process_group(group, caller)
             given = [answer for answer in found if answer is not None]
             size += sum(map(len, given))
             answers += given
@@ -104,22 +116,47 @@ class Dispatcher:
     def _make_groups(self, requests: list[Any], caller: Caller) -> Iterator[list[Any]]:
         """Yield single requests, and those together that a method takes together."""
         group: list[Any] = []
+        of: Method | None = None
         for request in requests:
-            is_grouped = caller.is_authorized and self._is_grouped(request)
-            if group and (not is_grouped or len(group) == MAX_GROUP):
+            method = self._find_grouping(request) if caller.is_authorized else None
+            if group and (method is None or method is not of):
                 yield group
                 group = []
-            if is_grouped:
-                group.append(request)
-            else:
-                yield [request]
-        if group:
-            yield group
+            of = method
+            group.append(request)
+        yield group
 
-    def _is_grouped(self, request: Any) -> bool:
+    def _find_grouping(self, request: Any) -> Method | None:
+        """Return the method of a request if it takes several calls together."""
         name = request.get("method") if isinstance(request, dict) else None
         method = self._methods.get(name) if isinstance(name, str) else None
-        return method is not None and method.is_grouped
+        return None if method is None or method.call_many is None else method
+
+    async def _process_group(self, requests: list[Any], caller: Caller) -> list[bytes | None]:
+        """Process well-formed requests of one method in one turn; return the answer to each."""
+        method, began = self._methods[requests[0]["method"]], time.perf_counter()
+        calls = [_check_call(method, request) for request in requests]
+        arguments = [call.asked for call in calls if not isinstance(call.asked, InosError)]
+        outcomes = iter(await self._call_many(method, arguments, caller) if arguments else ())
+        answers: list[bytes | None] = []
+        for call in calls:
+            outcome = call.asked if isinstance(call.asked, InosError) else next(outcomes)
+            code = outcome.code if isinstance(outcome, InosError) else "ok"
+            if self._observe is not None and call.is_request:
+                self._observe(method.name, time.perf_counter() - began, code)
+            answers.append(None if call.is_notification else _encode_outcome(outcome, call.id))
+        return answers
+
+    async def _call_many(
+        self, method: Method, arguments: list[BaseModel], caller: Caller
+    ) -> Sequence[BaseModel | InosError]:
+        """Return the outcome of each call; what fails as a whole fails for each."""
+        assert method.call_many is not None, "only such methods are grouped"
+        try:
+            async with self._turns.take(is_owner=caller.is_authorized, waits=method.waits):
+                return await _run(method, method.call_many(self._node, arguments))
+        except InosError as error:
+            return [error] * len(arguments)
 
     async def _process_one(self, request: Any, caller: Caller) -> bytes | None:
         try:
@@ -154,7 +191,8 @@ class Dispatcher:
             arguments = check_params(method, params)
             waits = method.waits or getattr(arguments, "is_waiting", False)
             async with self._turns.take(is_owner=caller.is_authorized, waits=waits):
-                result = await self._run(method, arguments, caller.request)
+                access = (caller.request,) if method.needs_session else ()
+                result = await _run(method, method.call(self._node, arguments, *access))
             outcome = "ok"
             return result
         except InosError as error:
@@ -164,24 +202,35 @@ class Dispatcher:
             if self._observe is not None:
                 self._observe(name, time.perf_counter() - began, outcome)
 
-    async def _run(self, method: Method, arguments: BaseModel, request: SessionRequest | None) -> BaseModel:
-        name = method.name
-        try:
-            async with asyncio.timeout(method.timeout_s) as limit:
-                if method.needs_session:
-                    return await method.call(self._node, arguments, request)
-                return await method.call(self._node, arguments)
-        except InosError:
-            raise
-        except TimeoutError as error:
-            if limit.expired():
-                raise RpcError(
-                    errors.TIMED_OUT, "timeout", f"{name} took longer than {method.timeout_s:g} s"
-                ) from error
-            raise _internal(name, error) from error
-        except Exception as error:
-            # This is the boundary: any error is logged, and the caller is told no details of it.
-            raise _internal(name, error) from error
+
+async def _run(method: Method, call: Awaitable[R]) -> R:
+    """Return what a call returns within the method's time; its unexpected errors become internal ones."""
+    try:
+        async with asyncio.timeout(method.timeout_s) as limit:
+            return await call
+    except InosError:
+        raise
+    except TimeoutError as error:
+        if limit.expired():
+            raise RpcError(
+                errors.TIMED_OUT, "timeout", f"{method.name} took longer than {method.timeout_s:g} s"
+            ) from error
+        raise _internal(method.name, error) from error
+    except Exception as error:
+        # This is the boundary: any error is logged, and the caller is told no details of it.
+        raise _internal(method.name, error) from error
+
+
+def _check_call(method: Method, request: dict[str, Any]) -> _Call:
+    """Return a call of a group; its request may not be well-formed."""
+    try:
+        request_id, is_notification = check_request(request)
+    except RpcError as error:
+        return _Call(_get_id(request), False, False, error)
+    try:
+        return _Call(request_id, is_notification, True, check_params(method, request.get("params", {})))
+    except RpcError as error:
+        return _Call(request_id, is_notification, True, error)
 
 
 def check_request(request: Any) -> tuple[RequestId, bool]:
@@ -229,6 +278,10 @@ def check_params(method: Method, params: dict[str, Any] | list[Any]) -> BaseMode
 def encode_error(error: InosError, request_id: RequestId) -> bytes:
     """Return a whole response object with an error."""
     return msgspec.json.encode({"jsonrpc": "2.0", "error": make_error_object(error), "id": request_id})
+
+
+def _encode_outcome(outcome: BaseModel | InosError, request_id: RequestId) -> bytes:
+    return encode_error(outcome, request_id) if isinstance(outcome, InosError) else _encode_result(outcome, request_id)
 
 
 def _encode_result(result: BaseModel, request_id: RequestId) -> bytes:

@@ -1,12 +1,13 @@
 """tx_send, tx_pool and tx_estimateFee."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
 from inos.consensus.costs import compute_cosigning_cost, compute_payments_cost
 from inos.primitives.codec import decode, encode
-from inos.primitives.errors import CodecError
+from inos.primitives.errors import CodecError, InosError
 from inos.primitives.multisig import MAX_KEYS
 from inos.primitives.payments import MAX_PAYMENTS, PAYMENT_BYTES
 from inos.primitives.transactions import MAX_TX_BYTES, Transaction, get_sender
@@ -18,7 +19,6 @@ from inos.rpc.models.transactions import SentTransactionModel
 from inos.rpc.models.values import AccountAddress, BigInteger, Count, Hash, Model, NanoAmount, TransactionKind
 from inos.rpc.ports import NodePort
 
-DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 MAX_LISTED: Final = 1000
 TYPICAL_TX_BYTES: Final = 500
 """The largest common kind, a posted job, takes about 450."""
@@ -72,7 +72,22 @@ class FeeEstimateModel(Model):
     fee_per_byte: Annotated[BigInteger, Field(description="Nano per byte, rounded up.")]
 
 
-@method("tx_send", is_grouped=True)
+async def send_together(node: NodePort, calls: Sequence[SendParams]) -> list[SentTransactionModel | InosError]:
+    """Send the transactions of several calls of `tx_send` in one group."""
+    decoded = [_try_to_decode(params.hex) for params in calls]
+    sent = iter(await node.transactions.send_many([tx for tx in decoded if isinstance(tx, Transaction)]))
+    outcomes = [each if isinstance(each, InosError) else next(sent) for each in decoded]
+    return [each if isinstance(each, InosError) else SentTransactionModel(id=each.hex()) for each in outcomes]
+
+
+def _try_to_decode(text: str) -> Transaction | InosError:
+    try:
+        return decode_hex(text)
+    except InosError as error:
+        return error
+
+
+@method("tx_send", call_many=send_together)
 async def tx_send(node: NodePort, params: SendParams) -> SentTransactionModel:
     """Send a signed transaction: the node checks it, puts it into its pool and relays it to peers.
 
@@ -122,9 +137,13 @@ def decode_hex(text: str) -> Transaction:
     Raises:
         RpcError: "not-hex", or the codec's code if the bytes are not a transaction.
     """
-    if len(text) % 2 or not set(text) <= DIGITS:
+    try:
+        data = bytes.fromhex(text) if text.isalnum() else b""  # `fromhex` would take spaces.
+    except ValueError:
+        data = b""
+    if not data:
         raise make_invalid_param("hex", "not an even number of hex digits", code="not-hex")
     try:
-        return decode(Transaction, bytes.fromhex(text), limit=MAX_TX_BYTES)
+        return decode(Transaction, data, limit=MAX_TX_BYTES)
     except CodecError as error:
         raise make_invalid_param("hex", error.message, code=error.code) from error

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from inos import work
 from inos.chain.mempool import PoolRejected
+from inos.consensus.transactions import process_transaction
 from inos.core.intake import MAX_GROUPS
 from inos.core.node_core import NodeCore
-from inos.core.verification.trial import MAX_BEFORE, Trials
+from inos.core.verification.trial import MAX_BEFORE, KeptDrafts, Trials
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
     CancelJob,
@@ -80,9 +81,9 @@ async def test_what_cannot_be_executed_yet_is_taken(lab: Any, core: NodeCore) ->
     await core.transactions.add(lab.sign(lab.alice, 0, UnbondVoter()))
     await core.transactions.send(lab.sign(lab.alice, 2, UnbondVoter()))
     for nonce in range(MAX_BEFORE):
-        await core.transactions.send(lab.sign(lab.worker, nonce, Transfer(BOB, 10**9)))
+        await core.transactions.add(lab.sign(lab.worker, nonce, Transfer(BOB, 10**9)))
     assert await refuse(core, lab.sign(lab.worker, MAX_BEFORE, UnbondVoter())) == "not-a-voter"
-    await core.transactions.send(lab.sign(lab.worker, MAX_BEFORE, Transfer(BOB, 10**9)))
+    await core.transactions.add(lab.sign(lab.worker, MAX_BEFORE, Transfer(BOB, 10**9)))
     await core.transactions.send(lab.sign(lab.worker, MAX_BEFORE + 1, UnbondVoter()))
 
 
@@ -164,7 +165,58 @@ async def test_a_trial_takes_milliseconds(lab: Any, core: NodeCore) -> None:
     took = []
     for _ in range(5):
         began = perf_counter()
-        Trials(core.ledger, core.mempool).try_on_tip(last)
+        Trials(core.ledger, core.mempool, KeptDrafts()).try_on_tip(last)
         took.append(perf_counter() - began)
     print(f"{min(took) * 1000:.2f} ms")
     assert min(took) < 0.1
+
+
+async def test_each_transaction_of_an_account_is_executed_once(
+    lab: Any, core: NodeCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed: list[Any] = []
+
+    def process(effects: Any, tx: Any) -> None:
+        executed.append(tx.nonce)
+        process_transaction(effects, tx)
+
+    monkeypatch.setattr("inos.core.verification.trial.process_transaction", process)
+    for nonce in range(4):
+        await core.transactions.send(lab.sign(lab.alice, nonce, make_post(lab)))
+    assert executed == [0, 1, 2, 3]
+    assert await refuse(core, lab.sign(lab.alice, 4, UnbondVoter())) == "not-a-voter"
+    executed.clear()
+    await core.transactions.send(lab.sign(lab.alice, 4, make_post(lab)))
+    assert executed == [0, 1, 2, 3, 4], "nothing is kept of a draft in which something failed"
+
+
+async def test_a_kept_draft_of_transactions_that_left_the_pool_is_not_used(lab: Any, core: NodeCore) -> None:
+    first = lab.sign(lab.alice, 0, make_post(lab))
+    await core.transactions.send(first)
+    core.mempool.remove(compute_tx_id(first))
+    await core.transactions.send(lab.sign(lab.alice, 0, make_post(lab), fee=10**6))
+    assert await refuse(core, lab.sign(lab.alice, 1, CancelJob(JobId(compute_tx_id(first))))) == "unknown-job"
+
+
+async def test_drafts_are_dropped_with_their_tip_and_beyond_their_bound(
+    lab: Any, core: NodeCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptDrafts()
+
+    def try_one(who: Any) -> Trials:
+        trials = Trials(core.ledger, core.mempool, kept)
+        trials.try_on_tip(lab.sign(who, 0, make_post(lab)))
+        trials.keep()
+        return trials
+
+    try_one(lab.alice)
+    try_one(lab.worker)
+    assert len(kept) == 2
+    kept.follow(core.ledger.reader)
+    assert len(kept) == 2
+    await lab.extend(core)
+    kept.follow(core.ledger.reader)
+    assert len(kept) == 0
+    monkeypatch.setattr("inos.core.verification.trial.MAX_RECORDS", 3)
+    try_one(lab.alice)
+    assert len(kept) == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pytest
@@ -60,19 +61,23 @@ async def update(node: Any, params: Numbers) -> Number:
     return Number(value=0)
 
 
-together: list[int] = []
+groups: list[list[int]] = []
 
 
-@method("count_together", is_grouped=True)
-async def count_together(node: Any, params: Numbers) -> Number:
-    """Return how many calls are in progress."""
-    together.append(params.a)
-    for _ in range(3):
-        await asyncio.sleep(0)
-    number = Number(value=len(together))
-    await asyncio.sleep(0)
-    together.remove(params.a)
-    return number
+async def double_together(node: Any, calls: Sequence[Numbers]) -> list[Number | RuleViolation]:
+    """Double numbers, but refuse odd ones; a group with 99 fails as a whole, and one with 100 takes too long."""
+    groups.append([params.a for params in calls])
+    if 99 in groups[-1]:
+        raise KeyError("/secret/path")
+    if 100 in groups[-1]:
+        await asyncio.Event().wait()
+    return [Number(value=2 * each.a) if each.a % 2 == 0 else RuleViolation("odd", str(each.a)) for each in calls]
+
+
+@method("double", call_many=double_together, timeout_s=0.01)
+async def double(node: Any, params: Numbers) -> Number:
+    """Double a number."""
+    return Number(value=2 * params.a)
 
 
 @method("get_data")
@@ -106,7 +111,7 @@ async def guarded(node: Any, params: NoParams) -> Number:
     return Number(value=1)
 
 
-METHODS = {one.name: one for one in (subtract, add, update, count_together, get_data, broken, refused, slow, guarded)}
+METHODS = {one.name: one for one in (subtract, add, update, double, get_data, broken, refused, slow, guarded)}
 dispatcher = Dispatcher(METHODS, NODE, Turns(32, 256), token_hint="the token is in /data/rpc.token")
 
 
@@ -244,16 +249,42 @@ async def test_a_batch_has_a_largest_size() -> None:
     assert is_error(await ask("[" + ",".join([one] * (MAX_BATCH + 1)) + "]"), -32600)
 
 
-async def test_grouped_calls_of_the_owner_are_processed_together_up_to_the_next_other_call() -> None:
-    calls = [("count_together", 1), ("count_together", 2), ("sum", 3), ("count_together", 4)]
-    body = json.dumps(
-        [{"jsonrpc": "2.0", "method": name, "params": [a], "id": at} for at, (name, a) in enumerate(calls)]
-    )
-    answers = await ask(body, OWNER)
-    assert [answer["id"] for answer in answers] == [0, 1, 2, 3]
-    assert [answer["result"]["value"] for answer in answers] == [2, 2, 3, 1]
-    answers = await ask(body)
-    assert [answer["result"]["value"] for answer in answers] == [1, 1, 3, 1], "without the token, one after another"
+async def ask_together(*calls: tuple[str, Any], caller: Caller = OWNER) -> Any:
+    """Send a batch; return the groups of `double` and the answers."""
+    groups.clear()
+    body = f"[{','.join(request(name, params, index) for index, (name, params) in enumerate(calls))}]"
+    return groups[:], await ask(body, caller)
+
+
+async def test_calls_that_are_processed_together_are_one_group_up_to_the_next_other_call() -> None:
+    calls = (("double", [2]), ("double", [4]), ("sum", [3]), ("double", [6]), ("double", [8]), ("double", [10]))
+    _, answers = await ask_together(*calls)
+    assert [answer["result"]["value"] for answer in answers] == [4, 8, 3, 12, 16, 20]
+    assert groups == [[2, 4], [6, 8, 10]]
+    _, alone = await ask_together(*calls, caller=ANYBODY)
+    assert (alone, groups) == (answers, [])
+
+
+async def test_calls_of_a_group_have_their_own_answers() -> None:
+    observed: list[tuple[str, str]] = []
+    watched = Dispatcher(METHODS, NODE, Turns(1, 0), observe=lambda name, _, code: observed.append((name, code)))
+    notified = json.dumps({"jsonrpc": "2.0", "method": "double", "params": [4]})
+    malformed = json.dumps({"jsonrpc": "1.0", "method": "double", "params": [4], "id": "m"})
+    bodies = (request("double", [2], 1), request("double", [3], 2), notified, malformed, request("double", ["x"], 5))
+    answers = json.loads(await watched.process(f"[{','.join(bodies)}]".encode(), OWNER) or b"")
+    assert [answer["id"] for answer in answers] == [1, 2, "m", 5]
+    assert answers[0]["result"] == {"value": 4}
+    assert answers[1]["error"]["data"]["code"] == "odd"
+    assert is_error(answers[2], -32600, "m")
+    assert is_error(answers[3], -32602, 5)
+    assert observed == [("double", code) for code in ("ok", "odd", "ok", "invalid-params")]
+
+
+@pytest.mark.parametrize(("number", "code", "reason"), [(99, -32603, "internal-error"), (100, -32006, "timeout")])
+async def test_what_fails_as_a_whole_fails_for_each_call_of_the_group(number: int, code: int, reason: str) -> None:
+    _, answers = await ask_together(("double", [2]), ("double", [number]))
+    assert [(answer["error"]["code"], answer["error"]["data"]["code"]) for answer in answers] == [(code, reason)] * 2
+    assert "/secret" not in json.dumps(answers)
 
 
 async def test_a_batchs_answers_have_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
