@@ -73,6 +73,19 @@ class BlockCheck:
         assert self._projected is not None  # One of both is made.
         return _compare(x, self._projected, y, self._vectors)
 
+    def copy(self, x: NDArray[np.int8], source: NDArray[np.int32], y: NDArray[np.int32]) -> bool:
+        """Copy rows from `source` to `y`, and return True if `y` then has the rows of X by W transposed.
+
+        Other processes may write to `source` meanwhile. If some rows are wrong, those after them may not be copied.
+
+        Args:
+            source, y: of one shape, and contiguous.
+        """
+        if self._native is not None:
+            return self._native.check(x, y, source)
+        np.copyto(y, source)
+        return self.check(x, y)
+
 
 class RowCheck:
     """The same check a few rows at a time, for matrices that are larger than memory. It names the rows that are wrong.

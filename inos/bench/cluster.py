@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,11 @@ from msgspec import Struct
 
 from inos.bench.errors import BenchError
 from inos.bench.local_ray import LocalRay
-from inos.work import Mined, Operand, mine_strips
+from inos.bench.machine import raised_priority
+from inos.work import Mined, Operand, StopSignal, mine_strips
+from inos.work.backends import AUTO, get_backend
 from inos.work.cluster import ClusterEngine, open_engine
+from inos.work.cluster.connection import Connection
 
 MEMORY_WORKERS: Final = 4
 MEMORY_SHAPE: Final = (16_384, 1_024, 65_536)
@@ -35,6 +39,12 @@ class Timing(Struct, frozen=True):
     """The median here."""
     ratio: float
     """The median of the ratio of speeds within one round, there over here."""
+    cpu_s: float
+    """The median processor time of one product there, of all of Ray's processes and of this one."""
+    own_cpu_s: float
+    """The median processor time of one product here."""
+    cpu_ratio: float
+    """The median of the ratio of processor times within one round, which other programs disturb less."""
 
 
 class ClusterStats(Struct, frozen=True):
@@ -54,41 +64,62 @@ class ClusterStats(Struct, frozen=True):
         return 2e-9 * self.side**3 / seconds
 
 
-def measure_cluster(side: int, workers: int, rounds: int, announce: Callable[[str], None]) -> ClusterStats:
+def measure_cluster(
+    side: int,
+    workers: int,
+    rounds: int,
+    announce: Callable[[str], None],
+    *,
+    has_memory: bool = True,
+    backend: str = AUTO,
+) -> ClusterStats:
     """Start a cluster with `workers` processors, and time products of three squares of this side.
+
+    Args:
+        backend: what its workers and this machine multiply with.
 
     Raises:
         ClusterError: Ray is not installed. BenchError: a product is wrong, or the head does not start.
+        InvalidBackend: there is no such backend here.
     """
+    get_backend(backend)
     x, w = (_make(side, side, seed) for seed in (1, 2))
     announce(f"starting a cluster with {workers} processors ...")
     timings = []
-    with _run_cluster(workers, 1 << 30) as cluster:
-        for way, address, needs_rows in (
-            ("ray://HEAD:PORT", cluster.address, True),
-            ("... tickets only", cluster.address, False),
-            ("ray://auto", "ray://auto", True),
+    with raised_priority(), _run_cluster(workers, 1 << 30) as cluster:
+        for way, maps, needs_rows in (
+            ("ray://HEAD:PORT", True, True),
+            ("... without rows", True, False),
+            ("... not mapped", False, True),
         ):
             announce(f"multiplying by {way} and here, in turn ...")
-            timings.append(_measure(way, open_engine(address), (x, w), workers, rounds, needs_rows=needs_rows))
-    announce(f"measuring the memory of {MEMORY_WORKERS} workers ...")
-    memory, processes = _measure_memory()
+            engine = ClusterEngine(cluster.address, partial(Connection, maps=maps))
+            timings.append(_measure(way, engine, (x, w), (workers, backend), rounds, cluster, needs_rows=needs_rows))
+    memory, processes = 0.0, 0
+    if has_memory:
+        announce(f"measuring the memory of {MEMORY_WORKERS} workers ...")
+        memory, processes = _measure_memory()
     m, _, k = MEMORY_SHAPE
     return ClusterStats(side, workers, tuple(timings), m * k / 1e6, memory, processes)
 
 
 def describe_cluster(stats: ClusterStats) -> list[str]:
     """Return the figures as lines of text."""
-    return [
+    lines = [
         f"{stats.side} x {stats.side} x {stats.side}, {stats.workers} processors",
         *(
             f"  {each.way:<16} {stats.get_speed(each.seconds):5.0f} Gop/s, own engine"
-            f" {stats.get_speed(each.own_s):5.0f} Gop/s, ratio {each.ratio:.2f}"
+            f" {stats.get_speed(each.own_s):5.0f} Gop/s, ratio {each.ratio:.2f}; by processor time"
+            f" {1e3 * each.cpu_s:.0f} and {1e3 * each.own_cpu_s:.0f} ms, {each.cpu_ratio:.2f}"
             for each in stats.timings
         ),
-        f"  memory of {stats.processes} workers with an operand of {stats.operand_mb:.0f} MB:"
-        f" {stats.workers_pss_mb:.0f} MB in all (PSS)",
     ]
+    if stats.processes:
+        lines.append(
+            f"  memory of {stats.processes} workers with an operand of {stats.operand_mb:.0f} MB:"
+            f" {stats.workers_pss_mb:.0f} MB in all (PSS)"
+        )
+    return lines
 
 
 @contextmanager
@@ -108,25 +139,49 @@ def _make(rows: int, cols: int, seed: int) -> Operand:
 
 
 def _measure(
-    way: str, engine: ClusterEngine, pair: tuple[Operand, Operand], threads: int, rounds: int, *, needs_rows: bool
+    way: str,
+    engine: ClusterEngine,
+    pair: tuple[Operand, Operand],
+    means: tuple[int, str],
+    rounds: int,
+    cluster: LocalRay,
+    *,
+    needs_rows: bool,
 ) -> Timing:
-    """Time a product on the cluster and here, in turn, and close the engine."""
-    (x, w), taken, own = pair, [], []
+    """Time a product on the cluster and here, in turn, and close the engine.
+
+    Args:
+        means: the threads here, as many as the cluster has, and the backend.
+    """
+    threads, backend = means
+    (x, w), taken, own, cpu, own_cpu = pair, list[float](), list[float](), list[float](), list[float]()
     try:
         for turn in range(rounds + 1):
             anchor = turn.to_bytes(32, "big")
-            began = time.perf_counter()
-            there = engine.mine_strips(x, w, anchor, 0, 0, x.strips, threads=1, needs_rows=needs_rows)
-            middle = time.perf_counter()
-            here = mine_strips(x, w, anchor, 0, 0, x.strips, threads=threads)
-            if turn:  # The first turn stores the operands and starts the workers.
-                own.append(time.perf_counter() - middle)
-                taken.append(middle - began)
+            began, cpu_began = time.perf_counter(), time.process_time() + cluster.read_cpu_s()
+            there = engine.mine_strips(x, w, anchor, 0, 0, x.strips, backend=backend, threads=1, needs_rows=needs_rows)
+            taken.append(time.perf_counter() - began)
+            cpu.append(time.process_time() + cluster.read_cpu_s() - cpu_began)
+            began, cpu_began = time.perf_counter(), time.process_time()
+            # With a stop event its threads give way to others, as those of the cluster do.
+            stop = StopSignal()
+            here = mine_strips(x, w, anchor, 0, 0, x.strips, backend=backend, threads=threads, stop=stop)
+            own.append(time.perf_counter() - began)
+            own_cpu.append(time.process_time() - cpu_began)
             _check(there, here, needs_rows=needs_rows)
     finally:
         engine.close()
-    ratio = statistics.median(here_s / there_s for here_s, there_s in zip(own, taken, strict=True))
-    return Timing(way, statistics.median(taken), statistics.median(own), ratio)
+    for each in (taken, own, cpu, own_cpu):
+        del each[0]  # The first turn stores the operands and starts the workers.
+    return Timing(
+        way,
+        statistics.median(taken),
+        statistics.median(own),
+        statistics.median(here / there for here, there in zip(own, taken, strict=True)),
+        statistics.median(cpu),
+        statistics.median(own_cpu),
+        statistics.median(here / there for here, there in zip(own_cpu, cpu, strict=True)),
+    )
 
 
 def _check(there: Mined, here: Mined, *, needs_rows: bool) -> None:

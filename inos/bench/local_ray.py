@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from inos.bench.errors import BenchError
+from inos.bench.machine import list_children, read_cpu_s
 from inos.node.process import make_child_environment
 from inos.work.cluster.address import ClusterError
 from inos.work.cluster.probe import check_head
@@ -91,6 +92,15 @@ class LocalRay:
             if is_worker and command.startswith(b"ray::" + name.encode()) and self.token.encode() in variables:
                 found.append(int(entry.name))
         return found
+
+    def read_cpu_s(self) -> float:
+        """Return the processor time that all processes of the cluster have taken, in seconds."""
+        waiting, total = [process.pid for process in self._processes], 0.0
+        while waiting:
+            pid = waiting.pop()
+            total += read_cpu_s(pid)
+            waiting += list_children(pid)
+        return total
 
     def close(self) -> None:
         """End all processes."""

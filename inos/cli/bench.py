@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import typer
@@ -20,6 +20,9 @@ from inos.cli.common.options import (
 from inos.cli.common.output import fail, print_json, print_progress, print_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+MemoryOption: TypeAlias = Annotated[
+    bool, typer.Option("--memory/--no-memory", help="Measure four workers with an operand of 1 GiB too.")
+]
 
 
 @app.callback()
@@ -206,6 +209,8 @@ def cluster(
     side: Annotated[int, typer.Option("--side", min=256, metavar="N", help="The side of the three squares.")] = 4096,
     rounds: RoundsOption = 5,
     threads: ThreadsOption = None,
+    has_memory: MemoryOption = True,
+    backend: BackendOption = "auto",
     json_: JsonOption = False,
 ) -> None:
     """Time products on a Ray cluster of this machine's processors against the node's own engine, in one run.
@@ -218,7 +223,8 @@ def cluster(
     from inos.work.engine import get_threads
 
     meter = LoadMeter()
-    stats = measure_cluster(side, threads or get_threads(), rounds, print_progress)
+    count = threads or get_threads()
+    stats = measure_cluster(side, count, rounds, print_progress, has_memory=has_memory, backend=backend)
     load = meter.read()
     if json_:
         _print_json({"measured": msgspec.to_builtins(stats), "load": load.to_json()})
@@ -231,9 +237,7 @@ def workers(
     side: Annotated[int, typer.Option("--side", min=256, metavar="N", help="The side of the three squares.")] = 4096,
     count: Annotated[int, typer.Option("--workers", min=1, max=64, metavar="N", help="Workers of one thread.")] = 2,
     rounds: RoundsOption = 5,
-    has_memory: Annotated[
-        bool, typer.Option("--memory/--no-memory", help="Measure four workers with an operand of 1 GiB too.")
-    ] = True,
+    has_memory: MemoryOption = True,
     backend: BackendOption = "auto",
     json_: JsonOption = False,
 ) -> None:

@@ -172,8 +172,8 @@ static int checks_products(int kernel, const operands *o, int32_t *product)
     inos_check job = {.x = o->x, .w = o->w, .y = product, .m = o->m, .n = o->n, .k = o->k,
                       .vectors = draw_bytes((size_t)(o->n * VECTORS), 0, 256),
                       .projected = allocate((size_t)(o->k * VECTORS * 8)),
-                      .form_r = allocate((size_t)(inos_r_row_bytes(kernel) * (o->n + 3))),
-                      .form_p = allocate((size_t)(inos_p_row_bytes(kernel) * (o->k + 3)))};
+                      .form_r = allocate((size_t)(inos_r_row_bytes(kernel) * (o->n + 63))),
+                      .form_p = allocate((size_t)(inos_p_row_bytes(kernel) * (o->k + 63)))};
     inos_run_start_check(kernel, &job);
     inos_run_project(kernel, &job);
     inos_run_form_p(kernel, &job);

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inos import work
 from inos.primitives.hashing import compute_stream
 from inos.work import Lottery, Operand, strips
-from inos.work.backends.native.check import check_natively
+from inos.work.backends.native.check import NativeCheck, check_natively
 from inos.work.backends.native.library import find_kernels
 from inos.work.freivalds import _check as check_in_numpy
 
@@ -160,15 +160,18 @@ def test_freivalds(name: str, shape: tuple[int, int, int], seed: int, off: int) 
     y[random.integers(m), random.integers(n)] ^= np.int32(off)
     vectors = np.frombuffer(compute_stream(bytes(32), "vectors", 16 * n), dtype=np.uint8).reshape(-1, 16)
     assert check_natively(x, w, y, vectors, find_kernels()[name]) is check_in_numpy(x, w, y, vectors) is (off == 0)
+    copied = np.zeros_like(y)
+    assert NativeCheck(w, vectors, find_kernels()[name]).check(x, copied, y) is (off == 0)
+    assert off or np.array_equal(copied, y)
 
 
+@pytest.mark.parametrize(("n", "k"), [(70_000, 300), (300, 70_000)])
 @pytest.mark.parametrize("name", list(find_kernels()))
-def test_freivalds_of_extremes(name: str) -> None:
-    n, k = 70_000, 300
+def test_freivalds_of_extremes(name: str, n: int, k: int) -> None:
     x, w = np.full((3, k), -128, dtype=np.int8), np.full((n, k), -128, dtype=np.int8)
     vectors = np.full((n, 16), 255, dtype=np.uint8)
     y = np.full((3, n), k * 128 * 128, dtype=np.int32)
     assert check_natively(x, w, y, vectors, find_kernels()[name])
     for value in (-(2**31), 2**31 - 1):
-        y[2, 69_999] = value
+        y[2, n - 1] = value
         assert not check_natively(x, w, y, vectors, find_kernels()[name])

@@ -33,14 +33,17 @@ class Census(Struct, frozen=True):
 class Connection:
     """Runs parts on the cluster's workers.
 
+    On a machine that is part of the cluster, the address of the head leads to that machine's shared memory too.
+
     Args:
         address: ray://HEAD:10001 or ray://auto.
+        maps: False to go through the head's server for clients in any case, as other machines have to.
 
     Raises:
         ClusterError: the address is none, Ray is not installed here or there, or the cluster refuses this machine.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, maps: bool = True) -> None:
         head = parse_address(address)
         token = read_token()
         self._ray = _import_ray()
@@ -53,9 +56,10 @@ class Connection:
             check_head(*head, token)
         with self._translated(address):
             if self._is_own:
-                place = "auto" if head is None else address
-                self._ray.init(place, logging_level="ERROR", log_to_driver=False)
+                self._init("auto" if head is None else address)
             self._check_workers()
+            if head is not None and maps:
+                self._map_store(address)
         self._counted: dict[int | None, tuple[float, Census]] = {}
         self._tasks: dict[int, Any] = {}
 
@@ -120,6 +124,25 @@ class Connection:
         """Disconnect; operands and parts of this connection are forgotten."""
         if self._is_own:
             self._ray.shutdown()
+
+    def _init(self, place: str) -> None:
+        self._ray.init(place, logging_level="ERROR", log_to_driver=False)
+
+    def _map_store(self, address: str) -> None:
+        """Connect again without the head's server for clients if this machine has one of the cluster's object stores.
+
+        Products are then read from its shared memory, where that server copies and sends each of them twice.
+        """
+        stores = [node.get("ObjectStoreSocketName", "") for node in self._ray.nodes() if node["Alive"]]
+        if not any(os.access(store, os.W_OK) for store in stores):
+            return
+        place = self._ray.get_runtime_context().gcs_address
+        self._ray.shutdown()
+        try:
+            self._init(place)
+        except (self._ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, OSError):
+            self._ray.shutdown()
+            self._init(address)
 
     def _check_workers(self) -> None:
         task = self._ray.remote(num_cpus=0)(describe_worker)

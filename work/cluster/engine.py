@@ -4,7 +4,8 @@ import secrets
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from inos.work.cluster.connection import Connection
 from inos.work.cluster.parts import Order, Part
 from inos.work.engine import Finder, Mined, check_depths
 from inos.work.floats import Pair, Use
-from inos.work.freivalds import freivalds
+from inos.work.freivalds import BlockCheck
 from inos.work.matrices import Operand
 from inos.work.strips import InvalidMatrix
 
@@ -50,6 +51,8 @@ class _Running(Struct, frozen=True, eq=False):
     parts: list[tuple[int, int, Any]]
     """First and last strip of each part, and its reference."""
     stored: tuple[Any, Any]
+    check: "Future[BlockCheck] | None"
+    """Checks rows with a secret seed; None if no rows are needed."""
 
 
 class ClusterEngine:
@@ -67,6 +70,8 @@ class ClusterEngine:
         self._connect = connect
         self._connection: Connection | None = None
         self._stored: OrderedDict[bytes, Any] = OrderedDict()
+        self._checks = ThreadPoolExecutor(1, thread_name_prefix="cluster")
+        """Makes what checks rows while the cluster multiplies."""
 
     def connect(self) -> Connection:
         """Return the connection, made now if there is none.
@@ -168,7 +173,8 @@ class ClusterEngine:
             (top, bottom, connection.submit(census.threads, order, *stored, top, bottom))
             for top, bottom in pairwise(bounds)
         ]
-        return _Running(x, w, order, first, last, parts, stored)
+        make = partial(BlockCheck, w.array, secrets.token_bytes(HASH_BYTES))
+        return _Running(x, w, order, first, last, parts, stored, self._checks.submit(make) if needs_rows else None)
 
     def _store(self, operand: Operand) -> Any:
         key = bytes(operand.ref.id)
@@ -192,8 +198,6 @@ class ClusterEngine:
             if stop is not None and stop.is_set() and waiting:
                 connection.cancel([reference for _, _, reference in running.parts])
                 return Mined(None, sum(part.tickets for part in done), (), False)
-        if running.order.needs_rows:
-            _check_rows(running, product)
         return Mined(product, sum(part.tickets for part in done), tuple(_check_wins(running, done)), True)
 
     def _take(
@@ -215,19 +219,14 @@ class ClusterEngine:
                 "cluster-wrong-rows",
                 f"{part.machine} returned {part.product.shape[0]} x {part.product.shape[1]} rows, not {place.shape}",
             )
-        place[...] = part.product
+        x, rows = running.x.array[first * STRIP_ROWS : last * STRIP_ROWS], np.ascontiguousarray(part.product, np.int32)
+        if running.check is not None and not running.check.result().copy(x, rows, place):
+            raise ClusterError(
+                "cluster-wrong-rows",
+                f"{part.machine} multiplied wrongly",
+                hint="test its memory: inos work mine there and here gives the same tickets",
+            )
         return part
-
-
-def _check_rows(running: _Running, product: NDArray[np.int32]) -> None:
-    """Check all rows by Freivalds with a secret seed, which costs less than to receive them."""
-    rows = running.x.array[running.first * STRIP_ROWS : running.last * STRIP_ROWS]
-    if not freivalds(rows, running.w.array, product, secrets.token_bytes(HASH_BYTES)):
-        raise ClusterError(
-            "cluster-wrong-rows",
-            "a machine of the cluster multiplied wrongly",
-            hint="test the memory of each machine: inos work mine there and here gives the same tickets",
-        )
 
 
 def _check_wins(running: _Running, parts: Sequence[Part]) -> Iterator[Any]:

@@ -26,14 +26,12 @@ class OfferedProduct:
         self.source = source
         self._check: asyncio.Future[BlockCheck] | None = None
 
-    async def check(self, first: int, last: int, rows: NDArray[np.int32]) -> bool:
-        """Return True if these are the rows of strips [first, last)."""
+    def prepare(self) -> "asyncio.Future[BlockCheck]":
+        """Return what checks rows. The first call begins to make it, which takes a pass over W."""
         if self._check is None:
             make = partial(BlockCheck, self.source.w.array, secrets.token_bytes(HASH_BYTES))
             self._check = asyncio.ensure_future(asyncio.to_thread(make))
-        check = await asyncio.shield(self._check)
-        x = self.source.x.array[first * STRIP_ROWS : first * STRIP_ROWS + len(rows)]
-        return await asyncio.to_thread(check.check, x, rows)
+        return self._check
 
 
 class PieceInProgress:
@@ -53,10 +51,12 @@ class PieceInProgress:
         self.tickets: Final = (last - first) * source.tickets_per_strip
         count = min(last * STRIP_ROWS, source.x.ref.rows) - first * STRIP_ROWS
         self._shape: Final = count, source.w.ref.rows
+        self._x: Final = source.x.array[first * STRIP_ROWS : first * STRIP_ROWS + count]
         self.row_bytes: Final = ENTRY_BYTES * count * source.w.ref.rows
         self._data = bytearray()
-        self._is_handed = False
+        self._is_handed = self._is_right = False
         self._handed: NDArray[np.int32] | None = None
+        product.prepare()
 
     def add_rows(self, offset: int, data: bytes) -> None:
         """Take the next bytes of the rows.
@@ -72,8 +72,8 @@ class PieceInProgress:
         self._data += data
 
     async def hand_rows(self, taker: int, mapped: NDArray[np.uint8], memory: RowMemory) -> None:
-        """Copy all rows at once from the start of memory that the worker may change: what is checked is the copy. It
-        is made where the product keeps its rows, or in `memory`.
+        """Copy all rows at once from the start of memory that the worker may change, and check the copy while it is in
+        the cache. It is made where the product keeps its rows, or in `memory`.
 
         Raises:
             Offence: "rows-out-of-order": the memory is too small, or rows came before.
@@ -81,16 +81,17 @@ class PieceInProgress:
         if mapped.nbytes < self.row_bytes or self._data or self._is_handed:
             raise Offence("rows-out-of-order", f"{self.row_bytes} bytes of rows were expected, not {mapped.nbytes}")
         self._is_handed = True
+        check = await asyncio.shield(self.product.prepare())
         rows = mapped[: self.row_bytes].view(np.int32).reshape(self._shape)
 
         def copy(place: NDArray[np.int32]) -> None:
-            np.copyto(place, rows)
+            self._is_right = check.copy(self._x, rows, place)
 
-        self._handed = await self.product.source.write_rows(taker, self.first, self.last, copy)
-        if self._handed is None:
-            copied = memory.borrow(self.row_bytes).view(np.int32).reshape(self._shape)
-            await asyncio.to_thread(copy, copied)
-            self._handed = copied
+        handed = await self.product.source.write_rows(taker, self.first, self.last, copy)
+        if handed is None:
+            handed = memory.borrow(self.row_bytes).view(np.int32).reshape(self._shape)
+            await asyncio.to_thread(copy, handed)
+        self._handed = handed
 
     def get_rows(self) -> NDArray[np.int32]:
         """Return the rows once all are there.
@@ -103,3 +104,10 @@ class PieceInProgress:
         if len(self._data) != self.row_bytes:
             raise Offence("rows-missing", f"{len(self._data)} of {self.row_bytes} bytes of rows came")
         return np.frombuffer(self._data, dtype="<i4").reshape(self._shape)
+
+    async def check(self, rows: NDArray[np.int32]) -> bool:
+        """Return True if what `get_rows` returned is right."""
+        if self._handed is not None:
+            return self._is_right
+        check = await asyncio.shield(self.product.prepare())
+        return await asyncio.to_thread(check.check, self._x, rows)

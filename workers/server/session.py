@@ -289,7 +289,7 @@ class Session:
         self.assign_piece()
         taker = self.info.connection
         try:
-            if not await piece.product.check(piece.first, piece.last, rows):
+            if not await piece.check(rows):
                 raise Offence("wrong-rows", f"strips {piece.first} to {piece.last - 1} are not the rows of X by W")
             is_used = await source.finish(taker, piece.first, piece.last, rows)
         except Offence:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inos.work.freivalds import RowCheck
+from inos.work.backends.native.check import NativeCheck
+from inos.work.freivalds import BlockCheck, RowCheck
 
 
 @settings(max_examples=30, deadline=None)
@@ -34,3 +35,20 @@ def test_the_largest_lies_are_exact_sums_too(lie: int) -> None:
     check = RowCheck(b"\x01" * 32, 2, 5000)
     check.absorb(0, w)
     assert check.find_wrong_rows(x, y) == [1]
+
+
+@pytest.mark.parametrize("is_native", [True, False])
+def test_rows_are_checked_as_they_are_copied(is_native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not is_native:
+        monkeypatch.setattr(NativeCheck, "is_available", lambda: False)
+    rng = np.random.default_rng(1)
+    x, w = (rng.integers(-64, 64, (rows, 300), dtype=np.int8) for rows in (150, 70))
+    right = (x.astype(np.int64) @ w.astype(np.int64).T).astype(np.int32)
+    check = BlockCheck(w, bytes(32))
+    for top, end in ((0, 150), (16, 33), (149, 150)):
+        copied = np.zeros((end - top, 70), np.int32)
+        assert check.copy(x[top:end], right[top:end], copied)
+        assert np.array_equal(copied, right[top:end])
+        wrong = right[top:end].copy()
+        wrong[-1, -1] ^= 1 << 30
+        assert not check.copy(x[top:end], wrong, copied)

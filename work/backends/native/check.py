@@ -44,8 +44,8 @@ class NativeCheck:
         ffi, lib, (n, k), self._number = self._ffi, self._lib, w.shape, kernel.number
         w, vectors = np.ascontiguousarray(w), np.ascontiguousarray(vectors)
         projected = np.zeros((k, VECTORS), dtype=np.int64)
-        form_r = allocate(lib.inos_r_row_bytes(self._number) * (n + 3))
-        form_p = allocate(lib.inos_p_row_bytes(self._number) * (k + 3))
+        form_r = allocate(lib.inos_r_row_bytes(self._number) * (n + 63))
+        form_p = allocate(lib.inos_p_row_bytes(self._number) * (k + 63))
         self._alive = vectors, projected, form_r, form_p
         job = self._job = ffi.new("inos_check *")
         job.w, job.n, job.k = cast(ffi, "int8_t *", w), n, k
@@ -59,11 +59,20 @@ class NativeCheck:
     def is_available() -> bool:
         return load() is not None and find_best() is not None
 
-    def check(self, x: NDArray[Any], y: NDArray[Any]) -> bool:
-        """Return True if Y R = X (W^T R); `y` is contiguous."""
+    def check(self, x: NDArray[Any], y: NDArray[Any], source: NDArray[np.int32] | None = None) -> bool:
+        """Return True if Y R = X (W^T R); `y` is contiguous.
+
+        Args:
+            source: `y` is first copied from there, a few rows at a time, which are then checked in the cache. Another
+                process may write to it meanwhile. It is contiguous.
+        """
         x = np.ascontiguousarray(x)
         job = self._ffi.new("inos_check *", self._job[0])
         job.x, job.y, job.m = cast(self._ffi, "int8_t *", x), cast(self._ffi, "int32_t *", y), len(y)
+        if source is not None and hasattr(job, "source"):
+            job.source = cast(self._ffi, "int32_t *", source)
+        elif source is not None:  # The kernels were compiled before they could copy.
+            np.copyto(y, source)
         job.next = job.is_wrong = 0
         _share(lambda: self._lib.inos_run_compare(self._number, job), x.nbytes + y.nbytes)
         return not job.is_wrong

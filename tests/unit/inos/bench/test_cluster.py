@@ -12,12 +12,15 @@ from inos.bench.local_ray import LocalRay, find_free_port
 
 
 def test_the_figures_as_text() -> None:
-    timings = Timing("ray://HEAD:PORT", 0.04, 0.01, 0.24), Timing("ray://auto", 0.0125, 0.01, 0.81)
+    timings = (
+        Timing("ray://HEAD:PORT", 0.0125, 0.01, 0.81, 0.025, 0.02, 0.79),
+        Timing("... not mapped", 0.04, 0.01, 0.24, 0.08, 0.02, 0.25),
+    )
     stats = ClusterStats(1000, 2, timings, operand_mb=1074, workers_pss_mb=1170, processes=4)
     assert describe_cluster(stats) == [
         "1000 x 1000 x 1000, 2 processors",
-        "  ray://HEAD:PORT     50 Gop/s, own engine   200 Gop/s, ratio 0.24",
-        "  ray://auto         160 Gop/s, own engine   200 Gop/s, ratio 0.81",
+        "  ray://HEAD:PORT    160 Gop/s, own engine   200 Gop/s, ratio 0.81; by processor time 25 and 20 ms, 0.79",
+        "  ... not mapped      50 Gop/s, own engine   200 Gop/s, ratio 0.24; by processor time 80 and 20 ms, 0.25",
         "  memory of 4 workers with an operand of 1074 MB: 1170 MB in all (PSS)",
     ]
 

@@ -103,6 +103,9 @@ class FakeRay(types.ModuleType):
         self._raylet = types.SimpleNamespace(Config=types.SimpleNamespace(initialize=lambda text: None))
         self._answer, self._nodes = answer, nodes
         self.given: dict[str, Any] = {}
+        self.addresses: list[str] = []
+        self.refused: Exception | None = None
+        """What connecting to the cluster's own port raises."""
         self.is_shut = False
 
     def is_initialized(self) -> bool:
@@ -110,6 +113,12 @@ class FakeRay(types.ModuleType):
 
     def init(self, address: str, **options: Any) -> None:
         self.given = {"address": address, **options}
+        self.addresses.append(address)
+        if self.refused is not None and "://" not in address:
+            raise self.refused
+
+    def get_runtime_context(self) -> Any:
+        return types.SimpleNamespace(gcs_address="10.0.0.1:6379")
 
     def remote(self, **options: Any) -> Callable[[Any], Any]:
         return lambda function: types.SimpleNamespace(remote=lambda *arguments: arguments)
@@ -177,3 +186,34 @@ def test_machines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ClusterError, match="no machine of the cluster has processors") as caught:
         Connection("ray://auto").count(None)
     assert caught.value.code == "cluster-empty"
+
+
+@pytest.mark.parametrize(
+    ("is_alive", "is_here", "refused", "places"),
+    [
+        (True, True, None, ["10.0.0.1:6379"]),
+        (True, False, None, []),
+        (False, True, None, []),
+        (True, True, ConnectionError("not of this user"), ["10.0.0.1:6379", "ray://head:10001"]),
+    ],
+)
+def test_a_machine_of_the_cluster_uses_its_shared_memory(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    is_alive: bool,
+    is_here: bool,
+    refused: Exception | None,
+    places: list[str],
+) -> None:
+    monkeypatch.setattr("inos.work.cluster.connection.check_head", lambda *_: None)
+    store = tmp_path / "plasma_store"
+    if is_here:
+        store.touch()
+    nodes = [{"Alive": is_alive, "Resources": {"CPU": 1.0}, "ObjectStoreSocketName": str(store)}]
+    ray = use_ray(monkeypatch, FakeRay(lambda: Description(describe_worker().version, "token"), nodes))
+    ray.refused = refused
+    Connection("ray://head:10001").close()
+    assert ray.addresses == ["ray://head:10001", *places]
+    ray.addresses.clear()
+    Connection("ray://head:10001", maps=False).close()
+    assert ray.addresses == ["ray://head:10001"]

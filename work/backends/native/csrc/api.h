@@ -103,12 +103,13 @@ typedef struct {
 /* Freivalds' check, in the order of its functions below. */
 typedef struct {
     const int8_t *x, *w;    /* m x k, n x k */
-    const int32_t *y;       /* m x n */
+    int32_t *y;             /* m x n */
+    const int32_t *source;  /* Y is copied from there before it is checked; 0 if it is there already */
     int64_t m, n, k;
     const uint8_t *vectors; /* R: n x 16 */
     int64_t *projected;     /* W^T R: k x 16, zero at first */
-    uint8_t *form_r;        /* room for R in the kernel's layout: inos_r_row_bytes for each row of n + 3 */
-    uint8_t *form_p;        /* the same for W^T R: inos_p_row_bytes for each row of k + 3 */
+    uint8_t *form_r;        /* room for R in the kernel's layout: inos_r_row_bytes for each row of n + 63 */
+    uint8_t *form_p;        /* the same for W^T R: inos_p_row_bytes for each row of k + 63 */
     int64_t limbs;
     int64_t sums_r[16], sums_p[16];
     int64_t next;           /* 0 before project and before compare */

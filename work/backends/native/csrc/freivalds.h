@@ -3,6 +3,14 @@
  * processors without a product of bytes: all products are of int16 by int16, and are added up in int32 for 64 pairs and
  * in int64 above that. X is multiplied by W^T R in 16-bit limbs, and Y R uses the two halves of Y. The including file
  * provides `dot`. */
+
+/* Copies rows of Y from `source`, which another process may write, so that what is checked is what is kept. */
+static inline void take_rows(const inos_check *job, int64_t top, int64_t rows)
+{
+    if (job->source)
+        memcpy(job->y + top * job->n, job->source + top * job->n, (size_t)(4 * rows * job->n));
+}
+
 #ifdef INOS_AVX512
 #include "freivalds512.h"
 #else
@@ -139,6 +147,7 @@ static int compare_rows(const inos_check *job, int64_t first, int64_t last)
     int64_t sums[3][BLOCK_ROWS * VECTORS], low[BLOCK_ROWS * VECTORS], high[BLOCK_ROWS * VECTORS];
     for (int64_t top = first; top < last; top += BLOCK_ROWS) {
         const int64_t rows = inos_min(BLOCK_ROWS, last - top);
+        take_rows(job, top, rows);
         memset(sums, 0, sizeof sums);
         memset(low, 0, sizeof low);
         memset(high, 0, sizeof high);

@@ -1,7 +1,7 @@
 /* Freivalds' check with AVX512-VNNI, which multiplies bytes by bytes, four products per instruction and lane. R's bytes
  * are unsigned. W^T R uses W's bytes. X (W^T R) uses X + 128, and W^T R in signed digits to the base 256. Y R uses the
  * four bytes of each entry of Y, of which the lower three are reduced by 128 to make them signed. Column sums of R and
- * of W^T R correct these offsets. */
+ * of W^T R correct these offsets. With AMX both of the latter are made by `freivalds_amx.h`. */
 #define R_ROW_BYTES VECTORS
 #define P_ROW_BYTES (5 * VECTORS)
 #define PROJECT_COLUMNS 256
@@ -25,10 +25,28 @@ static inline void write_quad(const uint8_t *rows, int64_t count, uint8_t *out)
     _mm_storeu_si128((__m128i *)(out + 48), _mm_unpackhi_epi16(b, d));
 }
 
+static inline void add_wide(int64_t *sums, __m512i acc, int shift)
+{
+    const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(acc));
+    const __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(acc, 1));
+    const __m128i by = _mm_cvtsi32_si128(shift);
+    _mm512_storeu_si512(sums, _mm512_add_epi64(_mm512_loadu_si512(sums), _mm512_sll_epi64(low, by)));
+    _mm512_storeu_si512(sums + 8, _mm512_add_epi64(_mm512_loadu_si512(sums + 8), _mm512_sll_epi64(high, by)));
+}
+
+#ifdef INOS_AMX
+#include "freivalds_amx.h"
+#else
+static inline int64_t place_quad(int64_t quad)
+{
+    return quad;
+}
+#endif
+
 static void form_r(inos_check *job)
 {
     for (int64_t row = 0; row < job->n; row += 4)
-        write_quad(job->vectors + row * VECTORS, job->n - row, job->form_r + row * VECTORS);
+        write_quad(job->vectors + row * VECTORS, job->n - row, job->form_r + place_quad(row / 4) * 4 * VECTORS);
     for (int64_t row = 0; row < job->n; row++)
         for (int v = 0; v < VECTORS; v++)
             job->sums_r[v] += job->vectors[row * VECTORS + v];
@@ -93,7 +111,7 @@ static inline void add_block(const uint8_t *vectors, __m512i block[32][4], int64
 #pragma GCC unroll 4
             for (int r = 0; r < 4; r++) {
                 int32_t word;
-                __builtin_memcpy(&word, vectors + quad * 64 + 4 * (v + r), 4);
+                __builtin_memcpy(&word, vectors + place_quad(quad) * 64 + 4 * (v + r), 4);
                 const __m512i row = _mm512_set1_epi32(word);
 #pragma GCC unroll 4
                 for (int g = 0; g < 4; g++)
@@ -129,15 +147,7 @@ static void project_columns(const inos_check *job, int64_t first, int64_t last)
     }
 }
 
-static inline void add_wide(int64_t *sums, __m512i acc, int shift)
-{
-    const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(acc));
-    const __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(acc, 1));
-    const __m128i by = _mm_cvtsi32_si128(shift);
-    _mm512_storeu_si512(sums, _mm512_add_epi64(_mm512_loadu_si512(sums), _mm512_sll_epi64(low, by)));
-    _mm512_storeu_si512(sums + 8, _mm512_add_epi64(_mm512_loadu_si512(sums + 8), _mm512_sll_epi64(high, by)));
-}
-
+#ifndef INOS_AMX
 /* Adds X (W^T R) to sums[row][v], for up to 16 rows. */
 static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t *sums)
 {
@@ -211,6 +221,7 @@ static int compare_rows(const inos_check *job, int64_t first, int64_t last)
     for (int64_t top = first; top < last; top += DOT_ROWS) {
         const int64_t rows = inos_min(DOT_ROWS, last - top);
         int64_t left[DOT_ROWS * VECTORS] = {0}, right[DOT_ROWS * VECTORS] = {0};
+        take_rows(job, top, rows);
         multiply_x(job, top, rows, left);
         for (int64_t r = 0; r < rows; r += 4)
             multiply_y(job, top + r, inos_min(4, rows - r), right + r * VECTORS);
@@ -220,3 +231,4 @@ static int compare_rows(const inos_check *job, int64_t first, int64_t last)
     }
     return 1;
 }
+#endif
