@@ -199,7 +199,7 @@ class WorkersPort(Protocol):
 
     @property
     def speed(self) -> float:
-        """Return the tickets per second of all workers."""
+        """Return the tickets of pieces per second that workers make."""
 
     def offer(self, source: "SplitProduct | None") -> None:
         """Give workers parts of this product from now on, and of no other."""

@@ -95,19 +95,26 @@ class Allotment(Struct, frozen=True, eq=False):
         Without it, what nobody has taken is left to those that need no line: the node's own engine and workers on this
         machine. For a stranger the whole fleet counts. Where nobody else can go on, every piece is in time.
         """
-        others = source.own_speed + (shared.local_speed if self.proven is None else shared.fleet_speed)
+        others = self._sum_others(source, shared)
         if self.line.is_local or others <= 0:
             return source.x.strips
         once = self._compute_sending(source, 0)
         each = source.tickets_per_strip / self.speed + self._compute_sending(source, 1) - once
         return int((source.tickets_left / others - once) / each)
 
+    def _sum_others(self, source: PieceSource, shared: Shared) -> float:
+        """Return the tickets per second of those that go on without this worker."""
+        return source.own_speed + (shared.local_speed if self.proven is None else shared.fleet_speed)
+
     def _is_worth(self, source: PieceSource, shared: Shared) -> bool:
-        """Return True if the line takes at most a quarter of the computing, over this worker's share of the product."""
+        """Return True if the line takes at most a quarter of the computing, over this worker's share of the product, or
+        if nobody else can go on."""
         if self.line.is_local:
             return True
         if self.proven is not None and not (self.line.down and self.line.up):
             return False
+        if self.proven is not None and self._sum_others(source, shared) <= 0:
+            return True
         part = min(1.0, self.speed / max(shared.total_speed + source.own_speed, self.speed))
         strips = max(1.0, part * source.x.strips)
         computing = strips * source.tickets_per_strip / self.speed

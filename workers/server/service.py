@@ -97,7 +97,7 @@ class WorkerService:
 
     @property
     def speed(self) -> float:
-        """Return the tickets per second of all workers."""
+        """Return the tickets of pieces per second that workers make."""
         return self._shared.total_speed
 
     async def run(self) -> None:
@@ -239,8 +239,8 @@ class WorkerService:
 
     def _sum_speeds(self) -> None:
         sessions, shared = [session for session, _ in self._sessions.values()], self._shared
-        shared.total_speed = sum(each.get_shown_speed() for each in sessions)
-        shared.fleet_speed = sum(each.speed for each in sessions if each.is_fleet)
+        shared.total_speed = sum(each.get_piece_speed() for each in sessions)
+        shared.fleet_speed = sum(each.get_piece_speed() for each in sessions if each.is_fleet)
         shared.local_speed = sum(each.speed for each in sessions if each.line.is_local)
 
     def _iterate_started(self) -> Iterator[Session]:

@@ -12,7 +12,7 @@ from inos.primitives.blocks import encode_target
 from inos.primitives.errors import InosError
 from inos.primitives.units import U256_MAX, Target, Tickets
 from inos.workers.errors import Offence
-from inos.workers.limits import FILLER_S, LATE_REST_S, SILENT_S
+from inos.workers.limits import FILLER_S, LATE_REST_S, SILENT_S, STRANGER_WINDOW_S
 from inos.workers.messages import (
     VERSION,
     Ack,
@@ -88,6 +88,7 @@ class Session:
         self._heard_at = now
         self._counter = ShareCounter(shared, self.info)
         self._drawn = Window(RATE_S)
+        self._delivered = Window(STRANGER_WINDOW_S)
         self._tickets = self._pieces = self._late = 0
         self._rests_until = 0.0
         """A stranger that was late gets no piece before this time."""
@@ -232,9 +233,12 @@ class Session:
         if self._shared.pool is not None:
             self._shared.pool.remove_worker(self.info)
 
-    def get_shown_speed(self) -> float:
-        """Return tickets per second: what a worker of the own fleet says, and what a stranger's shares proved."""
-        return self.speed if self.is_fleet else self._counter.proven.get_rate(self._clock.monotonic(), self.began)
+    def get_piece_speed(self) -> float:
+        """Return the tickets of pieces per second on which the miner may count: those that a worker of the own fleet
+        says, and those that a stranger has delivered lately. Fillers do not count: many pages draw nothing else."""
+        if self._room == 0:
+            return 0.0
+        return self.speed if self.is_fleet else self._delivered.get_rate(self._clock.monotonic(), self.began)
 
     def get_status(self) -> WorkerStatus:
         now, info = self._clock.monotonic(), self.info
@@ -301,6 +305,7 @@ class Session:
             source.give_back(taker, piece.first, piece.last)
             self._shared.rows_room += piece.row_bytes
         self._pieces += is_used
+        self._delivered.add(now, is_used * piece.tickets)
         self._late += not is_used
         if is_used and not self.is_fleet and self._shared.pool is not None:
             self._shared.pool.add_piece(self.info, source.job, Tickets(piece.tickets), self._clock.now_ms())

@@ -45,7 +45,7 @@ class Shared:
         self.socket_path: str | None = None
         """The Unix socket of workers on this machine."""
         self.total_speed = 0.0
-        """Tickets per second of all workers."""
+        """Tickets of pieces per second that all workers make."""
         self.fleet_speed = self.local_speed = 0.0
         """Those of the own fleet, and of its workers that map this node's files."""
         self.submit: Callable[[Coroutine[Any, Any, None]], object] = _close

@@ -7,6 +7,7 @@ const RETRY_S = [1, 2, 4, 8, 16, 32, 60];
 const GAP_MS = 150; // between two Results: a node allows ten a second
 const QUIET_MS = 5000; // after which tickets are told without shares
 const MEASURE_MS = 10_000; // a node allows one in five seconds
+const MEASURE_AT_S = [3, 30, 300]; // the line, after the connection began
 const KEPT_TARGETS = 16;
 const FINAL_S = 300; // a node that refuses for so long is not asked again by itself
 const STATES = { none: "stopped", opening: "connecting …", open: "working" };
@@ -52,8 +53,8 @@ export class Connection {
     this.results = [];
     this.targets = new Map(); // of shares, by assignment
     this.won = new Set(); // templates of which a win was told
+    this.filler = undefined; // the number of its assignment
     this.acks = []; // what waits for the answer to each Result
-    this.isMeasured = this.pieces.line.up > 0;
     this.template = 0;
     this.welcome = null;
     this.refusal = null;
@@ -107,7 +108,6 @@ export class Connection {
         this.addTarget(message);
         if (message.filler) this.listener.onAssignment(message);
         else this.pieces.take(message, this);
-        if (message.filler) this.measureLine();
         break;
       case "run":
         this.pieces.addRun(message);
@@ -131,6 +131,8 @@ export class Connection {
   begin() {
     this.toldAt = this.measuredAt = performance.now();
     this.timers = [setInterval(() => this.flush(false), GAP_MS)];
+    // A line that could not be measured stays as it is known.
+    for (const seconds of MEASURE_AT_S) this.timers.push(setTimeout(() => this.measureLine().catch(() => {}), 1000 * seconds));
   }
 
   // Remembers the share targets of the filler and of the newest pieces.
@@ -140,12 +142,11 @@ export class Connection {
     for (const old of this.targets.keys()) if (this.targets.size > KEPT_TARGETS && old !== this.filler) this.targets.delete(old);
   }
 
-  // Measures the line once, if the page takes pieces at all. Without a measurement it gets none.
-  measureLine() {
-    if (this.isMeasured || !this.pieces.room) return;
-    this.isMeasured = true;
-    const tell = () => { this.measuredAt = -MEASURE_MS; };
-    this.pieces.line.measure((count) => this.sendIgnoredRows(count)).then(tell, () => { this.isMeasured = false; });
+  // Measures the line, if the page takes pieces at all. Without a measurement it gets none.
+  async measureLine() {
+    if (!this.pieces.room || this.filler === undefined || this.pieces.now) return;
+    await this.pieces.line.measure((count) => this.sendIgnoredRows(count));
+    this.measuredAt = -MEASURE_MS; // it is told soon
   }
 
   // Sends Rows of the filler, which the node ignores, and resolves when it has read them.

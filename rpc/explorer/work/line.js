@@ -11,28 +11,33 @@ export class Line {
     this.down = this.up = 0;
   }
 
-  // Counts that `bytes` took `ms` in the direction "down" or "up".
+  // Counts that `bytes` of a piece took `ms` in the direction "down" or "up".
   note(direction, bytes, ms) {
-    if (bytes < LEAST_BYTES || ms <= 0) return;
-    const rate = Math.max(1, Math.round((1000 * bytes) / ms));
-    this[direction] = this[direction] ? Math.round((this[direction] + rate) / 2) : rate;
+    const rate = computeRate(bytes, ms);
+    if (rate) this[direction] = Math.round((this[direction] + rate) / (this[direction] ? 2 : 1));
   }
 
-  // Fetches about a mebibyte, then sends 256 KiB, and 2 MiB more if these took no longer than a tenth of a second.
+  // Fetches about a mebibyte, then sends 256 KiB, and 2 MiB more if these took no longer than a tenth of a second. Of several
+  // measurements the best counts, since other work on either machine makes them only worse.
   // sendRows(count) sends so many Rows that the node ignores, and resolves when they have arrived.
   async measure(sendRows) {
     let began = performance.now();
     const fetched = await Promise.all(Array.from({ length: FETCHES }, fetchAfresh));
-    this.note("down", fetched.reduce((sum, bytes) => sum + bytes, 0), performance.now() - began);
+    const bytes = fetched.reduce((sum, one) => sum + one, 0);
+    this.down = Math.max(this.down, computeRate(bytes, performance.now() - began));
     for (const count of [1, MORE_ROWS]) {
       began = performance.now();
       await sendRows(count);
       const ms = performance.now() - began;
-      if (count > 1) this.up = 0; // the larger measurement counts alone
-      this.note("up", count * MAX_ROWS_BYTES, ms);
+      this.up = Math.max(this.up, computeRate(count * MAX_ROWS_BYTES, ms));
       if (ms > SHORT_MS) break;
     }
   }
+}
+
+// Returns bytes per second, or 0 if they were too few to tell.
+function computeRate(bytes, ms) {
+  return bytes < LEAST_BYTES || ms <= 0 ? 0 : Math.max(1, Math.round((1000 * bytes) / ms));
 }
 
 async function fetchAfresh() {

@@ -66,9 +66,12 @@ def test_no_piece_takes_longer_than_the_product_would_without_the_worker() -> No
     assert take(Source(200_000, 5), line, make_shared()) is not None, "W is there already"
 
 
-def test_a_piece_that_nobody_else_can_do_is_given_in_any_case() -> None:
+def test_a_piece_that_nobody_else_can_do_is_given_on_any_line_that_is_measured() -> None:
     line = Line(1500 * MB, 1500 * MB)
     assert take(Source(0, left=0), line, make_shared()) is not None
+    assert take(Source(0), Line(12 * MB, 4 * MB), make_shared()) is not None
+    assert take(Source(0), Line(12 * MB, 0), make_shared()) is None
+    assert take(Source(0), Line(1 * MB, 1 * MB), make_shared()) is None, "it would take more than 20 s"
     assert take(Source(200_000, left=0), line, make_shared()) is None
 
 

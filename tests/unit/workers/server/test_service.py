@@ -238,6 +238,27 @@ async def test_a_strangers_word_is_not_this_nodes_speed(pool_lab: WorkLab) -> No
             assert pool_lab.service.speed == 1000
 
 
+async def test_speed_is_that_of_pieces_and_not_of_fillers(pool_lab: WorkLab) -> None:
+    """The miner counts on it for what it claims, and cuts its own slices by it."""
+    x, w = make_matrices()
+    async with pool_lab.join(token=None, address=STRANGER, speed=1000) as stranger:
+        start = await stranger.start()
+        place = start.assignment.number, start.template.number
+        await stranger.send(Result(*place, 480, tuple(start.draw(60)), False))
+        await stranger.hear(Ack)
+        async with pool_lab.join(room=0):
+            pool_lab.service._sum_speeds()
+            assert pool_lab.service.speed == 0
+        split = pool_lab.offer(x, w)
+        piece = await stranger.hear_piece()
+        assert isinstance(piece.work, Piece)
+        rows = multiply(x[16 * piece.work.first : 16 * piece.work.last], w)
+        await stranger.send(Rows(piece.number, 0, rows.tobytes()))
+        await stranger.send(Result(piece.number, start.template.number, 1, (), True))
+        await pool_lab.until(lambda: split.product.strips_done)
+        await pool_lab.until(lambda: pool_lab.service.speed > 0)
+
+
 async def get_status(lab: WorkLab, session: aiohttp.ClientSession) -> int:
     """Return the HTTP status of a new connection; 101 if it is opened."""
     try:
