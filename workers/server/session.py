@@ -49,7 +49,7 @@ log: Final = structlog.get_logger("workers")
 FLEET_SHARE_S: Final = 5.0
 """A worker of the own fleet finds about one share in this time, which shows that it computes."""
 KEPT_WORKS: Final = 8
-"""Late shares of so many assignments before are still counted."""
+"""Shares of so many assignments are counted: of the filler, however old, and of the newest others."""
 SUDDEN: Final = 8
 """A filler gets a share target that is this many times harder at once, and others with the next template."""
 RATE_S: Final = 60.0
@@ -235,10 +235,12 @@ class Session:
 
     def get_piece_speed(self) -> float:
         """Return the tickets of pieces per second on which the miner may count: those that a worker of the own fleet
-        says, and those that a stranger has delivered lately. Fillers do not count: many pages draw nothing else."""
-        if self._room == 0:
+        says, and those that a stranger's shares proved if it has delivered a piece lately. Many draw fillers only.
+        """
+        now = self._clock.monotonic()
+        if self._room == 0 or not (self.is_fleet or self._delivered.get_sum(now)):
             return 0.0
-        return self.speed if self.is_fleet else self._delivered.get_rate(self._clock.monotonic(), self.began)
+        return self.speed if self.is_fleet else min(self.speed, self._counter.proven.get_rate(now, self.began))
 
     def get_status(self) -> WorkerStatus:
         now, info = self._clock.monotonic(), self.info
@@ -356,8 +358,9 @@ class Session:
     def _assign(self, drawing: Drawing, work: Filler | Piece) -> int:
         self._number += 1
         self._works[self._number] = drawing
-        while len(self._works) > KEPT_WORKS:
-            self._works.popitem(last=False)
+        if len(self._works) > KEPT_WORKS:
+            filler = 0 if self._filler is None else self._filler[0]
+            del self._works[next(each for each in self._works if each != filler)]
         self.send(Assignment(self._number, encode_target(drawing.share_target), work))
         return self._number
 

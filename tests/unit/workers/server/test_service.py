@@ -12,6 +12,7 @@ from inos.workers.errors import WorkerError
 from inos.workers.limits import MAX_PER_HOST, MAX_WAITING, MAX_WAITING_PER_HOST
 from inos.workers.messages import (
     Ack,
+    Cancelled,
     NewTemplate,
     Piece,
     Refused,
@@ -257,6 +258,19 @@ async def test_speed_is_that_of_pieces_and_not_of_fillers(pool_lab: WorkLab) -> 
         await stranger.send(Result(piece.number, start.template.number, 1, (), True))
         await pool_lab.until(lambda: split.product.strips_done)
         await pool_lab.until(lambda: pool_lab.service.speed > 0)
+
+
+async def test_a_filler_counts_however_many_pieces_came_after_it(lab: WorkLab) -> None:
+    x, w = make_matrices()
+    async with lab.join() as worker:
+        start = await worker.start()
+        for _ in range(12):
+            lab.offer(x, w)
+            piece = await worker.hear_piece()
+            lab.service.offer(None)
+            assert (await worker.hear(Cancelled)).assignment == piece.number
+        await worker.send(Result(start.assignment.number, start.template.number, 9, tuple(start.draw(1)), False))
+        assert (await worker.hear(Ack)).counted == 1
 
 
 async def get_status(lab: WorkLab, session: aiohttp.ClientSession) -> int:
