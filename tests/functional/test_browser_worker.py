@@ -5,13 +5,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from inos.node.process import NodeSpec, start_node, stop_process
+from inos.client.client import Client
+from inos.devnet.intro import DEV_PHRASE
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.primitives import bech32m
 from inos.wallet.keys import derive_key
 from support.browser import Page, find_chromium, open_browser
 from support.cluster import ask, await_that
+from support.work_lab import multiply
 
 CHROMIUM = find_chromium()
 NODE = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--explorer")
@@ -54,6 +58,19 @@ async def check_division(page: Page, url: str, address: str) -> None:
         assert credit == next((part["credit"] for part in income["parts"] if part["address"] == address), "0")
 
 
+async def check_product(page: Page, node: RunningNode) -> None:
+    """The page makes the whole product of a job, since nobody else can."""
+    rng = np.random.default_rng(3)
+    x, w = (rng.integers(-64, 64, (rows, 3000), np.int8) for rows in (500, 400))
+    async with Client(node.rpc_url, wallet=derive_key(DEV_PHRASE)) as client:
+        job = await client.post_job(x, w, reward="2")
+        await client.wait_job(job, 120)
+        assert np.array_equal(await client.result(job), multiply(x, w))
+    groups = {group["kind"]: group for group in (await ask(node.rpc_url, "miner_workers"))["groups"]}
+    assert groups["page"]["pieces"] > 0
+    await page.wait("Number(document.getElementById('pieces').textContent) > 0")
+
+
 async def test_a_stranger_presses_one_button_and_is_paid(tmp_path: Path) -> None:
     """The node computes nothing itself: every block is the page's."""
     assert CHROMIUM is not None
@@ -84,6 +101,7 @@ async def test_a_stranger_presses_one_button_and_is_paid(tmp_path: Path) -> None
         assert await await_that("the page's address was paid", read_balance, PAID_S) > 0
         await page.wait("parseFloat(document.getElementById('paid').textContent) > 0", 25)
         await check_division(page, node.rpc_url, address)
+        await check_product(page, node)
         assert (await ask(node.rpc_url, "miner_workers"))["errors"] == {}
         assert page.errors == []
         await page.open("about:blank")
