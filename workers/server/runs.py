@@ -7,14 +7,15 @@ from inos.primitives.units import Hash
 from inos.work import Operand
 from inos.work.strips import pack_strips
 from inos.workers.errors import Offence
-from inos.workers.limits import UNSENT_RUNS
+from inos.workers.limits import ASKED_RUNS, UNSENT_RUNS
 from inos.workers.messages import GetRun, RunData
 from inos.workers.ports import PieceSource
 
 RUN_LEVEL: Final = 6
 RUN_STRIPS: Final = 1 << RUN_LEVEL
 RUN_REPEATS: Final = 2
-"""A worker may fetch each run of a piece so often, because it may have lost what it had."""
+"""A worker may fetch each run of a piece so often, because it may have lost what it had, and as many more as it may have
+asked for before it heard that its last piece was taken back."""
 
 
 class RunReader:
@@ -28,8 +29,8 @@ class RunReader:
     def begin(self, source: PieceSource, first: int, last: int) -> None:
         """Let the worker fetch what strips [first, last) of a product need."""
         self._left = {
-            source.x.ref.id: RUN_REPEATS * count_needed_runs(source.x, first, last),
-            source.w.ref.id: RUN_REPEATS * count_runs(source.w),
+            source.x.ref.id: RUN_REPEATS * count_needed_runs(source.x, first, last) + ASKED_RUNS,
+            source.w.ref.id: RUN_REPEATS * count_runs(source.w) + ASKED_RUNS,
         }
 
     def has(self, operand: bytes) -> bool:
@@ -49,11 +50,13 @@ class RunReader:
         Raises:
             Offence: "unknown-run", "too-fast".
         """
-        left = self._left.get(message.id, 0)
-        if left == 0 or source is None:
-            if message.id in self._left:
-                raise Offence("unknown-run", f"every run of operand {message.id.hex()} was sent {RUN_REPEATS} times")
+        left = self._left.get(message.id)
+        if left is None or source is None:
             return None
+        if left == 0:
+            raise Offence(
+                "unknown-run", f"every run of operand {message.id.hex()} was sent {RUN_REPEATS} times and more"
+            )
         operand = source.x if message.id == source.x.ref.id else source.w
         if message.index >= count_runs(operand):
             raise Offence("unknown-run", f"operand {message.id.hex()} has {count_runs(operand)} runs")

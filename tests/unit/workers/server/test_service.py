@@ -13,11 +13,13 @@ from inos.workers.limits import MAX_PER_HOST, MAX_WAITING, MAX_WAITING_PER_HOST
 from inos.workers.messages import (
     Ack,
     Cancelled,
+    GetRun,
     NewTemplate,
     Piece,
     Refused,
     Result,
     Rows,
+    RunData,
     Welcome,
     decode_from_node,
     encode_message,
@@ -271,6 +273,25 @@ async def test_a_filler_counts_however_many_pieces_came_after_it(lab: WorkLab) -
             assert (await worker.hear(Cancelled)).assignment == piece.number
         await worker.send(Result(start.assignment.number, start.template.number, 9, tuple(start.draw(1)), False))
         assert (await worker.hear(Ack)).counted == 1
+
+
+async def test_a_worker_may_ask_for_runs_of_a_piece_that_was_taken_back(lab: WorkLab) -> None:
+    """It does not know yet. Nothing comes, and the next piece's runs do."""
+    x, w = make_matrices()
+    async with lab.join() as worker:
+        await worker.start()
+        lab.offer(x, w)
+        piece = await worker.hear_piece()
+        assert isinstance(piece.work, Piece)
+        lab.service.offer(None)
+        await worker.hear(Cancelled)
+        for _ in range(8):
+            await worker.send(GetRun(piece.work.w.id, 0))
+        lab.offer(x, w)
+        again = await worker.hear_piece()
+        assert isinstance(again.work, Piece)
+        await worker.send(GetRun(again.work.x.id, 0))
+        assert (await worker.hear(RunData)).id == again.work.x.id
 
 
 async def get_status(lab: WorkLab, session: aiohttp.ClientSession) -> int:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from inos.primitives.units import U256_MAX
-from inos.workers.limits import FLEET_PLACES, MAX_FROM_WORKER_BYTES, MAX_WAITING, MAX_WORKERS, OFFENCES
+from inos.workers.limits import ASKED_RUNS, FLEET_PLACES, MAX_FROM_WORKER_BYTES, MAX_WAITING, MAX_WORKERS, OFFENCES
 from inos.workers.messages import (
     Ack,
     Assignment,
@@ -235,7 +235,7 @@ async def test_runs_are_sent_for_a_piece_only_and_not_without_end(lab: WorkLab) 
         split = lab.offer(x, w)
         piece = (await worker.hear_piece()).work
         assert isinstance(piece, Piece)
-        for _ in range(2):
+        for _ in range(2 + ASKED_RUNS):
             await worker.send(GetRun(split.w.ref.id, 0))
             run = await worker.hear(RunData)
             assert run.data == split.w.array.reshape(6, 16, 1024).tobytes()
