@@ -14,8 +14,8 @@ from inos.workers.ports import PieceSource
 RUN_LEVEL: Final = 6
 RUN_STRIPS: Final = 1 << RUN_LEVEL
 RUN_REPEATS: Final = 2
-"""A worker may fetch each run of a piece so often, because it may have lost what it had, and as many more as it may have
-asked for before it heard that its last piece was taken back."""
+"""A worker may fetch each run of a piece so often, because it may have lost what it had. It may fetch some more, which
+it asked for before it heard that its last piece was taken back."""
 
 
 class RunReader:
@@ -54,9 +54,7 @@ class RunReader:
         if left is None or source is None:
             return None
         if left == 0:
-            raise Offence(
-                "unknown-run", f"every run of operand {message.id.hex()} was sent {RUN_REPEATS} times and more"
-            )
+            raise Offence("unknown-run", f"every run of operand {message.id.hex()} was sent {RUN_REPEATS} times")
         operand = source.x if message.id == source.x.ref.id else source.w
         if message.index >= count_runs(operand):
             raise Offence("unknown-run", f"operand {message.id.hex()} has {count_runs(operand)} runs")
