@@ -68,9 +68,11 @@ wasm: setup ## compile the browser's kernel again (after work/backends/wasm/kern
 	@$(PIP) install ziglang==$(ZIGLANG)
 	@cd tools && PYTHONPATH=. ../$(BIN)/python -m wasm_kernel
 
-lock: setup ## write the newest versions of all dependencies with their hashes into requirements.lock
+lock: setup ## write the newest versions of all dependencies with their hashes into requirements.lock and deploy/requirements.txt
 	@$(PIP) install --require-hashes --requirement tools/uv.lock
 	@$(UV_COMPILE) --universal --python-version 3.11 --extra dev --output-file $(LOCK) pyproject.toml
+	@$(BIN)/uv pip compile --quiet --generate-hashes --custom-compile-command 'make lock' --universal --python-version 3.11 \
+		--no-annotate --constraint $(LOCK) --output-file deploy/requirements.txt pyproject.toml
 	@echo uv | $(UV_COMPILE) --output-file tools/uv.lock -
 
 oldest: setup ## run unit tests with the oldest versions that pyproject.toml allows, in build/oldest (ARGS="-k name" narrows it)
@@ -82,7 +84,7 @@ oldest: setup ## run unit tests with the oldest versions that pyproject.toml all
 	@build/oldest/bin/python -m pip -qq --disable-pip-version-check install --no-deps --no-build-isolation --editable .
 	build/oldest/bin/python -P -m pytest $(WORKERS) $(ARGS) $(addprefix tests/unit/,chain primitives wallet rpc network node)
 
-release: setup ## build source archive, wheel and checksums of the last commit in build/release, the same bytes each time
+release: setup ## build source archive, wheel, installer and checksums of the last commit in build/release, the same bytes each time
 	@$(BIN)/python tools/release.py $(ARGS)
 
 sbom: setup ## list all dependencies with versions and hashes in build/sbom.json (CycloneDX)

@@ -1,6 +1,7 @@
-"""Builds what a release consists of: the source archive, the wheel for this machine, and their checksums.
+"""Builds what a release consists of: source archive, wheel for this machine, installer, requirements, and checksums.
 
     python tools/release.py [--out build/release] [--commit HEAD]
+    python tools/release.py --sums-only        write the checksums again, after wheels for other machines were added
 
 Only what git has at the commit goes in. The same commit gives the same bytes with the same Python, compiler and
 setuptools, in whatever folder it is built: times are the commit's, and paths of this machine are left out.
@@ -21,11 +22,15 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 BUILD: Final = "import sys; from setuptools import build_meta; build_meta.{}(sys.argv[1])"
 SUMS: Final = "SHA256SUMS"
+KINDS: Final = ("*.tar.gz", "*.whl", "install.sh", "requirements.txt")
+"""What a release consists of, besides the checksums and their signature."""
 
 
 def build_release(out: Path, commit: str) -> list[Path]:
     """Build source archive, wheel and checksums into `out`, and return their paths."""
     out.mkdir(parents=True, exist_ok=True)
+    for old in _list_files(out):
+        old.unlink()
     epoch = _git("log", "-1", "--format=%ct", commit).decode().strip()
     with tempfile.TemporaryDirectory(prefix="inos-release-") as name:
         source, made = Path(name) / "source", Path(name) / "made"
@@ -43,10 +48,21 @@ def build_release(out: Path, commit: str) -> list[Path]:
             packed.extractall(unpacked, filter="data")
         (folder,) = unpacked.iterdir()
         _build("build_wheel", folder, made, epoch)
-        files = [each.rename(out / each.name) for each in sorted(made.iterdir())]
-    sums = out / SUMS
+        for each in (*made.iterdir(), source / "deploy" / "install.sh", source / "deploy" / "requirements.txt"):
+            shutil.copyfile(each, out / each.name)
+    return write_sums(out)
+
+
+def write_sums(out: Path) -> list[Path]:
+    """Write the checksums of a release's files beside them, and return the paths of all."""
+    files, sums = _list_files(out), out / SUMS
     sums.write_text("".join(f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in files))
+    (out / f"{SUMS}.sig").unlink(missing_ok=True)  # it would be the signature of other checksums
     return [*files, sums]
+
+
+def _list_files(out: Path) -> list[Path]:
+    return sorted(each for kind in KINDS for each in out.glob(kind))
 
 
 def _build(step: str, source: Path, out: Path, epoch: str) -> None:
@@ -87,8 +103,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "release")
     parser.add_argument("--commit", default="HEAD")
+    parser.add_argument("--sums-only", action="store_true", help="write only SHA256SUMS again")
     options = parser.parse_args()
-    for path in build_release(options.out, options.commit):
+    for path in write_sums(options.out) if options.sums_only else build_release(options.out, options.commit):
         print(path)
     return 0
 

@@ -152,9 +152,11 @@ def test_wheel_holds_the_package_and_nothing_else(installed: Installed) -> None:
     data = info.replace("dist-info", "data")
     assert {name.partition("/")[0] for name in names} == {"inos", info, data}
     pages = {f"{data}/data/share/doc/inos/{page.name}" for page in (ROOT / "docs").glob("*.md")}
-    assert {name for name in names if name.startswith(data)} == pages
+    for_operators = {"inos.service", "alerts.yml", "prometheus.yml", "grafana-dashboard.json"}
+    shared = {f"{data}/data/share/inos/{name}" for name in for_operators}
+    assert {name for name in names if name.startswith(data)} == pages | shared
     unit = (ROOT / "deploy" / "inos.service").read_text()
-    (page,) = re.findall(r"^Documentation=file:///opt/inos/(\S+)$", unit, re.MULTILINE)
+    (page,) = re.findall(r"^Documentation=file:///opt/inos/current/(\S+)$", unit, re.MULTILINE)
     assert (installed.bin.parent / page).is_file()
     tracked = _run("git", "ls-files", *sorted(BARE_NAMES), cwd=ROOT, limit_s=60).split()
     wanted = {f"inos/{name}" for name in tracked if name.endswith((".py", ".json", ".js", ".css", ".svg", ".html"))}

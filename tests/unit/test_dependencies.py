@@ -63,7 +63,18 @@ def test_what_is_required_is_locked_in_a_version_that_suits() -> None:
             assert wanted.specifier.contains(pinned.version), f"{wanted} is locked as {found[0]}: run make lock"
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "tools/uv.lock"])
+def test_a_release_installs_the_versions_that_are_tested() -> None:
+    locked = {str(pinned): hashes for pinned, hashes in read_lock(ROOT / "requirements.lock")}
+    shipped = {str(pinned): hashes for pinned, hashes in read_lock(ROOT / "deploy" / "requirements.txt")}
+    names = {canonicalize_name(Requirement(text).name) for text in shipped}
+    required = {canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]}
+    assert required <= names
+    assert "pytest" not in names
+    pins = {text.partition(";")[0].strip(): hashes for text, hashes in locked.items()}
+    assert {text for text, hashes in shipped.items() if pins.get(text.partition(";")[0].strip()) != hashes} == set()
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "tools/uv.lock", "deploy/requirements.txt"])
 def test_every_locked_package_has_its_hashes(name: str) -> None:
     locked = read_lock(ROOT / name)
     assert locked
