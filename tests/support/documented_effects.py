@@ -19,6 +19,11 @@ def check_page(page: str, folder: Path) -> None:
     """Check what holds while the nodes still run that a page has started."""
     if page == "docs/testnet.md":
         asyncio.run(_check_own_network(folder))
+    if page == "docs/backup.md":
+        asyncio.run(_check_restored_node(folder))
+    if page == "docs/monitoring.md":
+        place = json.loads((folder / "watched" / "node.json").read_text())
+        assert _read_metrics(f"{place['metrics']}/metrics")
 
 
 async def _check_own_network(folder: Path) -> None:
@@ -37,6 +42,23 @@ async def _check_own_network(folder: Path) -> None:
     voter = (await ask(second, "finality_status"))["voter"]
     assert voter is not None
     assert await asyncio.to_thread(_read_title, f"{first}/explorer/")
+
+
+async def _check_restored_node(folder: Path) -> None:
+    """The restored node earns for the same account, votes with the moved key, and knows what that key signed; the copy
+    has no keys."""
+    assert not [*(folder / "copy").glob("*.key"), *(folder / "copy").glob("*.journal")]
+    for name in ("worker.key", "voter.key", "node.key"):
+        assert (folder / "restored" / name).read_bytes() == (folder / "kept" / name).read_bytes()
+    rpc = json.loads((folder / "restored" / "node.json").read_text())["rpc"]
+    assert not (folder / "kept" / "node.json").exists()
+    signed = json.loads((folder / "votes.json").read_text())["data"]
+    votes = [vote for key in signed for vote in key["signed_attestations"]]
+    journal = (folder / "restored" / "voter.journal").read_text() if votes else ""
+    assert len(journal.splitlines()) >= len(votes)
+    status = await ask(rpc, "finality_status")
+    assert status["voter"] is not None
+    assert not signed or status["voter"]["key"] == signed[0]["pubkey"].removeprefix("0x")
 
 
 def check_devnet(rpc: str) -> None:
@@ -58,6 +80,11 @@ async def _check_devnet(rpc: str) -> None:
     mean = sum(spacings) / len(spacings)
     # Load makes blocks late, never early.
     assert SPACING_S / 4 < mean < LIMIT_S, f"blocks came every {mean:.1f} s"
+
+
+def _read_metrics(url: str) -> bool:
+    with urlopen(url, timeout=10) as answer:
+        return b"inos_chain_height" in answer.read()
 
 
 def _read_title(url: str) -> bool:
