@@ -26,12 +26,13 @@ from inos.consensus.records import Market, StateKey, StateReader
 from inos.consensus.results import ResultChecker, check_products, iterate_matrices
 from inos.consensus.state import Draft, compute_supply
 from inos.consensus.transactions import process_transaction
+from inos.consensus.transfers import move_transfer
 from inos.primitives.blocks import Block, Header, compute_difficulty, get_target
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Product
-from inos.primitives.transactions import Transaction, compute_tx_id
-from inos.primitives.units import Address, BlockId, Height, JobId, Nano, StateRoot
+from inos.primitives.transactions import Transaction, compute_tx_id, get_sender
+from inos.primitives.units import U64_MAX, Address, BlockId, Height, JobId, Nano, StateRoot
 from inos.primitives.votes import Aggregate
 
 __all__ = ["BlockStats", "Executed", "Execution", "ResultChecker", "begin_block", "check_state_root", "execute_block"]
@@ -140,8 +141,11 @@ class Execution:
                 ("block-too-costly", "too-many-matrix-bytes"); the state is as before.
             VerdictMissing: its product is not checked yet; the state is as before.
         """
+        cost = compute_transaction_cost(self._params, self._state, tx)
+        if self._add_transfer(tx, cost):
+            return
         effects = self._begin()
-        effects.charge(compute_transaction_cost(self._params, self._state, tx))
+        effects.charge(cost)
         self._check_cost(effects)
         process_transaction(effects, tx)
         matrices = self._count_matrices(effects)
@@ -155,6 +159,21 @@ class Execution:
         self._products += effects.products
         self._added += 1
         self._history += _list_entries(effects.history, self._added)
+
+    def _add_transfer(self, tx: Transaction, cost_us: int) -> bool:
+        """Execute a usual transfer; return False, with nothing changed, if it is none or has no room."""
+        if self._cost_us + cost_us > self._params.max_block_cost_us or self._fees + tx.fee > U64_MAX:
+            return False
+        sender = get_sender(tx)
+        moved = move_transfer(self._state, sender, tx)
+        if moved is None:
+            return False
+        self._cost_us += cost_us
+        self._fees += tx.fee
+        self._added += 1
+        self._history.append(AccountEntry(self._added, sender, moved.sent))
+        self._history.append(AccountEntry(self._added, moved.receiver, moved.received))
+        return True
 
     def finish(self) -> Executed:
         """Pay the beneficiary, fill the pot, count the block as mined, and return what changed.

@@ -191,7 +191,7 @@ class Draft(StateView):
         return overlay(changes, self._reader.iterate(prefix, start))
 
     def set_account(self, address: Address, account: Account) -> None:
-        self._put(account_key(address), None if account == EMPTY_ACCOUNT else account)
+        self._changes[account_key(address)] = None if account == EMPTY_ACCOUNT else account
 
     def set_job(self, job: JobId, record: Job | None) -> None:
         self._put(job_key(job), record)
@@ -249,12 +249,12 @@ class Draft(StateView):
 
     def _get(self, kind: type[R], key: StateKey) -> R | None:
         if key in self._changes:
-            return cast(R | None, self._changes[key])
+            return cast("R | None", self._changes[key])
         if self._below is not None:
             return self._below._get(kind, key)
         if key not in self._known:
             self._known[key] = super()._get(kind, key)
-        return cast(R | None, self._known[key])
+        return cast("R | None", self._known[key])
 
     def _put(self, key: StateKey, record: Struct | None) -> None:
         self._changes[key] = record

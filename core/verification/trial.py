@@ -18,6 +18,7 @@ from inos.chain.view import LedgerView
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.transactions import process_transaction
+from inos.consensus.transfers import move_transfer
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
     CancelJob,
@@ -137,7 +138,8 @@ class Trials:
         if tried is None:
             return
         try:
-            process_transaction(tried.effects, tx)
+            if move_transfer(tried.effects.state, sender, tx) is None:
+                process_transaction(tried.effects, tx)
         except RuleViolation as error:
             if not _is_due_later(tried.effects, self._mempool, tx, error.code):
                 raise
