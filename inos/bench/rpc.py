@@ -1,4 +1,4 @@
-"""`inos bench rpc`: how fast a node answers while it mines, and how many transfers a second it takes.
+"""`inos bench rpc`: how fast a node answers while it mines or syncs, and how many transfers a second it takes.
 
 The node is a process of its own; this process sends bodies that were encoded before, so that little of the measured
 time is the sender's. The peer is aiohttp itself, which answers an empty call in a third process.
@@ -6,7 +6,6 @@ time is the sender's. The peer is aiohttp itself, which answers an empty call in
 
 import asyncio
 import contextlib
-import os
 import secrets
 import sys
 import tempfile
@@ -19,10 +18,12 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from inos.bench.chains import make_chain
 from inos.bench.errors import BenchError
+from inos.bench.machine import read_cpu_s
 from inos.consensus.costs import TRANSFER_US
 from inos.genesis.loading import derive_devnet, load_network
-from inos.node.process import NodeSpec, make_child_environment, start_node, stop_process
+from inos.node.process import NodeSpec, make_child_environment, run_nodes, start_node, stop_process
 from inos.primitives.clock import SystemClock
 from inos.primitives.codec import encode
 from inos.primitives.signatures import compute_address, compute_public_key
@@ -42,6 +43,9 @@ CONNECTIONS: Final = 32
 """Connections that each send one transfer at a time."""
 CALLS: Final = 2000
 """Timed calls of chain_head, one after another."""
+SYNCED_TRANSFERS: Final = 20
+PAUSE_S: Final = 0.002
+"""The pause between two calls while a node syncs: callers without the token have 1,000 calls a second."""
 MINED_S: Final = 240.0
 START_S: Final = 60.0
 COMMON: Final = ("--p2p-port", "0", "--rpc-port", "0", "--no-discovery")
@@ -63,14 +67,16 @@ web.run_app(app, host="127.0.0.1", port=0, print=lambda text: print(text, flush=
 class RpcStats(Struct, frozen=True):
     """One run; latencies in ms, rates per second."""
 
-    load: float
-    """The system's load before the start."""
     head_p50_ms: float
     """chain_head while the node mines on all threads."""
     head_p99_ms: float
     empty_p50_ms: float
     """The peer's empty call, while the same node mines."""
     empty_p99_ms: float
+    syncing_p50_ms: float
+    """chain_head of a node that does not mine while it syncs full blocks from another one."""
+    syncing_p99_ms: float
+    synced_blocks: int
     mining_taken_per_s: float
     """Transfers taken in batches by a node that mines."""
     mining_included_per_s: float
@@ -79,24 +85,30 @@ class RpcStats(Struct, frozen=True):
     """The most transfers a second that the network's bound on a block's cost lets in, at its spacing."""
     idle_taken_per_s: float
     """Transfers taken in batches by a node that does not mine."""
+    idle_cpu_us: float
+    """The processor time of all its threads for each of them, which depends little on the load."""
     single_per_s: float
     """Transfers taken one call each, over several connections, by a node that does not mine."""
+    single_cpu_us: float
+    """The processor time of the node for each of them."""
     empty_per_s: float
     """Empty calls that the peer answers over as many connections."""
 
 
-def measure_rpc(transfers: int, announce: Callable[[str], None]) -> RpcStats:
-    """Measure everything with so many transfers for each rate; it takes about a minute.
+def measure_rpc(transfers: int, synced: int, announce: Callable[[str], None]) -> RpcStats:
+    """Measure everything with so many transfers for each rate; it takes about two minutes.
+
+    Args:
+        synced: the blocks that a node syncs while it is called.
 
     Raises:
         NodeError: a node did not start. BenchError: a transfer was refused, or no block took it.
     """
     with tempfile.TemporaryDirectory(prefix="inos-bench-rpc-") as folder:
-        return asyncio.run(_measure(Path(folder), transfers, announce))
+        return asyncio.run(_measure(Path(folder), transfers, synced, announce))
 
 
-async def _measure(folder: Path, transfers: int, announce: Callable[[str], None]) -> RpcStats:
-    load = os.getloadavg()[0]
+async def _measure(folder: Path, transfers: int, synced: int, announce: Callable[[str], None]) -> RpcStats:
     keys = [make_key(secrets.token_bytes(32)) for _ in range(SENDERS)]
     genesis = folder / "devnet.json"
     genesis.write_text(derive_devnet("devnet", SystemClock().now_ms(), {key.address: FUNDS for key in keys}))
@@ -105,7 +117,7 @@ async def _measure(folder: Path, transfers: int, announce: Callable[[str], None]
     mined, taken, single = (_make_calls(keys, params.chain_id, transfers) for _ in range(3))
     flags = ("--network", str(genesis), *COMMON)
     async with _open_peer() as peer:
-        async with _running(folder / "mining", (*flags, "--mine", "auto")) as (url, session):
+        async with _running(folder / "mining", (*flags, "--mine", "auto")) as (url, session, _):
             announce("timing calls while the node mines")
             head = await _time_calls(session, url)
             empty = await _time_calls(session, peer)
@@ -119,26 +131,34 @@ async def _measure(folder: Path, transfers: int, announce: Callable[[str], None]
                     raise BenchError("not-included", text, hint="try fewer: --transfers 640")
                 await asyncio.sleep(0.05)
             included_s = time.monotonic() - began
-        async with _running(folder / "batches", flags) as (url, session):
+        async with _running(folder / "batches", flags) as (url, session, pid):
             announce("sending transfers in batches to a node that does not mine")
-            began = time.monotonic()
+            began, used = time.monotonic(), read_cpu_s(pid)
             await _send_batches(session, url, taken)
-            idle_s = time.monotonic() - began
-        async with _running(folder / "single", flags) as (url, session):
+            idle_s, idle_cpu_s = time.monotonic() - began, read_cpu_s(pid) - used
+        async with _running(folder / "single", flags) as (url, session, pid):
             announce(f"sending one transfer a call over {CONNECTIONS} connections")
+            used = read_cpu_s(pid)
             single_s = await _send_single(session, url, single)
+            single_cpu_s = read_cpu_s(pid) - used
             empty_s = await _send_single(session, peer, single)
+    announce(f"making {synced} blocks of {SYNCED_TRANSFERS} transfers, and timing calls while a node syncs them")
+    syncing = await _time_while_syncing(folder / "sync", synced)
     return RpcStats(
-        load=load,
         head_p50_ms=_quantile(head, 50),
         head_p99_ms=_quantile(head, 99),
         empty_p50_ms=_quantile(empty, 50),
         empty_p99_ms=_quantile(empty, 99),
+        syncing_p50_ms=_quantile(syncing, 50),
+        syncing_p99_ms=_quantile(syncing, 99),
+        synced_blocks=synced,
         mining_taken_per_s=transfers / mining_s,
         mining_included_per_s=transfers / included_s,
         block_bound_per_s=params.max_block_cost_us / TRANSFER_US / params.spacing_ms * 1000,
         idle_taken_per_s=transfers / idle_s,
+        idle_cpu_us=idle_cpu_s / transfers * 1e6,
         single_per_s=transfers / single_s,
+        single_cpu_us=single_cpu_s / transfers * 1e6,
         empty_per_s=transfers / empty_s,
     )
 
@@ -155,14 +175,14 @@ def _make_call(key: Key, chain_id: int, nonce: int, to: Address) -> dict[str, An
 
 
 @contextlib.asynccontextmanager
-async def _running(folder: Path, flags: tuple[str, ...]) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
-    """Yield the RPC address of a new node, and a session that carries its token."""
+async def _running(folder: Path, flags: tuple[str, ...]) -> AsyncIterator[tuple[str, aiohttp.ClientSession, int]]:
+    """Yield the RPC address of a new node, a session that carries its token, and the node's process id."""
     node = await start_node(NodeSpec(folder.name, folder, flags))
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {node.read_token()}"}
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     try:
         async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
-            yield node.rpc_url, session
+            yield node.rpc_url, session, node.process.pid
     finally:
         await stop_process(node.process)
 
@@ -189,6 +209,30 @@ async def _time_calls(session: aiohttp.ClientSession, url: str) -> list[float]:
         began = time.perf_counter()
         await _post(session, url, HEAD)
         taken.append(time.perf_counter() - began)
+    return taken
+
+
+async def _time_while_syncing(folder: Path, blocks: int) -> list[float]:
+    """Return the seconds of each call to a new node until it has a chain of full blocks from another node."""
+    chain = make_chain(folder / "chain", blocks, SYNCED_TRANSFERS)
+    flags = ("--network", str(chain.network), *COMMON)
+    taken = []
+    async with run_nodes([NodeSpec("source", chain.folder, flags)]) as sources:
+        node = await start_node(NodeSpec("new", folder / "new", flags), [sources[0].p2p_address])
+        try:
+            async with aiohttp.ClientSession(headers={"Content-Type": "application/json"}) as session:
+                height, moved = 0, time.monotonic()
+                while height < chain.blocks:
+                    began = time.perf_counter()
+                    found = (await _post(session, node.rpc_url, HEAD))["result"]["height"]
+                    taken.append(time.perf_counter() - began)
+                    if found > height:
+                        height, moved = found, time.monotonic()
+                    elif time.monotonic() - moved > START_S:
+                        raise BenchError("sync-stuck", f"no block came after {height} for {START_S:g} s")
+                    await asyncio.sleep(PAUSE_S)
+        finally:
+            await stop_process(node.process)
     return taken
 
 
@@ -251,15 +295,43 @@ def _quantile(seconds: Sequence[float], percent: int) -> float:
 
 
 def describe_rpc(found: RpcStats) -> list[str]:
-    """Return the figures as lines of text, each with its peer."""
-    return [
-        f"load before the start {found.load:.1f}",
-        f"chain_head while mining      p50 {found.head_p50_ms:6.2f} ms   p99 {found.head_p99_ms:6.2f} ms",
-        f"  aiohttp's empty call       p50 {found.empty_p50_ms:6.2f} ms   p99 {found.empty_p99_ms:6.2f} ms",
-        f"taken in batches, mining     {found.mining_taken_per_s:8,.0f} transfers/s",
-        f"  and in written blocks      {found.mining_included_per_s:8,.0f} transfers/s, at most "
-        f"{found.block_bound_per_s:,.0f} by the bound on a block's cost",
-        f"taken in batches, not mining {found.idle_taken_per_s:8,.0f} transfers/s",
-        f"taken one a call             {found.single_per_s:8,.0f} transfers/s over {CONNECTIONS} connections",
-        f"  aiohttp's empty call       {found.empty_per_s:8,.0f} calls/s over as many",
+    """Return the figures as a table, each with its goal and what bounds it or its peer."""
+    empty = f"aiohttp's empty call: {found.empty_p50_ms:.2f} / {found.empty_p99_ms:.2f} ms"
+    rows = [
+        ("figure", "measured", "goal", "beside it"),
+        ("chain_head while mining, p50 / p99", _pair(found.head_p50_ms, found.head_p99_ms), "2 / 10 ms", empty),
+        (
+            "chain_head while syncing, p50 / p99",
+            _pair(found.syncing_p50_ms, found.syncing_p99_ms),
+            "2 / 20 ms",
+            f"{found.synced_blocks:,} blocks of {SYNCED_TRANSFERS} transfers",
+        ),
+        ("taken in batches, mining", _rate(found.mining_taken_per_s), "5,000 /s", ""),
+        (
+            "  and in written blocks",
+            _rate(found.mining_included_per_s),
+            "5,000 /s",
+            f"{_rate(found.block_bound_per_s)} by the bound on a block's cost at its spacing",
+        ),
+        (
+            "taken in batches, not mining",
+            _rate(found.idle_taken_per_s),
+            "8,000 /s",
+            f"{found.idle_cpu_us:.0f} us of the node for each",
+        ),
+        (
+            f"taken one a call, {CONNECTIONS} connections",
+            _rate(found.single_per_s),
+            "2,500 /s",
+            f"{found.single_cpu_us:.0f} us of the node for each; aiohttp's empty call: {_rate(found.empty_per_s)}",
+        ),
     ]
+    return [f"{figure:36}{measured:>18}{goal:>12}   {beside}".rstrip() for figure, measured, goal, beside in rows]
+
+
+def _pair(p50_ms: float, p99_ms: float) -> str:
+    return f"{p50_ms:.2f} / {p99_ms:.2f} ms"
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:,.0f} /s"

@@ -11,7 +11,7 @@ from msgspec import Struct
 from inos.bench.chain_files import copy_chain, open_chain
 from inos.bench.chains import Chain, make_chain
 from inos.bench.errors import BenchError
-from inos.bench.machine import list_children, read_memory_mb
+from inos.bench.machine import list_children, read_cpu_s, read_memory_mb
 from inos.client.client import Client
 from inos.node.process import NodeSpec, run_nodes, start_node, stop_process
 
@@ -19,6 +19,8 @@ POLL_S: Final = 0.25
 STALL_S: Final = 60.0
 """The sync has failed if no new block comes for this long."""
 REPORT_S: Final = 5.0
+EMPTY_GOAL: Final = 3_000
+TRANSFERS_GOAL: Final = 15_000
 
 Announce = Callable[[str], None]
 """Takes a line about what happens now."""
@@ -35,6 +37,8 @@ class SyncStats(Struct, frozen=True):
     """Until the first block is connected; finding the peer and fetching headers come before it."""
     blocks_per_s: float
     transfers_per_s: float
+    cpu_us: float
+    """Processor time of the syncing node's main process for each block, in microseconds."""
     node_mb: float
     """Most memory of the syncing node's main process (VmHWM), in 10^6 bytes."""
     workers_mb: float
@@ -77,6 +81,7 @@ async def _sync(chain: Chain, folder: Path, sources: int, announce: Announce) ->
 
 async def _follow(chain: Chain, client: Client, pid: int, source: int, announce: Announce) -> SyncStats:
     started = moved = time.monotonic()
+    used = read_cpu_s(pid)
     first, height, told, workers_mb = 0.0, 0, started, 0.0
     spent: dict[str, float] = {}
     known: set[int] = set()
@@ -111,6 +116,7 @@ async def _follow(chain: Chain, client: Client, pid: int, source: int, announce:
         first_block_s=first,
         blocks_per_s=chain.blocks / seconds,
         transfers_per_s=chain.transfers / seconds,
+        cpu_us=(read_cpu_s(pid) - used) / chain.blocks * 1e6,
         node_mb=read_memory_mb(pid, "VmHWM"),
         workers_mb=workers_mb,
         source_mb=read_memory_mb(source, "VmHWM"),
@@ -122,11 +128,17 @@ def describe_sync(chain: Chain, stats: SyncStats) -> list[str]:
     """Return the figures as lines of text."""
     shares = sorted(stats.shares.items(), key=lambda item: -item[1])
     memory = f"node {stats.node_mb:.0f} MB, its workers {stats.workers_mb:.0f} MB, source {stats.source_mb:.0f} MB"
+    rows = [
+        ("figure", "measured", "goal"),
+        ("blocks", f"{stats.blocks_per_s:,.0f} /s", f"{EMPTY_GOAL:,} /s, empty"),
+        ("transfers", f"{stats.transfers_per_s:,.0f} /s", f"{TRANSFERS_GOAL:,} /s, 20 a block"),
+        ("processor time of the node, a block", f"{stats.cpu_us:,.0f} us", ""),
+        ("first block", f"{stats.first_block_s:.1f} s", ""),
+    ]
     return [
         f"made in {chain.seconds:.1f} s",
         f"synced {stats.blocks} blocks, {stats.transfers} transfers in {stats.seconds:.1f} s",
-        f"  {stats.blocks_per_s:.0f} blocks/s, {stats.transfers_per_s:.0f} transfers/s",
-        f"  first block after {stats.first_block_s:.1f} s",
-        f"  memory: {memory}",
-        "  time: " + ", ".join(f"{name} {part:.0%}" for name, part in shares),
+        *(f"{figure:36}{measured:>14}   {goal}".rstrip() for figure, measured, goal in rows),
+        f"memory: {memory}",
+        "time: " + ", ".join(f"{name} {part:.0%}" for name, part in shares),
     ]

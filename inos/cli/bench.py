@@ -122,13 +122,17 @@ def sync(
     The chain is made first, with real seals at the easiest target. 20,000 empty blocks take about half a minute to
     make, a transfer about half a millisecond.
     """
+    from inos.bench.load import LoadMeter
     from inos.bench.sync import describe_sync, measure_sync
 
+    meter = LoadMeter()
     chain, stats = measure_sync(blocks, transfers, keep, sources, print_progress)
+    load = meter.read()
     if json_:
-        _print_json({"made_s": round(chain.seconds, 1), "sync": msgspec.to_builtins(stats)})
+        measured = {"made_s": round(chain.seconds, 1), "sync": msgspec.to_builtins(stats), "load": load.to_json()}
+        _print_json(measured)
         return
-    _print_lines(describe_sync(chain, stats))
+    _print_lines(["", *describe_sync(chain, stats), "", load.describe()])
 
 
 @app.command()
@@ -389,16 +393,22 @@ def rpc(
     transfers: Annotated[
         int, typer.Option("--transfers", min=64, metavar="N", help="How many transfers to send for each rate.")
     ] = 6400,
+    synced: Annotated[
+        int, typer.Option("--synced", min=1, metavar="N", help="How many blocks a node syncs while it is called.")
+    ] = 1000,
     json_: JsonOption = False,
 ) -> None:
-    """Time calls to a node that mines on all cores, and count the transfers that a node takes a second."""
+    """Time calls to a node that mines on all cores or syncs, and count the transfers that a node takes a second."""
+    from inos.bench.load import LoadMeter
     from inos.bench.rpc import describe_rpc, measure_rpc
 
-    found = measure_rpc(transfers, print_progress)
+    meter = LoadMeter()
+    found = measure_rpc(transfers, synced, print_progress)
+    load = meter.read()
     if json_:
-        _print_json({"rpc": msgspec.to_builtins(found)})
+        _print_json({"rpc": msgspec.to_builtins(found), "load": load.to_json()})
         return
-    _print_lines(describe_rpc(found))
+    _print_lines(["", *describe_rpc(found), "", load.describe()])
 
 
 @app.command()
