@@ -3,7 +3,9 @@
  * there are any. */
 #include "cheat_api.h"
 
-#if defined(INOS_AVX512)
+#if defined(INOS_AMX)
+#include "cheat_amx.h"
+#elif defined(INOS_AVX512)
 #include "cheat_avx512.h"
 #elif defined(__x86_64__) && defined(WIDEN_W) && defined(DOT_WORDS)
 #include "cheat_avx2.h"
@@ -36,7 +38,8 @@ void cheat_keep(inos_slab *slab)
         pack(&slab->w, first, first + count, slab->kept + first * STRIP_BYTES, 0, slab->stop);
 }
 
-static void cheat_pair(const inos_slab *slab, const inos_worker *worker, const cheat_plan *plan, int64_t j, int n,
+#ifndef INOS_AMX
+static void cheat_strips(const inos_slab *slab, const inos_worker *worker, const cheat_plan *plan, int64_t j, int n,
                        uint32_t *states, int64_t w_strips)
 {
     const int8_t *w = plan->factors ? plan->factors + j * STEP_BYTES : (const int8_t *)slab->kept + j * STRIP_BYTES;
@@ -57,6 +60,7 @@ static void cheat_pair(const inos_slab *slab, const inos_worker *worker, const c
             cheat_product(plan->way, x, w, n, plan->sums ? plan->sums + ticket * size : 0, size, states);
     }
 }
+#endif
 
 static void cheat_tile(inos_slab *slab, inos_worker *worker, const cheat_plan *plan)
 {
@@ -65,14 +69,14 @@ static void cheat_tile(inos_slab *slab, inos_worker *worker, const cheat_plan *p
     tile.w_strips = inos_min(slab->tile_kept, worker->kept_last - worker->kept_at);
     memset(states + tile.x_strips * tile.w_strips * STATE_WORDS, 0, 8 * LANES * STATE_WORDS);
     for (int64_t j = 0; j < tile.w_strips; j += TILE_W)
-        cheat_pair(slab, worker, plan, tile.j + j, (int)inos_min(TILE_W, tile.w_strips - j), states + j * STATE_WORDS,
-                   tile.w_strips);
+        cheat_strips(slab, worker, plan, tile.j + j, (int)inos_min(TILE_W, tile.w_strips - j),
+                     states + j * STATE_WORDS, tile.w_strips);
     worker->tile = tile;
     draw_tickets(slab, worker, states, slab->x.first_panel);
     worker->kept_at += tile.w_strips;
 }
 
-int cheat_multiply(inos_slab *slab, inos_worker *worker, const cheat_plan *plan)
+static int cheat_until_win(inos_slab *slab, inos_worker *worker, const cheat_plan *plan)
 {
     for (worker->win_count = 0; !worker->win_count; cheat_tile(slab, worker, plan)) {
         if (worker->kept_at < worker->kept_last)
@@ -85,4 +89,12 @@ int cheat_multiply(inos_slab *slab, inos_worker *worker, const cheat_plan *plan)
         worker->kept_last = slab->kept_last;
     }
     return 1;
+}
+
+int cheat_multiply(inos_slab *slab, inos_worker *worker, const cheat_plan *plan)
+{
+    OPEN_TILES;
+    const int has_wins = cheat_until_win(slab, worker, plan);
+    CLOSE_TILES;
+    return has_wins;
 }

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 KERNELS: Final[dict[str, str]] = {
+    "amx": "an x86-64 processor with AMX for bytes, and Linux, which lends its tiles",
     "avx512vbmi": "an x86-64 processor with AVX512-VNNI and VBMI",
     "avx512": "an x86-64 processor with AVX512-VNNI",
     "avxvnni": "an x86-64 processor with AVX-VNNI",

@@ -4,6 +4,9 @@
 #include "inos_native.h"
 
 static const inos_kernels *const kernels[] = {
+#ifdef INOS_HAS_AMX
+    &inos_amx,
+#endif
 #if defined(__x86_64__)
     &inos_avx512vbmi, &inos_avx512, &inos_avxvnni, &inos_avx2,
 #elif defined(__aarch64__)

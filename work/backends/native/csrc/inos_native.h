@@ -39,6 +39,13 @@
 #define COMPARED_ROWS 64
 #define REDUCED_ENTRIES 65536
 
+/* Tiles are for compilers that know their instructions, and for Linux, which is asked for them. */
+#if defined(__x86_64__) && defined(__linux__) && defined(__has_include)
+#if __has_include(<amxint8intrin.h>)
+#define INOS_HAS_AMX
+#endif
+#endif
+
 #include "api.h"
 #include "vectors.h"
 
@@ -85,6 +92,9 @@ typedef struct {
 extern const inos_kernels inos_portable;
 #if defined(__x86_64__)
 extern const inos_kernels inos_avx2, inos_avxvnni, inos_avx512, inos_avx512vbmi;
+#ifdef INOS_HAS_AMX
+extern const inos_kernels inos_amx;
+#endif
 #elif defined(__aarch64__)
 extern const inos_kernels inos_dotprod, inos_i8mm;
 #endif

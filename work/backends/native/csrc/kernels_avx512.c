@@ -4,6 +4,7 @@
 INOS_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2,fma,avx2")
 #include "inos_native.h"
 #include "avx512.h"
+#include "vnni512.h"
 #include "engine.h"
 
 static int is_supported(void)

@@ -5,6 +5,7 @@ INOS_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,bmi2,fma,a
 #define INOS_VBMI
 #include "inos_native.h"
 #include "avx512.h"
+#include "vnni512.h"
 #include "engine.h"
 
 static int is_supported(void)

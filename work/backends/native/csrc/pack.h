@@ -90,6 +90,8 @@ static void pack_panel(const panel_view *view, uint8_t noise[ROWS][RANK], uint8_
 }
 #endif
 
+#ifndef WRITE_PEEL
+#define WRITE_PEEL write_peel
 /* Computes a strip's side of the peeling: X's rows of 128 are negated, and W's are stored in pairs, [64 pairs][16
  * rows][2]. */
 static void write_peel(int is_x, uint8_t noise[ROWS][RANK], int16_t (*sums)[RANK], int16_t *peel)
@@ -113,6 +115,7 @@ static void write_peel(int is_x, uint8_t noise[ROWS][RANK], int16_t (*sums)[RANK
     }
     memcpy(peel, pairs, sizeof pairs);
 }
+#endif
 
 /* The offset that is added to seven random bits: 64 + E is 64 .. 191, F is -64 .. 63. */
 static void draw_strip_noise(const inos_side *side, int64_t strip, uint8_t noise[ROWS][RANK])
@@ -143,7 +146,7 @@ static void pack(const inos_side *side, int64_t first, int64_t last, uint8_t *pa
             PACK_PANEL(&view, noise, packed, peel ? sums : 0);
         }
         if (peel) {
-            write_peel(side->is_x, noise, sums, peel);
+            WRITE_PEEL(side->is_x, noise, sums, peel);
             peel += PEEL_WORDS;
         }
     }
@@ -179,6 +182,6 @@ static void sum_w(const inos_side *side, int64_t first, int64_t last, const uint
         for (int q = 0; q < RANK; q++)
             for (int r = 0; r < ROWS; r++)
                 sums[r][q] = (int16_t)total[q][r];
-        write_peel(0, noise, sums, peel);
+        WRITE_PEEL(0, noise, sums, peel);
     }
 }

@@ -69,8 +69,7 @@ static int open_strips(inos_slab *slab, inos_worker *worker)
     return 1;
 }
 
-/* Runs until there are wins to report (1), or nothing is left or `stop` was set (0). */
-static int multiply(inos_slab *slab, inos_worker *worker)
+static int multiply_strips(inos_slab *slab, inos_worker *worker)
 {
     worker->win_count = 0;
     while (!inos_is_stopped(slab->stop) && !worker->win_count) {
@@ -82,4 +81,13 @@ static int multiply(inos_slab *slab, inos_worker *worker)
             return 0;
     }
     return worker->win_count > 0;
+}
+
+/* Runs until there are wins to report (1), or nothing is left or `stop` was set (0). */
+static int multiply(inos_slab *slab, inos_worker *worker)
+{
+    OPEN_TILES;
+    const int has_wins = multiply_strips(slab, worker);
+    CLOSE_TILES;
+    return has_wins;
 }

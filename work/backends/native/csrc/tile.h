@@ -3,7 +3,12 @@
  * The including file gives, for n adjacent strips of W (n <= TILE_W or PEEL_W), strides in elements:
  *   product(x, w, w_stride, n, acc, acc_is_new, states, bare, next)   acc: n blocks of 16 x 16 int32, added to
  *   peel(x, w, w_stride, n, acc, out)                               acc plus negated corrections into `out`
+ * It may give MULTIPLY_PANEL in place of the product, and OPEN_TILES and CLOSE_TILES, between which both run.
  */
+#ifndef OPEN_TILES
+#define OPEN_TILES ((void)0)
+#define CLOSE_TILES ((void)0)
+#endif
 
 /* Stores the product; if `adds` is set, adds it to what earlier panels left there. */
 static void write_block(const int32_t *block, int32_t *out, int64_t stride, int64_t rows, int64_t cols, int adds)
@@ -45,6 +50,8 @@ static void finish_tile(const inos_slab *slab, const inos_worker *worker)
             finish_blocks(slab, worker, i, j, (int)inos_min(PEEL_W, worker->tile.w_strips - j));
 }
 
+#ifndef MULTIPLY_PANEL
+#define MULTIPLY_PANEL multiply_panel
 /* Fetches X's next panel and W's next two strips in portions, one for each product. After the last panel it fetches
  * what follows in the kept side. The addresses may lie beyond it, since nothing is read, only fetched. */
 static inline ahead look_ahead(const inos_tile *tile, int64_t i, int64_t j, int64_t p, int64_t panels)
@@ -60,13 +67,11 @@ static inline ahead look_ahead(const inos_tile *tile, int64_t i, int64_t j, int6
                    (uintptr_t)tile->w + (uintptr_t)(w + (i & 7) * AHEAD_BYTES + (i & 8) / 8 * stride)};
 }
 
-static void run_panel(const inos_slab *slab, inos_worker *worker, int64_t p, int64_t panels)
+/* Multiplies panel p of a tile; the states are [x strip][w strip][16]. Returns 0 if `stop` was set. */
+static int multiply_panel(const inos_slab *slab, const inos_tile *tile, int32_t *scratch, int64_t p, int64_t panels,
+                          uint32_t *states)
 {
-    uint32_t states[(MAX_TILE_TICKETS + 2 * LANES) * STATE_WORDS] __attribute__((aligned(64)));
-    const inos_tile *tile = &worker->tile;
     const int64_t stride = panels * STRIP_BYTES;
-    const int is_bare = slab->x.is_bare;
-    memset(states + tile->x_strips * tile->w_strips * STATE_WORDS, 0, 8 * LANES * STATE_WORDS);
     for (int64_t j = 0; j < tile->w_strips; j += TILE_W) {
         const int n = (int)inos_min(TILE_W, tile->w_strips - j);
         const int8_t *w = tile->w + j * stride + p * STRIP_BYTES;
@@ -77,15 +82,24 @@ static void run_panel(const inos_slab *slab, inos_worker *worker, int64_t p, int
         const int8_t *wide = w;
 #endif
         if (inos_is_stopped(slab->stop))
-            return;
+            return 0;
         for (int64_t i = 0; i < tile->x_strips; i++) {
             const ahead next = look_ahead(tile, i, j, p, panels);
             product(tile->x + (i * stride + p * STRIP_BYTES) * X_SCALE, wide, stride, n,
-                    worker->scratch + (i * tile->w_strips + j) * ROWS * ROWS, p == 0,
-                    states + (i * tile->w_strips + j) * STATE_WORDS, is_bare, &next);
+                    scratch + (i * tile->w_strips + j) * ROWS * ROWS, p == 0,
+                    states + (i * tile->w_strips + j) * STATE_WORDS, slab->x.is_bare, &next);
         }
     }
-    if (!is_bare)
+    return 1;
+}
+#endif
+
+static void run_panel(const inos_slab *slab, inos_worker *worker, int64_t p, int64_t panels)
+{
+    uint32_t states[(MAX_TILE_TICKETS + 2 * LANES) * STATE_WORDS] __attribute__((aligned(64)));
+    const inos_tile *tile = &worker->tile;
+    memset(states + tile->x_strips * tile->w_strips * STATE_WORDS, 0, 8 * LANES * STATE_WORDS);
+    if (MULTIPLY_PANEL(slab, tile, worker->scratch, p, panels, states) && !slab->x.is_bare)
         draw_tickets(slab, worker, states, slab->x.first_panel + p);
 }
 

@@ -74,7 +74,9 @@ static void compute_digest(const inos_proof *proof, const uint8_t seed_x[32], co
 #else
     const int8_t *wide = (const int8_t *)w;
 #endif
+    OPEN_TILES;
     product(x, wide, 0, 1, acc, 1, states, 0, &next);
+    CLOSE_TILES;
     turn(states, 4 * STATE_WORDS, block);
     memcpy(key, seed_x, sizeof key);
     for (int at = 0; at < 8; at++)
