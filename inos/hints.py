@@ -259,6 +259,7 @@ HINTS: Final[dict[str, str]] = {
     "too-many-voters": "register later: a voter has to leave first; finality_committee lists voters",
     "too-much-data": "declare less output, or split the input into several calls",
     "too-slow": _AGAIN,
+    "transaction-unknown": "it may have been replaced or cancelled, or be on another network: inos wallet history",
     "transaction-too-large": "split it into several transactions",
     "unauthorized": "send the text in <data-dir>/rpc.token as a bearer token",
     "unexpected-seal": _BLOCK,

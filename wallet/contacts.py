@@ -80,7 +80,10 @@ def find_receiver(directory: Path, hrp: str, text: str) -> str:
     """
     if not store.is_name(text) or _is_address(hrp, text):
         return text
-    address = read_contacts(directory).get(text, text)
+    address = read_contacts(directory).get(text)
+    if address is None:
+        hint = f"addresses here look like {hrp}1...; inos wallet contacts list shows the labels"
+        raise WalletError("not-an-address", f"{text!r} is neither an address nor a label", hint=hint)
     decode_address(hrp, address)
     return address
 

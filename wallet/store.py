@@ -75,11 +75,10 @@ def check_free(path: Path, *, force: bool) -> None:
             "keystore-exists", f"there already is a wallet at {other}", hint="choose another name with --wallet"
         )
     if path.exists() and not force:
-        raise WalletError(
-            "keystore-exists",
-            f"there already is a wallet at {path}",
-            hint="choose another name with --wallet, or --force to replace it (a backup is kept)",
-        )
+        hint = "choose another name with --wallet, or --force to replace it (a backup is kept)"
+        if path.name.endswith(WATCH_SUFFIX):
+            hint = "choose another name, or delete the file first: it holds no secret"
+        raise WalletError("keystore-exists", f"there already is a wallet at {path}", hint=hint)
 
 
 def _swap_suffix(name: str) -> str:

@@ -135,8 +135,15 @@ def test_two_of_three_pay_by_a_file_that_travels(chain: TestChain, people: Peopl
     assert people("carol", "wallet", "sign", file, "--show")["to"] == bob
     assert people("carol", "wallet", "sign", file)["signatures_missing"] == 0
     people("carol", "wallet", "broadcast", file)
+    assert "height" not in people("bob", "wallet", "broadcast", file)  # both send it; the pool has it once
     chain.mine()
+    assert people("bob", "wallet", "broadcast", file, "--wait")["height"] >= 1
     assert people.get_credits(bob) == before + 7
+    cut = people.folder / "cut.json"
+    for text in (Path(file).read_text()[:300], ""):
+        cut.write_text(text)
+        for command in ("sign", "broadcast"):
+            people("bob", "wallet", command, str(cut), code="bad-transaction")
 
 
 def test_signatures_made_side_by_side_are_combined(chain: TestChain, people: People) -> None:

@@ -1,5 +1,6 @@
 """Drafts of transactions on the command line: written in place of being signed, shown, and read."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -19,6 +20,8 @@ from inos.wallet.addresses import encode_address
 from inos.wallet.drafts import MAX_FILE_BYTES, Draft, SignaturesMissing, encode_draft
 
 AMOUNTS: Final = frozenset({"amount", "reward", "bond", "max_burn"})
+
+_AGAIN: Final = "ask for the file again"
 
 
 @contextmanager
@@ -58,11 +61,19 @@ def read_text(file: Path) -> str:
     """
     try:
         with file.expanduser().open("rb") as stream:
-            return stream.read(MAX_FILE_BYTES + 1).decode("utf-8").strip()
+            text = stream.read(MAX_FILE_BYTES + 1).decode("utf-8").strip()
     except OSError as error:
         fail("file-unreadable", f"cannot read {file}: {error.strerror}")
     except UnicodeDecodeError:
         fail("bad-transaction", f"{file} is not text; it should be what `inos wallet sign -o` wrote, or hex")
+    if not text:
+        fail("bad-transaction", f"{file} is empty", _AGAIN)
+    if text.startswith("{"):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError) as error:
+            fail("bad-transaction", f"{file} was cut off or changed on its way: {error}", _AGAIN)
+    return text
 
 
 def print_draft(network: Network, draft: Draft, file: Path, *, as_json: bool) -> None:
@@ -80,6 +91,7 @@ def describe_draft(network: Network, draft: Draft) -> dict[str, Any]:
     """Return what a draft does, for people and programs; amounts are nano."""
     terms = draft.terms
     return {
+        "network": draft.network,
         "from": encode_address(network.hrp, draft.address),
         "nonce": terms.nonce,
         "fee": str(terms.fee),

@@ -33,6 +33,8 @@ from inos.wallet.drafts import Owner, decode_draft, is_draft
 from inos.wallet.signers import Signer
 
 WAIT_S: Final = 600.0
+_SENT_BEFORE: Final = frozenset({"nonce-too-old", "already-known"})
+"""How a node refuses a transaction that it has, in a block or in its pool."""
 LOOK_S: Final = 2.0
 """The node is asked after every block, and at least this often."""
 
@@ -90,12 +92,25 @@ def estimate_fee(rpc: str, payload: Payload, owner: Owner | None) -> Nano:
     return build.check_advised_fee(fee, asked.get("payments", 0))
 
 
-def send_signed(rpc: str, tx: Transaction) -> None:
-    """Send a signed transaction."""
+def send_signed(rpc: str, tx: Transaction) -> int | None:
+    """Send a signed transaction; return the height of its block if it is on the chain already.
+
+    Several signers may each broadcast the same one, so that is no error.
+    """
     from inos.client.blocking_client import BlockingClient
+    from inos.client.errors import RemoteError
 
     with BlockingClient(rpc) as client:
-        client.send_transaction(tx)
+        try:
+            client.send_transaction(tx)
+        except RemoteError as refused:
+            if refused.code not in _SENT_BEFORE:
+                raise
+            try:
+                return client.transaction(compute_tx_id(tx).hex()).height
+            except RemoteError:
+                raise refused from None
+    return None
 
 
 def wait_included(rpc: str, tx: Transaction, limit_s: float = WAIT_S) -> int:
@@ -155,7 +170,11 @@ def read_transaction(file: Path) -> Transaction:
     """
     text = read_text(file)
     if is_draft(text):
-        return decode_draft(text).finish()
+        draft = decode_draft(text)
+        if draft.needed:
+            missing = "1 signature is" if draft.needed == 1 else f"{draft.needed} signatures are"
+            fail("signatures-missing", f"{missing} missing in {file}", f"inos wallet sign {file}")
+        return draft.finish()
     if text.startswith("{"):
         try:
             text = json.loads(text)["hex"]

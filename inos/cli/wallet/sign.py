@@ -21,7 +21,13 @@ from inos.cli.common.options import (
     YesOption,
 )
 from inos.cli.common.output import fail, print_json, print_text
-from inos.cli.common.transactions import describe_transaction, print_transaction, read_transaction, send_signed
+from inos.cli.common.transactions import (
+    describe_transaction,
+    print_transaction,
+    read_transaction,
+    send_signed,
+    wait_included,
+)
 from inos.cli.common.wallets import (
     OpenWallet,
     confirm_or_stop,
@@ -110,15 +116,20 @@ def broadcast(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `sign` wrote, or the transaction's hex.")],
     network: NetworkOption = DEFAULT_NETWORK,
     rpc: RpcOption = DEFAULT_RPC,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until a block has the transaction, ten minutes at most.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Send a transaction that was signed before."""
+    """Send a transaction that was signed before. One that the chain has already is not sent twice."""
     net = load_network(network)
     tx = read_transaction(file)
     _check_chain(file, net, tx.chain_id)
     require_same_network(rpc, net)
-    send_signed(rpc, tx)
-    print_transaction(net, tx, as_json=json_)
+    height = send_signed(rpc, tx)
+    if wait and height is None:
+        height = wait_included(rpc, tx)
+    print_transaction(net, tx, as_json=json_, height=height)
 
 
 def read_draft(file: Path, network: Network) -> Draft:
