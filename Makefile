@@ -13,6 +13,10 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --custom-
 ARGS ?=
 # Their builds for the processor: none is in the lock file, because they are large and few need them.
 EXTRAS := 'torch==2.13.0+cpu' 'onnx==1.23.2' 'triton==3.9.0' 'wgpu==0.32.0' 'ray[client]==2.60.0' 'pandas==3.1.1'
+# Flower asks for older versions of typer, rich and protobuf than the lock file and ONNX have, and works with these too. So it is
+# installed without what it asks for; the rest of that is for its command line and its servers.
+EXTRAS += 'httpx==0.28.1' 'iterators==0.0.2' 'pycryptodome==3.24.1'
+FLOWER := 'flwr==1.42.0'
 # Tests wait more than they compute, so two files run at a time. WORKERS= runs them one by one.
 WORKERS ?= -n 2 --dist loadfile
 CC ?= cc
@@ -93,8 +97,9 @@ sbom: setup ## list all dependencies with versions and hashes in build/sbom.json
 	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		--output-file build/sbom.json $(LOCK)
 
-extras: setup ## install what the tests of the compiler, graphics cards, clusters and tables need: torch for the processor, onnx, Triton, wgpu, Ray, pandas
+extras: setup ## install what tests with extras need: torch for the processor, onnx, Triton, wgpu, Ray, pandas, Flower
 	$(PIP) install --retries 0 --extra-index-url https://download.pytorch.org/whl/cpu $(EXTRAS)
+	$(PIP) install --retries 0 --no-deps $(FLOWER)
 
 typescript: ## install what the test of a generated TypeScript client needs (npm)
 	npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund

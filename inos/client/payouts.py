@@ -105,6 +105,16 @@ class Payouts:
         found = self._db.execute(query, (key,)).fetchone()
         return None if found is None else str(found[0])
 
+    def count_open(self) -> int:
+        """Return how many payouts are not done."""
+        query = "SELECT count(*) FROM payouts LEFT JOIN batches ON batch = number WHERE is_done IS NOT 1"
+        return int(self._db.execute(query).fetchone()[0])
+
+    def sum_unpaid(self, nonce: int) -> int:
+        """Return the nano of all payouts that are in no block yet, if the account's next nonce is `nonce`."""
+        query = "SELECT nano FROM payouts LEFT JOIN batches ON batch = number WHERE batch IS NULL OR nonce >= ?"
+        return sum(int(nano) for (nano,) in self._db.execute(query, (nonce,)))
+
     async def step(self) -> None:
         """Look at the batch on its way, and send it again if no block has it; without one, make and send the next.
 

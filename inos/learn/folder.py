@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from inos.learn.errors import LearnError
 from inos.learn.spec import RunSpec, StepRecord, compute_id, decode, encode
 from inos.primitives.atomic_files import replace_file
@@ -82,8 +84,8 @@ class Folder:
             raise LearnError("run-missing", f"{self.path} is no folder of a run: it has no {SPEC}") from None
         return decode(data, RunSpec, str(self.path / SPEC))
 
-    def add_record(self, record: StepRecord) -> None:
-        """Append a step's record; it is on disk afterwards."""
+    def add_record(self, record: Struct) -> None:
+        """Append a record; it is on disk afterwards."""
         with open(self.path / RECORDS, "ab") as file:
             file.write(encode(record) + b"\n")
             file.flush()

@@ -66,6 +66,8 @@ ELSEWHERE: Final = {
     "inos learn show": "tests/unit/inos/cli/test_learn.py",
     "inos learn verify": "tests/unit/inos/cli/test_learn.py",
     "inos learn resume": "tests/unit/inos/cli/test_learn.py",
+    "python examples/federated.py --liars 2": "tests/functional/test_examples.py",
+    "python examples/federated.py --liars 2 --fedavg": "tests/functional/test_examples.py",
     "inos bench pool": "tests/unit/inos/bench/test_pool.py",
     "inos node --pool": "tests/functional/test_pool.py",
     "inos worker --join URL --pay ADDRESS": "tests/functional/test_pool.py",

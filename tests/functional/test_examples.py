@@ -195,6 +195,40 @@ def test_a_controller_is_evolved_and_shown_at_work(tmp_path: Path) -> None:
     assert again.stdout.startswith("generation      5  fitness ")
 
 
+@pytest.fixture
+def federated() -> list[str]:
+    pytest.importorskip("flwr", reason="the extra `learn` is not installed")
+    pytest.importorskip("sklearn", reason="the extra `demo` is not installed")
+    return [sys.executable, str(EXAMPLES / "federated.py"), "--liars", "2", "--rounds", "8"]
+
+
+def run_federated(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HOME": str(folder)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def read_accuracy(done: subprocess.CompletedProcess[str]) -> float:
+    return float(re.findall(r"^accuracy ([\d.]+)%$", done.stdout, re.MULTILINE)[0])
+
+
+def test_a_federation_learns_though_a_fifth_of_its_clients_lie(
+    inos_devnet: TestChain, tmp_path: Path, federated: list[str]
+) -> None:
+    (tmp_path / "secret").write_text(inos_devnet.accounts[0].secret.hex())
+    pay = ["--rpc", inos_devnet.url, "--key-file", str(tmp_path / "secret"), "--budget", "5", "--depth", "0"]
+    paid = run_federated([*federated, *pay], tmp_path)
+    assert read_accuracy(paid) > 80
+    assert "verified: VerifiedFederation(rounds=8" in paid.stdout
+    credits = [float(found) for found in re.findall(r"has ([\d.]+) credits", paid.stdout)]
+    assert credits[:2] == [0, 0]
+    assert all(3 < each <= 4 for each in credits[2:])
+    assert read_accuracy(run_federated([*federated, "--fedavg"], tmp_path)) < 40
+
+
 TORCH = {
     "__init__": "class Tensor: ...\nclass Generator: ...\ndef manual_seed(n): raise SystemExit('training began')",
     "nn/__init__": "class Module: ...\nclass Linear(Module): ...",

@@ -86,6 +86,27 @@ async def test_a_payout_is_made_once(chain: TestChain, shop: Shop) -> None:
     assert chain.get_balance(to) == paid
 
 
+async def test_open_payouts_are_counted_and_summed(chain: TestChain, tmp_path: Path) -> None:
+    async with Client(chain.url, wallet=chain.accounts[0].key) as client:
+        payouts = Payouts(tmp_path / "payouts.db", client, 1)
+        try:
+            assert (payouts.count_open(), payouts.sum_unpaid(0)) == (0, 0)
+            for number in range(3):
+                await payouts.add(f"order {number}", make_address(chain, 70), CREDIT + number)
+            nonce = (await client.account()).nonce
+            assert (payouts.count_open(), payouts.sum_unpaid(nonce)) == (3, 3 * CREDIT + 3)
+            await payouts.step()  # an address is paid once in a transaction, so two of them wait
+            assert (payouts.count_open(), payouts.sum_unpaid(nonce)) == (3, 3 * CREDIT + 3)
+            chain.mine()
+            nonce = (await client.account()).nonce
+            assert (payouts.count_open(), payouts.sum_unpaid(nonce)) == (3, 2 * CREDIT + 3)
+            chain.mine()
+            await payouts.step()
+            assert payouts.count_open() == 2
+        finally:
+            payouts.close()
+
+
 @pytest.mark.parametrize("kill", ["sign_payload", "send_transaction", "send_transaction+", "transaction", "account"])
 async def test_a_kill_loses_nothing_and_pays_nothing_twice(chain: TestChain, shop: Shop, kill: str) -> None:
     number = 100 + sum(kill.encode())
