@@ -11,7 +11,7 @@ matrices are kept. The kernels are in `inos.work.backends`.
 from inos.primitives.errors import InvalidCertificate
 from inos.work.backends import BackendInfo, InvalidBackend, list_backends
 from inos.work.backends.native.running import MiningPriority, set_mining_priority
-from inos.work.certificate import Win, verify
+from inos.work.certificate import Win, is_ticket, verify
 from inos.work.engine import Lottery, Mined, mine, mine_strips
 from inos.work.files import compute_file_id, compute_file_ref
 from inos.work.freivalds import compute_freivalds_seed, freivalds
@@ -49,6 +49,7 @@ __all__ = [
     "compute_strip",
     "compute_summary",
     "freivalds",
+    "is_ticket",
     "list_backends",
     "matrix_id",
     "matrix_ref",

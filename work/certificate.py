@@ -5,10 +5,10 @@ from msgspec import Struct
 from inos.primitives.errors import InosError, InvalidCertificate
 from inos.primitives.matrices import DType, MatrixRef, Seal, Witness
 from inos.primitives.units import HASH_BYTES, U256_MAX, Hash
-from inos.work.backends.native.verify import verify_natively
-from inos.work.matrices import check_strip
+from inos.work.backends.native.verify import is_ticket_natively, verify_natively
+from inos.work.matrices import Operand, check_strip
 from inos.work.noise import compute_seed_w, compute_seed_x
-from inos.work.strips import InvalidMatrix, compute_grid
+from inos.work.strips import InvalidMatrix, compute_grid, compute_strip
 from inos.work.tickets import compute_ticket
 
 
@@ -61,6 +61,22 @@ def check_certificate(seal: Seal, witness: Witness, anchor: bytes, target: int) 
             expected=digest.hex(),
             got=seal.digest.hex(),
         )
+
+
+def is_ticket(x: Operand, w: Operand, place: tuple[int, int, int], anchor: bytes, digest: bytes) -> bool:
+    """Return True if ticket (i, j, p) of two operands in memory has this digest.
+
+    No path is computed or checked, so it costs less than `verify`.
+
+    Args:
+        place: (i, j, p), inside of both operands.
+    """
+    if is_ticket_natively(x, w, place, anchor, digest):
+        return True
+    i, j, p = place
+    seed_w = compute_seed_w(anchor, w.ref.id)
+    strips = compute_strip(x.array, i * x.panels + p), compute_strip(w.array, j * w.panels + p)
+    return compute_ticket(*strips, compute_seed_x(seed_w, x.ref.id), seed_w, place) == digest
 
 
 def check_anchor(anchor: bytes, target: int) -> None:

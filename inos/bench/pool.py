@@ -1,5 +1,6 @@
 """`inos bench pool`: what a share costs a pool, with a thousand members and the records on a real disk."""
 
+import asyncio
 import random
 import tempfile
 import time
@@ -8,9 +9,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from inos.bench.pool_messages import EasyPool, measure_messages
 from inos.primitives.clock import SystemClock
 from inos.primitives.transactions import Payload
 from inos.primitives.units import Address, BlockId, Height, JobId, Nano, Tickets, TimeMs, TxId
+from inos.workers.limits import MAX_WORKERS
 from inos.workers.messages import WorkerKind
 from inos.workers.pool.books import Books
 from inos.workers.pool.incomes import make_block_income
@@ -31,6 +34,8 @@ class PoolFigures(Struct, frozen=True):
     shares: int
     share_us: float
     """Processor time of one share: counted, written, and answered with the member's totals."""
+    message_us: float
+    """Processor time of one share from its message to its answer, with its tile computed again."""
     slowest_ms: float
     """The longest that one share took, by the clock."""
     target_us: float
@@ -112,7 +117,8 @@ def measure_pool(members: int, shares: int) -> PoolFigures:
         Books(path, BlockId(bytes(32)), OWN).close()
         opening_ms = (time.monotonic() - began) * 1e3
         size = sum(file.stat().st_size for file in path.iterdir())
-    return PoolFigures(members, shares, share_us, slowest_ms, target_us, block_ms, opening_ms, size)
+        message_us = _measure_messages(Path(folder) / "easy", members, clock)
+    return PoolFigures(members, shares, share_us, message_us, slowest_ms, target_us, block_ms, opening_ms, size)
 
 
 def _measure_shares(pool: Pool, senders: list[WorkerInfo]) -> tuple[float, float]:
@@ -123,6 +129,15 @@ def _measure_shares(pool: Pool, senders: list[WorkerInfo]) -> tuple[float, float
         pool.get_totals(worker)
         slowest = max(slowest, time.perf_counter() - at)
     return (time.process_time() - began) * 1e6 / len(senders), slowest * 1e3
+
+
+def _measure_messages(path: Path, members: int, clock: SystemClock) -> float:
+    books = Books(path, BlockId(bytes(32)), OWN)
+    try:
+        pool = EasyPool(_Node(members * WEIGHT * 4), books, OWN, PoolSettings(), clock)
+        return asyncio.run(measure_messages(pool, min(members, MAX_WORKERS))) * 1e6
+    finally:
+        books.close()
 
 
 def _measure_block(pool: Pool) -> float:

@@ -316,7 +316,7 @@ def pool(
     ] = 100_000,
     json_: JsonOption = False,
 ) -> None:
-    """Measure what a share costs a pool: counting it and writing it to the disk, without the check of its tile."""
+    """Measure what a share costs a pool: counting it and writing it to the disk, and all from message to answer."""
     from inos.bench.pool import measure_pool
 
     found = measure_pool(members, shares)
@@ -327,6 +327,7 @@ def pool(
         [
             f"{found.shares} shares of {found.members} members: {found.share_us:.1f} us each, "
             f"the slowest {found.slowest_ms:.1f} ms",
+            f"{found.message_us:.1f} us of processor time from a share's message to its answer",
             f"a share target {found.target_us:.1f} us, a block's income {found.block_ms:.1f} ms, opening "
             f"{found.opening_ms:.0f} ms, {found.disk_bytes / 1e6:.1f} MB on disk",
         ]

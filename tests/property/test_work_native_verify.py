@@ -15,7 +15,7 @@ from inos.primitives.matrices import MatrixRef, Seal, Witness, make_matrix_ref
 from inos.primitives.units import Hash
 from inos.work import Win
 from inos.work.backends.native.library import find_kernels
-from inos.work.backends.native.verify import verify_natively
+from inos.work.backends.native.verify import is_ticket_natively, verify_natively
 from inos.work.certificate import check_certificate, compute_digest
 
 ANY = 2**256 - 1
@@ -59,6 +59,24 @@ def test_what_was_mined_is_valid(name: str, shape: tuple[int, int, int], seed: i
     assert assert_the_same(name, win.seal, win.witness, target=limit) == ""
     assert assert_the_same(name, win.seal, win.witness, target=limit - 1) == "above-target"
     assert assert_the_same(name, win.seal, win.witness, anchor=bytes(32)) == "digest-mismatch"
+
+
+@kernels
+@relaxed
+@given(shape=st.tuples(*[st.integers(1, 400)] * 2, st.integers(1, 3000)), seed=st.integers(0, 2**32), data=st.data())
+def test_tickets_of_own_operands(name: str, shape: tuple[int, int, int], seed: int, data: st.DataObject) -> None:
+    m, n, k = shape
+    draw = np.random.default_rng(seed).integers
+    x, w = (work.Operand.commit(draw(-64, 64, (rows, k), dtype=np.int8)) for rows in (m, n))
+    seal = data.draw(st.sampled_from(work.mine(x, w, ANCHOR, ANY).wins)).seal
+    place, other = (seal.i, seal.j, seal.p), seal.digest[:-1] + bytes([seal.digest[-1] ^ 1])
+    for digest, anchor, is_right in (
+        (seal.digest, ANCHOR, True),
+        (other, ANCHOR, False),
+        (seal.digest, bytes(32), False),
+    ):
+        assert is_ticket_natively(x, w, place, anchor, digest, KERNELS[name]) is is_right
+        assert work.is_ticket(x, w, place, anchor, digest) is is_right
 
 
 WIN = mine(200, 150, 2500, 1)[333] if KERNELS else None

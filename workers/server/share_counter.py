@@ -14,7 +14,7 @@ from inos.workers.messages import Share, Totals
 from inos.workers.ports import WorkerInfo
 from inos.workers.server.rates import Window
 from inos.workers.server.shared import Shared
-from inos.workers.server.shares import Drawing, check_places, recompute
+from inos.workers.server.shares import Drawing, check_digests, check_places, open_win
 from inos.workers.server.templates import IssuedTemplate
 
 INLINE_SHARES: Final = 2
@@ -75,13 +75,14 @@ class ShareCounter:
         if self._info.address is not None:
             await asyncio.sleep(shared.stranger_shares.spend(now, len(shares)))
         if len(shares) <= INLINE_SHARES and not drawing.is_piece:  # A piece's operands may have to be read from disk.
-            wins = recompute(shares, drawing, issued)
+            check_digests(shares, drawing, issued)
         else:
-            wins = await asyncio.to_thread(recompute, shares, drawing, issued)
+            await asyncio.to_thread(check_digests, shares, drawing, issued)
         counted = sum(int.from_bytes(share.digest, "big") <= sent.target for share in shares)
         self._add_shares(counted, int(compute_difficulty(sent.target)), of_piece=drawing.is_piece)
-        for share, win in zip(shares, wins, strict=True):
+        for share in shares:
             if int.from_bytes(share.digest, "big") <= win_target:
+                win = await asyncio.to_thread(open_win, share, drawing)
                 shared.submit(shared.templates.submit(issued, share.nonce, win))
         return counted
 

@@ -7,10 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from inos.primitives.blocks import compute_anchor
-from inos.primitives.errors import InvalidCertificate
 from inos.primitives.matrices import Seal, Witness
-from inos.primitives.units import U256_MAX
-from inos.work import Operand, Win, compute_strip, verify
+from inos.work import Operand, Win, compute_strip, is_ticket
 from inos.workers.errors import Offence
 from inos.workers.messages import Share
 from inos.workers.server.templates import IssuedTemplate
@@ -54,26 +52,25 @@ def check_places(shares: Sequence[Share], drawing: Drawing, prefix: int, win_tar
             raise Offence("share-above-target", f"digest {share.digest.hex()} is above the targets")
 
 
-def recompute(shares: Sequence[Share], drawing: Drawing, issued: IssuedTemplate) -> list[Win]:
-    """Return the proofs of all shares, each recomputed from this node's operands. It may run in any thread.
+def check_digests(shares: Sequence[Share], drawing: Drawing, issued: IssuedTemplate) -> None:
+    """Compute all shares again from this node's operands. It may run in any thread.
 
     Raises:
         Offence: "wrong-digest".
     """
-    return [_recompute(share, drawing, issued) for share in shares]
+    for share in shares:
+        anchor = compute_anchor(replace(issued.template.header, nonce=share.nonce))
+        place = share.i, share.j, share.p
+        if not is_ticket(drawing.x, drawing.w, place, anchor, share.digest):
+            raise Offence("wrong-digest", f"ticket {place} of nonce {share.nonce} has another digest")
 
 
-def _recompute(share: Share, drawing: Drawing, issued: IssuedTemplate) -> Win:
-    anchor = compute_anchor(replace(issued.template.header, nonce=share.nonce))
+def open_win(share: Share, drawing: Drawing) -> Win:
+    """Return the proof of a share. It may wait for the disk."""
     seal = Seal(drawing.x.ref, drawing.w.ref, share.i, share.j, share.p, share.digest)
     x_strip, x_path = _open(drawing.x, share.i, share.p)
     w_strip, w_path = _open(drawing.w, share.j, share.p)
-    witness = Witness(x_strip, x_path, w_strip, w_path)
-    try:
-        verify(seal, witness, anchor, U256_MAX)
-    except InvalidCertificate as error:
-        raise Offence("wrong-digest", f"ticket ({share.i}, {share.j}, {share.p}): {error.message}"[:200]) from error
-    return Win(seal, witness)
+    return Win(seal, Witness(x_strip, x_path, w_strip, w_path))
 
 
 def _open(operand: Operand, strip: int, panel: int) -> tuple[bytes, tuple[bytes, ...]]:

@@ -1,10 +1,15 @@
-"""Checks one certificate by the kernels, in one call."""
+"""Checks one certificate, or one ticket of operands in memory, by the kernels, in one call."""
 
 from typing import Any
 
-from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_BYTES, MatrixRef, Seal, Witness
+import numpy as np
+
+from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS, MatrixRef, Seal, Witness
 from inos.primitives.units import HASH_BYTES, U32_MAX
 from inos.work.backends.native.library import Kernel, find_best, load
+from inos.work.backends.native.memory import cast
+from inos.work.matrices import Operand
+from inos.work.strips import pack_strips
 
 
 def verify_natively(seal: Seal, witness: Witness, anchor: bytes, target: int, kernel: Kernel | None = None) -> bool:
@@ -49,3 +54,39 @@ def verify_natively(seal: Seal, witness: Witness, anchor: bytes, target: int, ke
         return False
     proof.target = point(target.to_bytes(HASH_BYTES, "big"), HASH_BYTES)
     return bool(lib.inos_run_verify(kernel.number, proof))
+
+
+def is_ticket_natively(
+    x: Operand, w: Operand, place: tuple[int, int, int], anchor: bytes, digest: bytes, kernel: Kernel | None = None
+) -> bool:
+    """Return True if the kernels draw this ticket (i, j, p); False if not, or if there are none that can.
+
+    Args:
+        x, w: as they are in memory. They are not compared with their ids.
+        anchor, digest: 32 bytes each.
+        kernel: None selects the best one.
+    """
+    loaded, kernel = load(), kernel or find_best()
+    if loaded is None or kernel is None:
+        return False
+    ffi, lib = loaded
+    proof, (i, j, p) = ffi.new("inos_proof *"), place
+    if not hasattr(proof.x, "is_own"):  # The kernels were compiled before they could do without a path.
+        return False
+    alive = list[Any]()
+    for side, operand, strip in ((proof.x, x, i), (proof.w, w, j)):
+        data = _get_strip(operand, strip, p)
+        alive += [data, ffi.from_buffer("uint8_t[]", operand.ref.id)]
+        side.rows, side.cols, side.strip, side.is_own = operand.ref.rows, operand.ref.cols, strip, True
+        side.data, side.id = cast(ffi, "int8_t *", data), alive[-1]
+    alive += [ffi.from_buffer("uint8_t[]", each) for each in (anchor, digest)]
+    proof.panel, proof.anchor, proof.target, proof.digest = p, alive[-2], alive[-1], alive[-1]
+    return bool(lib.inos_run_verify(kernel.number, proof))
+
+
+def _get_strip(operand: Operand, strip: int, panel: int) -> np.ndarray[Any, Any]:
+    """Return one strip, 16 x 1024, zero beyond the matrix."""
+    part = operand.array[strip * STRIP_ROWS :][:STRIP_ROWS, panel * PANEL_BYTES :][:, :PANEL_BYTES]
+    if part.shape == (STRIP_ROWS, PANEL_BYTES):
+        return np.ascontiguousarray(part)
+    return pack_strips(operand.array, strip, strip + 1, panel, panel + 1)

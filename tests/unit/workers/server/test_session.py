@@ -23,6 +23,7 @@ from inos.workers.messages import (
     Result,
     Rows,
     RunData,
+    Share,
     encode_message,
 )
 from inos.workers.ports import WorkerInfo
@@ -56,6 +57,16 @@ async def send_twice_at_once(worker: RawWorker, start: Start) -> None:
 async def send_outside(worker: RawWorker, start: Start) -> None:
     (share,) = start.draw(1)
     await worker.send(make_result(start, [replace(share, j=start.w.strips)]))
+
+
+async def send_below(worker: RawWorker, start: Start) -> None:
+    (share,) = start.draw(1)
+    await worker.send(make_result(start, [replace(share, i=start.x.strips)]))
+
+
+async def send_beside(worker: RawWorker, start: Start) -> None:
+    (share,) = start.draw(1)
+    await worker.send(make_result(start, [replace(share, p=start.x.panels)]))
 
 
 async def send_weak(worker: RawWorker, start: Start) -> None:
@@ -108,6 +119,8 @@ async def send_often(worker: RawWorker, start: Start) -> None:
         (send_twice, "duplicate-share"),
         (send_twice_at_once, "duplicate-share"),
         (send_outside, "share-outside"),
+        (send_below, "share-outside"),
+        (send_beside, "share-outside"),
         (send_weak, "share-above-target"),
         (send_wrong_digest, "wrong-digest"),
         (send_future_template, "unknown-template"),
@@ -134,6 +147,31 @@ async def test_an_offence_ends_the_connection(lab: WorkLab, send: Send, code: st
             assert (await again.hear(Refused)).code == "banned"
         else:
             await again.start()
+
+
+async def test_a_ticket_of_anothers_piece_ends_the_connection(lab: WorkLab) -> None:
+    """Nobody is paid twice for strips that two workers have in turn."""
+    async with lab.join(speed=20) as worker, lab.join(speed=20) as other:
+        start = await worker.start()
+        await other.start()
+        lab.offer(*make_matrices())
+        piece, others = await worker.hear_piece(), await other.hear_piece()
+        assert isinstance(piece.work, Piece)
+        assert isinstance(others.work, Piece)
+        assert not piece.work.first <= others.work.first < piece.work.last
+        share = Share(start.get_nonce(9), others.work.first, 0, 0, bytes(32))
+        await worker.send(Result(piece.number, start.template.number, 1, (share,), False))
+        assert (await worker.hear(Refused)).code == "share-outside"
+
+
+async def test_another_workers_share_is_not_counted(lab: WorkLab) -> None:
+    async with lab.join(speed=1) as first, lab.join(speed=1) as thief:
+        start, own = await first.start(), await thief.start()
+        (share,) = start.draw(1)
+        await thief.send(make_result(own, [share]))
+        assert (await thief.hear(Refused)).code == "foreign-prefix"
+        await first.send(make_result(start, [share]))
+        assert (await first.hear(Ack)).counted == 1
 
 
 async def test_a_message_larger_than_any_kind_ends_the_connection(lab: WorkLab) -> None:

@@ -92,6 +92,7 @@ typedef struct {
     const int8_t *data;     /* 16 x 1024 */
     const uint8_t *path;    /* 32 bytes each */
     int64_t path_length;
+    int32_t is_own;         /* the strip is of a matrix that the caller has: neither its path nor padding is checked */
 } inos_opened;
 
 typedef struct {
