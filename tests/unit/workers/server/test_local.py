@@ -17,7 +17,7 @@ from inos.miner.product import Product
 from inos.primitives.matrices import MatrixRef
 from inos.workers.client.local import LocalClient
 from inos.workers.local import HAND, OPEN, name_socket
-from inos.workers.messages import Local, Piece, Result
+from inos.workers.messages import Local, Piece, Refused, Result
 from inos.workers.server.row_memory import RowMemory
 from support.work_lab import WorkLab, make_matrices, multiply, open_lab
 
@@ -123,6 +123,35 @@ async def test_rows_that_are_changed_after_they_were_handed_over_do_not_count(
         await lab.until(lambda: split.product.is_complete)
         client.close()
     assert np.array_equal(split.product.result(), right)
+
+
+@pytest.mark.parametrize("is_in_place", [True, False])
+async def test_wrong_rows_in_memory_are_found_and_made_again(
+    local_lab: Any, is_in_place: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, _ = local_lab
+    x, w = make_matrices()
+    async with lab.join() as liar:
+        start = await liar.start()
+        client = await connect(start.welcome.local)
+        split = lab.offer(x, w)
+        piece = await liar.hear_piece()
+        work = piece.work
+        assert isinstance(work, Piece)
+        rows = multiply(x, w)[16 * work.first : 16 * work.last]
+        rows[-1, -1] ^= 1
+        with monkeypatch.context() as patch:
+            if not is_in_place:
+                patch.setattr(Product, "get_place", lambda *_: None)  # as if the rows went to a file
+            client.get_rows(*rows.shape)[:] = rows
+            await asyncio.to_thread(client.hand, piece.number)
+        assert split.product.strips_done == 0
+        await liar.send(Result(piece.number, start.template.number, 1, (), True))
+        assert (await liar.hear(Refused)).code == "wrong-rows"
+        client.close()
+    async with lab.work():
+        await lab.until(lambda: split.product.is_complete)
+    assert np.array_equal(split.product.result(), multiply(x, w))
 
 
 @pytest.mark.parametrize(
