@@ -11,6 +11,7 @@ import pytest
 
 from inos.consensus.records import StateKey
 from inos.consensus.statetree import compute_state_root, make_proof
+from inos.workers.limits import OFFENCES
 from support.javascript import NODE, run_module
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="node.js is not installed")
@@ -150,3 +151,9 @@ def test_state_proofs_lead_to_the_root_of_the_reference(tmp_path: Path) -> None:
         present | {"value": None},
     ]
     assert root not in run_module(tmp_path, PROVE + COMPUTE, wrong)
+
+
+def test_every_offence_of_a_worker_has_words(tmp_path: Path) -> None:
+    found = run_module(tmp_path, 'return (await import("./offences.js")).OFFENCES;')
+    assert list(found) == list(OFFENCES)
+    assert all(found.values())

@@ -175,7 +175,7 @@ const port = {
   getBuffered: () => buffered,
   finishPiece: () => { isFinished = true; return new Promise(() => {}); },
 };
-const pieces = new Pieces({ module, room: 2 ** 30, crew, onDone: () => {} });
+const pieces = new Pieces({ module, room: 2 ** 30, crew, onChange: () => {} });
 const [x, w] = given.refs.map(readRef);
 pieces.take({ number: 2, target: new Uint8Array(32), piece: { x, w, first: 0, last: 16, wantsRows: true } }, port);
 const asked = sent.map(([tag, , index]) => [tag, index]);

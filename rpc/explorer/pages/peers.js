@@ -2,6 +2,7 @@
 
 import { call } from "../api.js";
 import { ago, bytes, count, el, facts, short, show, table } from "../dom.js";
+import { OFFENCES } from "../offences.js";
 
 const EVERY_MS = 5000;
 const COLUMNS = [
@@ -25,13 +26,19 @@ const WORKERS = [
   ["late", (group) => (group.kind === "own" ? "" : count(group.late)), "number"],
 ];
 
+const ERRORS = [
+  ["for what", ([code]) => OFFENCES[code] ?? code],
+  ["code", ([code]) => el("code", {}, code)],
+  ["times", ([, times]) => count(times), "number"],
+];
+
 function drawWorkers(found) {
   if (found === null) return [];
-  const errors = Object.entries(found.errors).map(([code, times]) => `${code}: ${times}`).join(", ");
+  const errors = Object.entries(found.errors).sort(([, a], [, b]) => b - a);
   return [
     el("h2", {}, "Who multiplies"),
     table(WORKERS, found.groups, ""),
-    ...(errors ? [el("p", {}, `Workers that broke a rule and were refused: ${errors}`)] : []),
+    ...(errors.length ? [el("h2", {}, "Workers that were refused"), table(ERRORS, errors, "")] : []),
   ];
 }
 

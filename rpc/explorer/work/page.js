@@ -61,7 +61,7 @@ function start() {
   crew = new Crew({ module, source, onReport: (report) => connection.add(report), onFailed, onCardFailed });
   crew.setPace(document.hidden ? BACKGROUND_PACE : 1);
   crew.resize(Number($("threads").value), $("use-card").checked);
-  pieces = new Pieces({ module, crew, room: $("take-pieces").checked ? chooseRoom() : 0, onDone: onPieceDone });
+  pieces = new Pieces({ module, crew, room: $("take-pieces").checked ? chooseRoom() : 0, onChange: onPiece });
   connection = new Connection({ identity, address, listener, pieces, threads: Number($("threads").value),
     backend: card && $("use-card").checked ? "wasm+webgpu" : "wasm" });
   $("start").textContent = "Stop";
@@ -120,9 +120,10 @@ function onFailed(message) {
   setState(`it cannot go on: ${message}`, true);
 }
 
-function onPieceDone() {
-  pieceCount += 1;
-  $("pieces").textContent = count(pieceCount);
+// Called when a piece began or ended.
+function onPiece(isDone) {
+  if (isDone) $("pieces").textContent = count(++pieceCount);
+  showFacts();
 }
 
 // The threads go on without the card.
@@ -175,7 +176,7 @@ function showNumbers() {
 }
 
 function showFacts() {
-  if (welcome) show($("facts"), describeWork({ hrp, welcome, template, pool }));
+  if (welcome) show($("facts"), describeWork({ hrp, welcome, template, pool, piece: pieces?.now }));
 }
 
 async function showDivision() {

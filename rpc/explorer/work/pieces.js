@@ -20,9 +20,9 @@ export function chooseRoom({ deviceMemory, connection } = navigator) {
 
 // Has one piece at a time.
 export class Pieces {
-  // onDone() is called after each piece.
-  constructor({ module, room, crew, onDone }) {
-    Object.assign(this, { room, crew, onDone, hasher: new RunHasher(module), line: new Line() });
+  // onChange(isDone) is called when a piece begins or ends.
+  constructor({ module, room, crew, onChange }) {
+    Object.assign(this, { room, crew, onChange, hasher: new RunHasher(module), line: new Line() });
     this.kept = new Map(); // operands by id
     this.held = new WeakMap(); // what part of W a thread has
     this.now = null;
@@ -51,6 +51,7 @@ export class Pieces {
     }
     Object.assign(this.now, { missing: [...wanted], asked: new Map(), fetched: 0, began: performance.now() });
     Object.assign(this.now, { done: piece.first, pending: new Map(), queue: [], offset: 0, parts: null });
+    this.onChange(false);
     this.ask();
   }
 
@@ -177,7 +178,7 @@ export class Pieces {
     this.now = null;
     this.forgetLater();
     port.finishPiece(number).then(() => this.line.note("up", left, performance.now() - at));
-    this.onDone();
+    this.onChange(true);
   }
 
   // Takes back a piece that the node cancelled.
@@ -192,8 +193,10 @@ export class Pieces {
 
   drop() {
     if (this.now?.parts) this.crew.threads.forEach((thread) => thread.postMessage({ kind: "drop" }));
-    if (this.now) this.forgetLater();
+    if (!this.now) return;
     this.now = null;
+    this.forgetLater();
+    this.onChange(false);
   }
 
   // Without another piece for a while, the threads give back their memory.

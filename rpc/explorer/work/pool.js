@@ -15,17 +15,22 @@ export async function findPool() {
 }
 
 // Returns terms and their descriptions: for whom a page works.
-export function describeWork({ hrp, welcome, template, pool }) {
+export function describeWork({ hrp, welcome, template, pool, piece }) {
   const rows = [
     ["Network", welcome.network],
     ["Blocks pay to", lead(accountLink(encodeAddress(hrp, welcome.beneficiary)))],
     ["Now working on", template ? `block ${count(template.height)}` : "–"],
     ["On top of", template ? lead(blockLink(toHex(template.parent))) : "–"],
     ...(pool ? describePool(pool) : []),
-    ["Whose jobs", "none: pages draw lottery tickets on fillers, since a piece of a customer's product would take longer to " +
-      "send than to multiply"],
+    ["Multiplying", piece ? describePiece(piece) : "fillers, which nobody needs but for their tickets"],
   ];
   return rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+}
+
+// A piece does not say whose job it is of.
+function describePiece({ first, last, x, w }) {
+  const rows = `rows ${count(16 * first)} to ${count(Math.min(16 * last, x.ref.rows) - 1)}`;
+  return `${rows} of a product of ${count(x.ref.rows)} × ${count(w.ref.rows)}, ${count(x.ref.cols)} deep`;
 }
 
 function describePool(pool) {
