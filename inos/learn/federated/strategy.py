@@ -140,7 +140,8 @@ class FedPaid(FedAvg):
         """Send the model and the round's terms to the clients that Flower chooses."""
         terms = self.coordinator.open_round()
         asked = ConfigRecord({**config, **write_terms(terms)})
-        return super().configure_train(terms.round, self._make_arrays(), asked, grid)
+        messages: Iterable[Message] = super().configure_train(terms.round, self._make_arrays(), asked, grid)
+        return messages
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
