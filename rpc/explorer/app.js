@@ -48,6 +48,8 @@ const PAGES = {
   pool: [showPool, "Pool"],
   search: [showNotFound, "Nothing found"],
 };
+// The page of the menu that a page of one thing belongs to.
+const SECTIONS = { account: "accounts", block: "blocks", certificate: "blocks", job: "jobs", tx: "blocks" };
 const RETRY_MS = [2000, 4000, 8000, 15_000];
 const main = document.getElementById("main"), calls = document.getElementById("calls");
 let leave = null, routes = 0, retry = null, tries = 0, isFailed = false;
@@ -62,7 +64,9 @@ async function route({ isRetry = false } = {}) {
   const [page, title] = PAGES[name] ?? [showUnknownPage, "Not found"];
   document.title = `${title}${argument ? " " + argument.slice(0, 16) : ""} – INOS explorer`;
   for (const one of document.querySelectorAll("nav a")) {
-    if (one.getAttribute("href") === `#/${name}`) one.setAttribute("aria-current", "page");
+    const place = one.getAttribute("href");
+    if (place === `#/${name}`) one.setAttribute("aria-current", "page");
+    else if (place === `#/${SECTIONS[name]}`) one.setAttribute("aria-current", "true");
     else one.removeAttribute("aria-current");
   }
   openMenu(false);

@@ -74,13 +74,15 @@ export function clock(ms) {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-// Returns a number with three significant digits and a letter for its size, e.g. 12.3 k.
+// Returns a number with three significant digits and a letter for its size, e.g. 12.3 k or 1.5 µ.
 export function shorten(number) {
   const size = Math.abs(number);
   for (const [unit, name] of [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
     if (size >= unit) return `${trim(number / unit)}${THIN}${name}`;
   }
-  return trim(number);
+  if (size >= 1e-3 || size < 1e-12) return trim(size < 1e-12 ? 0 : number);
+  const [unit, name] = [[1e-6, "µ"], [1e-9, "n"], [1e-12, "p"]].find(([least]) => size >= least);
+  return `${trim(number / unit)}${THIN}${name}`;
 }
 
 const trim = (number) => String(Number(number.toPrecision(3)));

@@ -154,6 +154,7 @@ async def test_a_transaction_shows_amounts_full_addresses_and_what_it_moved(tmp_
         assert alice.address in text
         assert "5.25 credits" in text
         assert "not final yet" in text
+        assert await page.run("document.querySelector('nav [aria-current]').textContent") == "Blocks"
         moved = [(row["reason"], row["balance"]) for row in await read_rows(page)]
         assert ("sent", "\N{MINUS SIGN}5.25") in moved
         assert ("received", "+5.25") in moved

@@ -45,6 +45,11 @@ FORMATTED = [
     (("age", 5, 0), "0_s ago"),
     (("shorten", 12345), "12.3_k"),
     (("shorten", 0.00123), "0.00123"),
+    (("shorten", 0.0000015), "1.5_µ"),
+    (("shorten", 5e-7), "500_n"),
+    (("shorten", 2e-10), "200_p"),
+    (("shorten", -2e-9), "-2_n"),
+    (("shorten", 0), "0"),
 ]
 """Calls and what they return; an underscore stands for a narrow space at which no line is broken."""
 

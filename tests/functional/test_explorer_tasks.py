@@ -77,9 +77,19 @@ async def test_the_explorer_draws_tasks(tmp_path: Path) -> None:
             await check_vectors(page, url)
             await check_drawing(page, f"{url}#/job/{ids[0]}", small)
             await check_others(page, url, ids[1:])
+            await check_transaction(page, f"{url}#/tx/{ids[0]}")
             assert page.errors == []
     finally:
         await stop_process(node.process)
+
+
+async def check_transaction(page: Page, url: str) -> None:
+    """Check that each input of a posted task has a button to copy it, in place of a list as JSON."""
+    await page.open(url)
+    await page.wait("document.querySelector('[aria-label=\"Copy: task inputs, number 1\"]')")
+    shown = await page.run("[...document.querySelectorAll('main dl')].map((one) => one.innerText).join()")
+    assert "{" not in shown
+    assert '["' not in shown
 
 
 def build_network() -> BuiltProgram:

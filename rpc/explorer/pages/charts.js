@@ -36,7 +36,7 @@ function makeCharts(points, spacing) {
     chart("Tickets per second", [over(timed, (one) => Number(one.weight) / one.blocks / (one.spacing_ms / 1000))]),
     chart("Paid share", series((one) => Number(one.paid_share)), { format: percent, note: "The part of the mined work that was paid for." }),
     chart("Open demand, tickets", series((one) => one.tickets_open)),
-    chart("Open jobs", series((one) => one.jobs_open)),
+    chart("Jobs not closed yet", series((one) => one.jobs_open)),
     chart("Price of work, credits per 10¹²", series((one) => toCredits(one.price_per_tera)), { note: "What posting a job burns." }),
     chart("Transactions per block", series((one) => one.transactions / one.blocks)),
     chart("Fees per block, credits", series((one) => toCredits(one.fees) / one.blocks)),

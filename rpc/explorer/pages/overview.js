@@ -122,7 +122,7 @@ function drawBlock(block, isNew) {
   return el("li", { "data-id": block.id }, el("a", { class: kind, href: `#/block/${block.id}`,
     title: `${percent(share)} of its work was paid; ${block.finality === "final" ? "final" : "not final yet"}` },
   el("span", { class: "fill", "aria-hidden": "true" }, fill), el("b", {}, count(block.height)),
-  el("span", {}, `${count(block.transactions)} txs`), el("span", {}, `${percent(share)} paid`), el("small", {}, ago(block.time_ms))));
+  el("span", {}, `${count(block.transactions)} ${block.transactions === 1 ? "tx" : "txs"}`), el("span", {}, `${percent(share)} paid`), el("small", {}, ago(block.time_ms))));
 }
 
 async function drawCharts(page) {

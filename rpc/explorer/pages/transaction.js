@@ -4,6 +4,7 @@ import { call, subscribe } from "../api.js";
 import { accountLink, blockLink, change, copyable, count, credits, el, facts, fee, jobLink, show, table, time } from "../dom.js";
 
 export const FINALITY = { final: "final: never undone", justified: "justified: two thirds of the votes are for it", none: "not final yet" };
+const HASH = /^[0-9a-f]{64}$/;
 const AMOUNTS = new Set(["amount", "reward", "bond", "max_burn", "total"]);
 const MOVEMENTS = [
   ["account", (row) => accountLink(row.address)],
@@ -51,14 +52,25 @@ const paymentTable = (payments) => table([
   ["credits", (payment) => credits(payment.amount), "number"],
 ], payments);
 
+// Returns names and values of a payload, with those of what it contains, such as the task of a job, in one list.
+function flatten(payload, above = "") {
+  return Object.entries(payload).flatMap(([name, value]) => {
+    const isPart = value !== null && typeof value === "object" && !Array.isArray(value) && value.rows === undefined;
+    return isPart ? flatten(value, `${above}${name}_`) : [[`${above}${name}`, value]];
+  });
+}
+
 function describe({ payload }) {
-  const rows = Object.entries(payload).map(([name, value]) => {
+  const rows = flatten(payload).map(([name, value]) => {
     const title = name.replaceAll("_", " ");
     if (value === null) return null;
     if (name === "payments") return [`payments (${value.length})`, paymentTable(value)];
     if (name === "to") return [title, copyable(value, "the receiver's address", `#/account/${value}`)];
     if (name === "job") return [title, copyable(value, "the job's id", `#/job/${value}`)];
     if (AMOUNTS.has(name)) return [title, el("b", { class: "whole" }, credits(value)), " credits"];
+    if (Array.isArray(value) && value.every((one) => HASH.test(one))) {
+      return [title, ...value.map((one, i) => el("div", {}, copyable(one, `${title}, number ${i + 1}`)))];
+    }
     if (typeof value === "object") {
       return value.rows === undefined ? [title, el("code", {}, JSON.stringify(value))]
         : [title, `${value.rows} × ${value.cols} `, copyable(value.id, `the id of ${title}`, `#/matrix/${value.id}`)];
