@@ -15,9 +15,11 @@ for leftover in Path("build").glob("lib*"):
     shutil.rmtree(leftover)  # setuptools packs all that an earlier build left here, deleted packages included
 
 setup(
+    # cffi's extensions use the stable ABI, so one wheel serves Python 3.11 and all after it.
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
     cffi_modules=[
         "inos/work/backends/native/build.py:ffi",
         "inos/primitives/native/build.py:ffi",
         "inos/programs/native/build.py:ffi",
-    ]
+    ],
 )

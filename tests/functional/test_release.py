@@ -1,6 +1,7 @@
 """A release has the same bytes wherever it is built, holds what git has, and can be installed without a network."""
 
 import hashlib
+import platform
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import tarfile
 import zipfile
 from importlib.metadata import distribution, version
 from pathlib import Path
+from typing import Final
 
 import pytest
 from packaging.requirements import Requirement
@@ -16,16 +18,22 @@ from packaging.tags import sys_tags
 
 from support.documents import ROOT
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
+ARM: Final = "linux_aarch64" if platform.machine() == "x86_64" else "none"
+AARCH64: Final = 183
+"""The number of the processor in an ELF file."""
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3300)]
 
 
-def build(out: Path) -> dict[str, Path]:
+def build(out: Path, *options: str) -> dict[str, Path]:
     if not (ROOT / ".git").exists():
         pytest.skip("the sources are no git checkout, and a release is made of a commit")
-    command = [sys.executable, str(ROOT / "tools" / "release.py"), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    command = [sys.executable, str(ROOT / "tools" / "release.py"), "--out", str(out), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr
-    return {path.name.rpartition(".")[2]: path for path in map(Path, done.stdout.split())}
+    files = {path.name.rpartition(".")[2]: path for path in map(Path, done.stdout.split()) if ARM not in path.name}
+    assert re.fullmatch(rf"inos-{version('inos')}-cp311-abi3-\w+\.whl", files["whl"].name)
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +42,15 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_a_release_is_reproducible_and_whole(release: dict[str, Path], tmp_path: Path) -> None:
-    first, second = release, build(tmp_path / "elsewhere" / "second")
+    first, second = release, build(tmp_path / "elsewhere" / "second", "--no-arm")
     assert first.keys() == {"gz", "whl", "sh", "txt", "SHA256SUMS"}
-    for kind, path in first.items():
-        assert path.read_bytes() == second[kind].read_bytes(), f"{path.name} differs"
+    for kind in first.keys() - {"SHA256SUMS"}:
+        assert first[kind].read_bytes() == second[kind].read_bytes(), f"{first[kind].name} differs"
     folder = first["SHA256SUMS"].parent
-    assert {path.name for path in folder.iterdir()} == {path.name for path in first.values()}
+    assert {path.name for path in folder.iterdir() if ARM not in path.name} == {path.name for path in first.values()}
     checked = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True)
     assert checked.returncode == 0
-    assert len((folder / "SHA256SUMS").read_text().splitlines()) == len(first) - 1
+    assert len((folder / "SHA256SUMS").read_text().splitlines()) == len(list(folder.iterdir())) - 1
     with zipfile.ZipFile(first["whl"]) as wheel:
         names = wheel.namelist()
     with tarfile.open(first["gz"]) as archive:
@@ -55,6 +63,18 @@ def test_a_release_is_reproducible_and_whole(release: dict[str, Path], tmp_path:
     ours = ("chain/", "consensus/", "wallet/")
     sources = {f"inos/{name}" for name in listed.stdout.split("\n") if name.startswith(ours)}
     assert sources <= {member.name.partition("/")[2] for member in members}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="cross compiling starts on x86-64")
+@pytest.mark.skipif(shutil.which("aarch64-linux-gnu-gcc") is None, reason="no cross compiler (gcc-aarch64-linux-gnu)")
+def test_the_wheel_for_arm_has_all_extensions_for_that_processor(release: dict[str, Path]) -> None:
+    (wheel,) = release["whl"].parent.glob(f"*{ARM}*.whl")
+    with zipfile.ZipFile(release["whl"]) as ours, zipfile.ZipFile(wheel) as theirs:
+        assert {*ours.namelist()} == {*theirs.namelist()}
+        extensions = [name for name in theirs.namelist() if name.endswith(".so")]
+        heads = [theirs.read(name)[:20] for name in extensions]
+    assert len(extensions) == 3
+    assert {int.from_bytes(head[18:20], "little") for head in heads} == {AARCH64}
 
 
 def pack_again(name: str, folder: Path) -> str:
@@ -82,6 +102,8 @@ def test_a_release_installs_itself_without_a_network(release: dict[str, Path], t
     wanted = (Requirement(line.rstrip("\\ ")) for line in release["txt"].read_text().splitlines() if "==" in line)
     needed = [each.name for each in wanted if each.marker is None or each.marker.evaluate()]
     (folder / "requirements.txt").write_text("".join(pack_again(name, wheelhouse) for name in needed))
+    for arm in folder.glob(f"*{ARM}*"):
+        arm.unlink()
     sums = [sys.executable, str(ROOT / "tools" / "release.py"), "--sums-only", "--out", str(folder)]
     subprocess.run(sums, check=True, capture_output=True)
     install = ["sh", str(folder / "install.sh"), "--prefix", str(prefix), "--no-service", "--python", sys.executable]
