@@ -92,6 +92,10 @@ def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_
                 "unchecked",
             ),
         ),
+        (
+            "federated",
+            ("the liar has 0.0 and the free rider 0.5", "VerifiedFederation(rounds=6", "refused: round 6 ends"),
+        ),
         ("economics", ("burns 0.125 of a subsidy", "bonus 0.00: honest earns most", "bonus 0.75: caching earns most")),
     ],
 )
@@ -99,6 +103,9 @@ def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: t
     """The test runs their cells as one program; calls that a notebook awaits at the top level are awaited here too."""
     if name == "learning":
         pytest.importorskip("torch", reason="the extra `torch` is not installed")
+        pytest.importorskip("sklearn", reason="the extra `demo` is not installed")
+    if name == "federated":
+        pytest.importorskip("flwr", reason="the extra `learn` is not installed")
         pytest.importorskip("sklearn", reason="the extra `demo` is not installed")
     cells = json.loads((EXAMPLES / f"{name}.ipynb").read_text())["cells"]
     source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")

@@ -149,6 +149,7 @@ class Federation:
 
     def add(self, record: RoundRecord) -> None:
         """Append a round; its record is on disk afterwards."""
+        self.folder.repair()  # here and not when reading, as a reader may look while a server writes
         self.folder.add_record(record)
         self.records.append(record)
 
@@ -159,7 +160,6 @@ class Federation:
             raise LearnError("run-missing", f"{self.folder.path} is no folder of a run: it has no {name}") from None
 
     def _read_records(self) -> list[RoundRecord]:
-        self.folder.repair()
         place, parent, base, found = self.folder.path / RECORDS, self.id, self.spec.model, []
         lines = place.read_bytes().split(b"\n")[:-1] if place.exists() else []
         for number, line in enumerate(lines, 1):

@@ -148,7 +148,10 @@ def test_a_torn_record_is_cut_off(tmp_path: Path) -> None:
     coordinator.close_round(answer_all(coordinator))
     records = tmp_path / "records.jsonl"
     records.write_bytes(records.read_bytes() + b'{"run":"12')
+    torn = records.read_bytes()
+    assert verify_federation(tmp_path).rounds == 1
     again = open_coordinator(tmp_path)
+    assert records.read_bytes() == torn  # what only reads changes nothing
     again.close_round(answer_all(again))
     assert verify_federation(tmp_path).rounds == 2
 
