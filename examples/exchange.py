@@ -11,8 +11,8 @@
 Every customer has an address of their own, derived from one recovery phrase. Blocks are read one after the other up to
 the last that is final (or `--depth` deep), and a block's deposits are booked together with its height in one
 transaction of the database. So neither a kill nor a reorganisation books a deposit twice or forgets one. Withdrawals go
-out from account 0 of the phrase, many at once (`inos.client.payouts`); what came in on the customers' addresses stays
-there.
+out from account 0 of the phrase, many at once (`inos.client.payouts`). What came in on the customers' addresses is
+swept there, or to `--sweep-to`, once an address holds `--sweep-from` credits.
 """
 
 import argparse
@@ -28,21 +28,26 @@ from aiohttp import web
 import inos
 from inos.client import models
 from inos.client.payouts import Payouts
-from inos.primitives.units import format_credits, parse_credits
+from inos.primitives.units import NANO_PER_CREDIT, format_credits, parse_credits
+from inos.wallet import build
 from inos.wallet.addresses import encode_address
-from inos.wallet.keys import derive_key
+from inos.wallet.keys import Key, derive_key
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), height INTEGER NOT NULL, id TEXT NOT NULL)
     STRICT;
 CREATE TABLE IF NOT EXISTS customers (number INTEGER PRIMARY KEY, address TEXT UNIQUE NOT NULL, nano INTEGER NOT NULL)
     STRICT;
+CREATE TABLE IF NOT EXISTS to_sweep (customer INTEGER PRIMARY KEY, empty_since INTEGER) STRICT;
 CREATE TABLE IF NOT EXISTS deposits (tx TEXT NOT NULL, customer INTEGER NOT NULL, nano INTEGER NOT NULL,
     PRIMARY KEY (tx, customer)) STRICT;
 CREATE TABLE IF NOT EXISTS withdrawals (key TEXT PRIMARY KEY, customer INTEGER NOT NULL, address TEXT NOT NULL,
     nano INTEGER NOT NULL, is_handed_over INTEGER NOT NULL) STRICT;
 """
 BLOCKS_AT_ONCE: Final = 100
+SWEPT_AT_ONCE: Final = 50
+LEAST_FEES_SWEPT: Final = 100
+"""An address is not swept for less than a hundred times the fee."""
 
 
 class Refused(Exception):
@@ -55,11 +60,23 @@ class Exchange:
     Args:
         phrase: account 0 pays withdrawals; customer n has address n of account 1.
         depth: blocks above a block after which it counts; None to wait for finality.
+        sweep_from: nano that an address holds at least when it is swept.
+        sweep_to: the address that gets what is swept; by default account 0, which pays withdrawals.
     """
 
-    def __init__(self, client: inos.Client, phrase: str, folder: Path, depth: int | None) -> None:
+    def __init__(
+        self,
+        client: inos.Client,
+        phrase: str,
+        folder: Path,
+        depth: int | None,
+        *,
+        sweep_from: int = NANO_PER_CREDIT,
+        sweep_to: str | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._client, self._phrase, self._depth = client, phrase, depth
+        self._sweep_from, self._sweep_to = sweep_from, sweep_to
         self._db = sqlite3.connect(folder / "books.db", isolation_level=None)
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript(SCHEMA)
@@ -73,7 +90,7 @@ class Exchange:
         """Make a customer with an address that was never used."""
         network = await self._client.get_network()
         number = self._read("SELECT coalesce(max(number), 0) + 1 FROM customers")[0]
-        address = encode_address(network.hrp, derive_key(self._phrase, account=1, index=number).address)
+        address = encode_address(network.hrp, self._derive(number).address)
         self._db.execute("INSERT INTO customers VALUES (?, ?, 0)", (number, address))
         return {"customer": number, "address": address}
 
@@ -130,9 +147,44 @@ class Exchange:
                 for tx, customer, nano in deposits:
                     self._db.execute("INSERT INTO deposits VALUES (?, ?, ?)", (tx, customer, nano))
                     self._db.execute("UPDATE customers SET nano = nano + ? WHERE number = ?", (nano, customer))
+                    self._db.execute("INSERT OR REPLACE INTO to_sweep VALUES (?, NULL)", (customer,))
                 self._db.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?, ?)", (number, id_))
+        await self._sweep(last)
         await self._hand_over()
         await self._payouts.step()
+
+    async def _sweep(self, last: int) -> None:
+        """Collect what addresses with new deposits hold; the books do not change, for the credits stay the exchange's.
+
+        An address stays on the list until it was seen empty at a height that counts by now, so a sweep that a full
+        pool drops or a reorganisation undoes is made again. Each address signs for itself, with its own next nonce, so
+        two sweeps of one deposit exclude each other, also after a kill.
+        """
+        query = "SELECT customer, address, empty_since FROM to_sweep JOIN customers ON customer = number LIMIT ?"
+        listed = self._db.execute(query, (SWEPT_AT_ONCE,)).fetchall()
+        fee = (await self._client.estimate_fee()).fee if listed else 0
+        for customer, address, empty_since in listed:
+            head = await self._client.head()
+            account = await self._client.account(address)
+            if account.pending_nonce > account.nonce:
+                continue  # a sweep waits for its block
+            if account.balance >= max(self._sweep_from, LEAST_FEES_SWEPT * fee):
+                await self._send_sweep(customer, account, fee)
+            elif empty_since is None:
+                self._db.execute("UPDATE to_sweep SET empty_since = ? WHERE customer = ?", (head.height, customer))
+            elif empty_since <= last:
+                self._db.execute("DELETE FROM to_sweep WHERE customer = ?", (customer,))
+
+    async def _send_sweep(self, customer: int, account: models.Account, fee: int) -> None:
+        network = await self._client.get_network()
+        to = self._sweep_to or await self._client.get_address()
+        payload = build.make_transfer(network.hrp, to, account.balance - build.check_advised_fee(fee))
+        chain_id = network.params.chain_id
+        tx = build.sign_payload(self._derive(customer), chain_id, account.nonce, fee, payload)
+        await self._client.send_transaction(tx)
+
+    def _derive(self, customer: int) -> Key:
+        return derive_key(self._phrase, account=1, index=customer)
 
     async def _list_deposits(self, block: models.Block) -> list[tuple[str, int, int]]:
         """Return (transaction, customer, nano) for each transfer to a customer.
@@ -201,7 +253,10 @@ async def run(options: argparse.Namespace) -> None:
     """Serve until cancelled, and look at the chain every second."""
     phrase = options.phrase_file.read_text("utf-8").strip()
     async with inos.Client(options.rpc, wallet=derive_key(phrase)) as client:
-        exchange = Exchange(client, phrase, options.folder, options.depth)
+        sweep_from = parse_credits(options.sweep_from)
+        exchange = Exchange(
+            client, phrase, options.folder, options.depth, sweep_from=sweep_from, sweep_to=options.sweep_to
+        )
         app = web.Application(middlewares=[answer_errors])
         app[EXCHANGE] = exchange
         app.router.add_post("/customers", handle_new_customer)
@@ -232,6 +287,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--depth", type=int, default=None, help="blocks after which a block counts; default: finality")
+    parser.add_argument("--sweep-from", default="1", metavar="CREDITS", help="collect from addresses with so much")
+    parser.add_argument("--sweep-to", metavar="ADDRESS", help="where to; default: account 0, which pays withdrawals")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two looks at the chain")
     try:
         asyncio.run(run(parser.parse_args()))

@@ -34,7 +34,7 @@ from inos.node.accounts import MODULES
 from inos.node.datadir import DataDir
 from inos.node.memory import keep_trimmed
 from inos.node.network_files import NetworkFiles
-from inos.node.pool_file import load_pool, save_pool
+from inos.node.pool_file import keep_pool, load_pool, save_pool
 from inos.node.settings import NodeSettings
 from inos.node.snapshots import SnapshotService
 from inos.node.voting import is_voting, load_voter_secret, open_journal, read_limits
@@ -104,6 +104,7 @@ class Startup:
         if taken:
             log.info("pool restored", transactions=taken)
         self._stack.callback(save_pool, self._data.pool, core.mempool)
+        self._run("pool file", keep_pool(self._data.pool, core.mempool))
         return core
 
     async def start_network(self, core: NodeCore, settings: NetworkSettings, identity: NodeIdentity) -> NetworkService:

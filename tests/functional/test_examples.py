@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 import inos
@@ -34,8 +35,14 @@ def load(name: str) -> ModuleType:
     return module
 
 
-async def test_the_wallet_service_sees_orders_paid(inos_devnet: TestChain) -> None:
-    service = load("wallet_service").make_app(inos.Client(inos_devnet.url), PHRASE)
+async def test_the_wallet_service_sees_orders_paid(inos_devnet: TestChain, tmp_path: Path) -> None:
+    def make_service() -> web.Application:
+        app: web.Application = load("wallet_service").make_app(
+            inos.Client(inos_devnet.url), PHRASE, tmp_path / "orders.db"
+        )
+        return app
+
+    service = make_service()
     async with TestClient(TestServer(service)) as shop:
 
         async def ask(method: str, path: str, **options: Any) -> tuple[int, Any]:
@@ -44,7 +51,10 @@ async def test_the_wallet_service_sees_orders_paid(inos_devnet: TestChain) -> No
 
         status, order = await ask("POST", "/orders", json={"amount": "1.5"})
         assert (status, order["order"], order["amount"]) == (201, 0, "1.5")
-        _, other = await ask("POST", "/orders", json={"amount": 2})
+        _, other = await ask("POST", "/orders", json={"amount": 2, "message": "Invoice 7"})
+        assert other["link"] == f"inos:{other['address']}?amount=2&message=Invoice%207"
+        async with shop.get("/orders/1/qr.svg") as picture:
+            assert (picture.status, picture.content_type) == (200, "image/svg+xml")
         assert other["address"] != order["address"]
         assert (await ask("GET", "/orders/0"))[1]["state"] == "waiting"
         async with inos_devnet.client(inos_devnet.accounts[0]) as customer:
@@ -56,7 +66,15 @@ async def test_the_wallet_service_sees_orders_paid(inos_devnet: TestChain) -> No
         }  # fmt: skip
         assert (await ask("GET", "/orders/1"))[1]["state"] == "waiting"
         assert [(await ask(*wrong))[0] for wrong in (("GET", "/orders/7"), ("GET", "/orders/x"))] == [404, 404]
-        assert (await ask("POST", "/orders", data="{}"))[0] == 400
+        for wrong_order in ("{}", '{"amount": "-1"}', json.dumps({"amount": 1, "message": "x" * 300})):
+            assert (await ask("POST", "/orders", data=wrong_order))[0] == 400
+    async with TestClient(TestServer(make_service())) as restarted:
+        async with restarted.get("/orders/0") as response:
+            assert (await response.json())["state"] == "paid"
+        async with restarted.post("/orders", json={"amount": 1}) as response:
+            third = await response.json()
+        assert third["order"] == 2
+        assert third["address"] not in (order["address"], other["address"])
 
 
 def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_path: Path) -> None:
@@ -74,6 +92,62 @@ def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_
     assert np.array_equal(y, x @ w.T)
     assert "dear.y.npy: costs" in done.stdout
     assert sorted(name for name in os.listdir(tmp_path) if ".y." in name) == ["small.y.npy"]
+
+
+async def test_the_price_bot_follows_the_market_and_forgets_nothing(tmp_path: Path) -> None:
+    """Each step is a bot's first after a kill: it has only the chain and the folder."""
+    rng, example = np.random.default_rng(2), load("price_bot")
+    for name in "ab":
+        np.save(tmp_path / f"{name}.x.npy", rng.integers(-64, 64, (20, 1000), np.int8))
+        np.save(tmp_path / f"{name}.w.npy", rng.integers(-64, 64, (30, 1000), np.int8))
+    with TestChain(accounts=1, works=False) as chain:
+
+        async def step(**options: Any) -> list[str]:
+            terms: dict[str, Any] = {"least": 10**9, "most": 10**14, "patience": 3, "at_once": 1, "reserve": 10**9}
+            async with chain.client(chain.accounts[0]) as client:
+                done: list[str] = await example.PriceBot(client, tmp_path, **terms | options).step()
+                return done
+
+        def list_prices() -> list[int]:
+            jobs = chain.call("job_list", order="newest")["jobs"]
+            return [int(job["reward"]) for job in jobs]
+
+        assert "posted" in (await step())[0]
+        assert await step() == []  # at_once
+        (first,) = list_prices()
+        chain.mine(3)
+        assert "cancelled" in (await step())[0]
+        assert "posted" in (await step())[0]
+        second = list_prices()[0]
+        assert second == pytest.approx(first * 1.2, rel=0.01)
+        chain.mine(3)
+        await step(most=10**9)
+        await step(most=10**9)
+        assert list_prices()[0] < first  # never above the most
+        chain.do_jobs()
+        done = await step(at_once=2)
+        assert done[0].startswith("a.y.npy: multiplied for")
+        assert done[1].startswith("b.x.npy: posted")
+        x, w, y = (np.load(tmp_path / f"a.{part}.npy").astype(np.int64) for part in "xwy")
+        assert np.array_equal(y, x @ w.T)
+        chain.do_jobs()
+        await step()
+        assert (tmp_path / "b.y.npy").exists()
+        assert len(list_prices()) == 4
+        (tmp_path / "b.y.npy").unlink()
+        assert "multiplied" in (await step(reserve=10**15))[0]  # the result is fetched again, not paid again
+        np.save(tmp_path / "c.x.npy", np.ones((16, 16), np.int8))
+        np.save(tmp_path / "c.w.npy", np.ones((16, 16), np.int8))
+        assert "credits are left" in (await step(reserve=10**15))[0]
+        assert len(list_prices()) == 4
+
+
+def test_the_price_bot_runs_as_a_program(inos_devnet: TestChain, tmp_path: Path) -> None:
+    for part in "xw":
+        np.save(tmp_path / f"a.{part}.npy", np.ones((16, 64), np.int8))
+    done = run_example(inos_devnet, tmp_path, "price_bot", "--once", "--pause", "0.05", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(np.load(tmp_path / "a.y.npy"), np.full((16, 16), 64))
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,39 @@ async def test_withdrawals_are_paid_once_over_kills(chain: TestChain, desk: Desk
         await desk("withdraw", "w-1", 1, to, "4")
 
 
+async def test_deposits_are_swept_once_they_are_worth_it(chain: TestChain, desk: Desk) -> None:
+    large, small = [await desk("add_customer") for _ in range(2)]
+    hot = chain.accounts[0].address
+    chain.send(chain.accounts[1], large["address"], 5)
+    chain.send(chain.accounts[1], small["address"], "0.5")
+    chain.mine(DEPTH + 1)
+    before = get_balance(chain, hot)
+    with pytest.raises(Killed):
+        await desk("step", kill="send_transaction")
+    assert get_balance(chain, hot) == before
+    undone = chain.snapshot()
+    await desk.follow(2)
+    assert 4.9 * CREDIT < get_balance(chain, hot) - before < 5 * CREDIT
+    assert get_balance(chain, large["address"]) == 0
+    chain.revert(undone)  # the sweep's block is gone, and the pool is what it was before
+    assert get_balance(chain, large["address"]) > 0
+    await desk.follow(DEPTH + 4)
+    assert get_balance(chain, large["address"]) == 0
+    assert 0.4 * CREDIT < get_balance(chain, small["address"]) < 0.5 * CREDIT
+    swept = get_balance(chain, hot)
+    await desk.follow(2)
+    assert get_balance(chain, hot) == swept
+    assert float(await desk.get_credits(1)) > 4.9  # the books do not change
+    chain.send(chain.accounts[1], small["address"], "0.7")
+    await desk.follow(DEPTH + 4)
+    assert get_balance(chain, small["address"]) == 0
+    assert get_balance(chain, hot) - swept > 1.1 * CREDIT
+
+
+def get_balance(chain: TestChain, address: str) -> int:
+    return int(chain.call("state_getAccount", address=address)["balance"])
+
+
 async def test_the_process_serves_and_goes_on_after_a_kill(chain: TestChain, tmp_path: Path) -> None:
     (tmp_path / "phrase").write_text(PHRASE)
     command = [
