@@ -410,6 +410,15 @@ TABLE: Final = (
     ),
     Exposure(
         R,
+        "memory",
+        "states after transactions that wait, kept for the next trial",
+        "{} records",
+        ("core.verification.trial:MAX_RECORDS",),
+        "the oldest are dropped, and computed again when needed",
+        "unit/core/verification/test_trial.py::test_drafts_are_dropped_with_their_tip_and_beyond_their_bound",
+    ),
+    Exposure(
+        R,
         "places",
         "calls in progress",
         "{}, and {} that wait for a turn",
