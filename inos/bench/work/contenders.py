@@ -20,7 +20,12 @@ CERTIFIED: Final = "certified"
 VERIFY: Final = "verify"
 FREIVALDS: Final = "freivalds"
 LIMIT: Final = "limit"
-"""Dot products in registers alone, as many as the processor starts in a cycle: no product can be faster."""
+"""Dot products in registers alone, as many as the processor starts in a cycle: no product without tiles is faster."""
+TILE_LIMIT: Final = "tile limit"
+"""Products of tiles in AMX's registers alone: no product by AMX is faster."""
+WITH_TILES: Final = "native-amx"
+WITHOUT_TILES: Final = "native-avx512vbmi"
+"""The kernel of the same processors whose limit is that of dot products."""
 LIMIT_ROUNDS: Final = 1 << 21
 """So many rounds of the limit's loop take about 20 ms."""
 _LIKELY: Final = 1 << 252
@@ -50,9 +55,13 @@ class Contenders:
         self._add_numpy()
         self._add_torch()
         self._add_bare()
-        self.limit_work = 0
-        """Multiplications that the limit's call makes; 0 if the kernel has no limit of its own."""
-        self._add_limit()
+        self.limit_works: dict[str, int] = {}
+        """Multiplications that the call of each limit makes; a kernel may have no limit of its own."""
+        if get_backend(backend).name == WITH_TILES:
+            self._add_limit(LIMIT, WITHOUT_TILES)
+            self._add_limit(TILE_LIMIT, WITH_TILES)
+        else:
+            self._add_limit(LIMIT, backend)
         self.calls[CERTIFIED] = self._mine
         self._add_cards()
         self._mine()
@@ -91,12 +100,12 @@ class Contenders:
         piece = Slice(x, w, bytes(32), bytes(32), 0, 0, x.strips, self._threads)
         self.calls[BARE] = lambda: kernel.multiply_bare(piece)
 
-    def _add_limit(self) -> None:
-        kernel = get_backend(self._backend)
+    def _add_limit(self, name: str, backend: str) -> None:
+        kernel = get_backend(backend)
         limit = kernel.find_limit() if isinstance(kernel, NativeBackend) else None
         if limit is not None:
-            self.limit_work = limit(1, 1) * LIMIT_ROUNDS * self._threads
-            self.calls[LIMIT] = lambda: limit(LIMIT_ROUNDS, self._threads)
+            self.limit_works[name] = limit(1, 1) * LIMIT_ROUNDS * self._threads
+            self.calls[name] = lambda: limit(LIMIT_ROUNDS, self._threads)
 
     def _add_checks(self) -> None:
         x, w = Operand.commit(self._x), Operand.commit(self._w)

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, LIMIT, NUMPY, TORCH, Contenders
+from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, Contenders
 
 SHAPES: Final = (
     (1024, 1024, 1024),
@@ -35,12 +35,12 @@ class Measured(Struct, frozen=True):
     """Medians by contender."""
     ratios: dict[str, float]
     """Medians over the rounds of the ratio within one round."""
-    limit_work: int = 0
-    """Multiplications of the limit's loop."""
+    limit_works: dict[str, int] = {}
+    """Multiplications of the loop of each limit."""
 
     def get_speed(self, name: str) -> float | None:
         """Return Gop/s; a multiplication and an addition are two operations."""
-        work = self.limit_work if name == LIMIT else self.m * self.n * self.k
+        work = self.limit_works.get(name, self.m * self.n * self.k)
         return 2e-9 * work / self.seconds[name] if name in self.seconds else None
 
 
@@ -58,8 +58,8 @@ def measure(shape: tuple[int, int, int], backend: str, threads: int, rounds: int
         *shape,
         rounds,
         {name: statistics.median(values) for name, values in times.items()},
-        dict(_compute_ratios(times, contenders.limit_work / (shape[0] * shape[1] * shape[2]))),
-        contenders.limit_work,
+        dict(_compute_ratios(times, shape[0] * shape[1] * shape[2], contenders.limit_works)),
+        contenders.limit_works,
     )
 
 
@@ -72,12 +72,15 @@ def _time(call: Callable[[], object]) -> float:
     return elapsed
 
 
-def _compute_ratios(times: dict[str, list[float]], limit_share: float) -> Iterator[tuple[str, float]]:
-    """Yield ratios of speed by name; the limit's loop makes `limit_share` times the work of the product."""
-    for name in (CERTIFIED, BARE):
-        if LIMIT in times and name in times:
-            quotients = [b / limit_share / a for a, b in zip(times[name], times[LIMIT], strict=True)]
-            yield f"{name} / {LIMIT}", statistics.median(quotients)
+def _compute_ratios(
+    times: dict[str, list[float]], work: int, limit_works: dict[str, int]
+) -> Iterator[tuple[str, float]]:
+    """Yield ratios of speed by name; each limit's loop makes other multiplications than the product's `work`."""
+    for limit, limit_work in limit_works.items():
+        for name in (CERTIFIED, BARE):
+            if name in times:
+                quotients = [b / a * work / limit_work for a, b in zip(times[name], times[limit], strict=True)]
+                yield f"{name} / {limit}", statistics.median(quotients)
     for fast, slow in SPEEDS:
         if fast in times and slow in times:
             quotients = [b / a for a, b in zip(times[fast], times[slow], strict=True)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, LIMIT, NUMPY, TORCH, VERIFY
+from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, LIMIT, NUMPY, TILE_LIMIT, TORCH, VERIFY
 from inos.bench.work.measure import Measured
 from inos.work.backends import CARDS
 
@@ -55,9 +55,9 @@ def save_plot(measured: Sequence[Measured], path: Path) -> None:
 
 
 def _list_products(measured: Sequence[Measured]) -> list[str]:
-    """Return what multiplied: graphics cards are shown where there are some."""
+    """Return what multiplied, in the order of the columns."""
     cards = [card.name for card in CARDS]
-    return [*PRODUCTS, *(name for name in cards if any(name in m.seconds for m in measured))]
+    return [*PRODUCTS, *(name for name in (TILE_LIMIT, *cards) if any(name in m.seconds for m in measured))]
 
 
 def _name(m: Measured) -> str:

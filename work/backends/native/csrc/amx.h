@@ -150,11 +150,11 @@ static inline __attribute__((always_inline)) void multiply_chunk(group *g, int c
                                                                  int *last, const int is_bare)
 {
     const int across = (g->w_strips + 1) / 2, blocks = (g->x_strips + 1) / 2 * across;
+    const int64_t at = chunk * CHUNK * STEP_BYTES;
     for (int q = 0; q < blocks; q++) {
-        const uint8_t *x0 = g->x[q / across * 2] + chunk * CHUNK * STEP_BYTES;
-        const uint8_t *x1 = g->x[q / across * 2 + 1] + chunk * CHUNK * STEP_BYTES;
-        const int8_t *w0 = g->w[q % across * 2] + chunk * CHUNK * STEP_BYTES;
-        const int8_t *w1 = g->w[q % across * 2 + 1] + chunk * CHUNK * STEP_BYTES;
+        const int i = across == 1 ? 2 * q : q & ~1, j = across == 1 ? 0 : q % 2 * 2;
+        const uint8_t *x0 = g->x[i] + at, *x1 = g->x[i + 1] + at;
+        const int8_t *w0 = g->w[j] + at, *w1 = g->w[j + 1] + at;
         int32_t *before = *last < 4 ? g->sums[*last] : g->between[1];
         uint32_t *states = g->states[*last];
         const beside first = {before, is_bare ? 0 : g->between[0], states};

@@ -1,6 +1,7 @@
 """Stopping the kernels, and the message if there are none."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -108,6 +109,26 @@ def test_every_kernel_is_listed_with_a_reason() -> None:
     for name, need in KERNELS.items():
         info = infos[f"native-{name}"]
         assert info.is_available or need in info.reason or "not compiled" in info.reason
+
+
+@pytest.mark.skipif("amx" not in find_kernels(), reason="this processor has no AMX")
+def test_a_process_that_is_refused_tiles_multiplies_without() -> None:
+    """Linux refuses them where a thread has a stack for signals that is too small to save them."""
+    code = """
+import ctypes, threading
+class Stack(ctypes.Structure):
+    _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+memory = ctypes.create_string_buffer(8192)
+own = Stack(ctypes.addressof(memory), 0, 8192)
+assert ctypes.CDLL(None).sigaltstack(ctypes.byref(own), None) == 0
+from inos.work.backends.native.library import find_kernels, find_obstacle
+print(*find_kernels())
+print(find_obstacle("amx"))
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    kernels, obstacle = done.stdout.splitlines()
+    assert kernels.split()[0] == "avx512vbmi", done.stderr
+    assert obstacle == f"it needs {KERNELS['amx']}"
 
 
 def test_without_kernels_numpy_serves(monkeypatch: pytest.MonkeyPatch) -> None:
