@@ -261,7 +261,6 @@ FLAGS: Final = {
     "first_posters": "first-poster",
     "job_kinds": "job-kind",
     "job_modes": "job-mode",
-    "local_addresses": "allow-local-addresses",
     "min_reward_per_ticket": "min-reward",
     "peers": "peer",
     "rpc_allowed_hosts": "rpc-allow-host",

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import typer
 
+from inos.cli.node import command
 from inos.core.errors import NodeError
 from inos.miner import Purpose
-from inos.node.settings import load_settings
+from inos.node.settings import FLAGS, NodeSettings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +98,15 @@ def test_a_file_nested_without_end_is_no_configuration(text: str, tmp_path: Path
     with pytest.raises(NodeError, match=r"is not TOML|larger than") as caught:
         load_settings({"data_dir": tmp_path})
     assert caught.value.code == "bad-setting"
+
+
+def test_an_error_names_a_flag_that_the_command_has() -> None:
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    options = {one.name: set(one.opts) for one in typer.main.get_command(app).params}
+    assert {f"--{flag}" for flag in FLAGS.values()} <= set().union(*options.values())
+    named = {
+        name: f"--{FLAGS.get(name, name.replace('_', '-'))}" for name in options if name in NodeSettings.model_fields
+    }
+    assert len(named) > 35
+    assert [flag for name, flag in named.items() if flag not in options[name]] == []
