@@ -1,5 +1,6 @@
 """Test pieces of products in a page: headless Chromium against a worker service that checks every row."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -96,11 +97,14 @@ async def test_a_page_whose_slider_moves_in_the_middle_of_a_piece_finishes_it(tm
 async def test_a_page_goes_on_under_new_templates_and_leaves_a_product_that_is_withdrawn(tmp_path: Path) -> None:
     x, w = make_matrices(rows=4000, cols=400, depth=4096)
     async with open_working_page(tmp_path) as (lab, page):
+        facts = "document.getElementById('facts').textContent"
+        seen = asyncio.ensure_future(page.wait(f"{facts}.includes('of a product of')", 60))
         split = lab.offer(x, w)
         for _ in range(6):
             await lab.until(lambda: lab.service.get_status().workers[0].has_piece)
             lab.node.make_block()
         await lab.until(lambda: split.product.strips_done > 0)
+        await seen
         lab.service.offer(None)
         await lab.until(lambda: not lab.service.get_status().workers[0].has_piece)
         before = len(lab.pool.shares)
