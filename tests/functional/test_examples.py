@@ -197,7 +197,7 @@ def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: t
 
 
 def run_example(
-    chain: TestChain, folder: Path, name: str, *arguments: str, limit_s: float = 60, path: Path | None = None
+    chain: TestChain, folder: Path, name: str, *arguments: str, limit_s: float = 250, path: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     (folder / "phrase").write_text(PHRASE)
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--rpc", chain.url]
@@ -242,10 +242,10 @@ def test_a_language_model_is_asked_and_answers_as_this_machine_does(
     chain = inos_chain_factory(funds=10**6 * NANO_PER_CREDIT)  # blocks are so easy here that a burn is high
     model = tmp_path / "model"
     ask = ("language_model", "--model", str(model), "--steps", "30", "The statement", "if")
-    first = run_example(chain, tmp_path, *ask, limit_s=200)
+    first = run_example(chain, tmp_path, *ask)
     assert first.returncode == 0, first.stderr
     (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
-    again = run_example(chain, tmp_path, *ask, limit_s=100, path=tmp_path)
+    again = run_example(chain, tmp_path, *ask, path=tmp_path)
     assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr
     assert "equal to the run on this machine, bit for bit" in first.stdout
     tokens = [line.split()[1:] for line in first.stdout.splitlines() if line.startswith("tokens ")]
