@@ -91,6 +91,7 @@ ELSEWHERE: Final = {
     "inos wallet verify-message ADDRESS PROOF TEXT": "tests/functional/test_wallet_signers.py",
     "inos wallet multisig": "tests/functional/test_wallet_signers.py",
     "inos bench blocks": "tests/functional/test_bench_blocks.py",
+    "inos matmul --on-chain": "tests/unit/inos/cli/test_matmul.py",
     "inos job cancel": "tests/unit/inos/cli/test_job.py",
     "inos job dispute ID": "tests/unit/inos/cli/test_job.py",
     "inos wallet vote": "tests/unit/inos/cli/test_wallet.py",
