@@ -91,7 +91,7 @@ class JobWatcher:
             raise JobFailed(
                 "job-timeout",
                 watch.job,
-                f"job {watch.job} was not settled within {watch.timeout_s:g} s; {_describe_state(state)}",
+                f"job {watch.job} was not settled within {round(watch.timeout_s, 1):g} s; {_describe_state(state)}",
                 hint=_describe_delay(state, last - first, watch.timeout_s),
             ) from error
 
