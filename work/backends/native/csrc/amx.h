@@ -251,8 +251,9 @@ static inline void add_sums(const int32_t *sums, int32_t *out, int is_new)
 }
 
 /* Fetches X's next panel and W's next group, 16 KiB at a time. After the last panel it fetches what follows in the kept
- * side. The addresses may lie beyond it, since nothing is read, only fetched. */
-static ahead look_ahead_of_group(const inos_tile *tile, int64_t i, int64_t j, int64_t p, int64_t panels)
+ * side. The addresses may lie beyond it, since nothing is read, only fetched. They are written in place:
+ * where both were copied as one vector, panels took 2 to 3 % longer. */
+static void look_ahead_of_group(const inos_tile *tile, int64_t i, int64_t j, int64_t p, int64_t panels, ahead *next)
 {
     const int is_last_panel = p + 1 == panels, is_last_group = j + GROUP >= tile->w_strips;
     int64_t x = i + j / GROUP, w = j + GROUP + i / GROUP, x_panel = p + 1, w_panel = p;
@@ -262,8 +263,8 @@ static ahead look_ahead_of_group(const inos_tile *tile, int64_t i, int64_t j, in
         w = i / GROUP + (is_last_panel && !tile->keeps_x ? tile->w_strips : 0);
         w_panel = is_last_panel ? 0 : p + 1;
     }
-    return (ahead){(uintptr_t)tile->x + (uintptr_t)((x * panels + x_panel) * STRIP_BYTES),
-                   (uintptr_t)tile->w + (uintptr_t)((w * panels + w_panel) * STRIP_BYTES)};
+    next->x = (uintptr_t)tile->x + (uintptr_t)((x * panels + x_panel) * STRIP_BYTES);
+    next->w = (uintptr_t)tile->w + (uintptr_t)((w * panels + w_panel) * STRIP_BYTES);
 }
 
 /* Multiplies panel p of a tile; the states are [x strip][w strip][16]. Returns 0 if `stop` was set. */
@@ -280,7 +281,7 @@ static int multiply_panel_amx(const inos_slab *slab, const inos_tile *tile, int3
         for (int64_t i = 0; i < tile->x_strips; i += g.x_strips) {
             fill_group(&g, tile->x + i * stride + p * STRIP_BYTES, stride, tile->x_strips - i,
                        tile->w + j * stride + p * STRIP_BYTES, stride, tile->w_strips - j);
-            g.next = look_ahead_of_group(tile, i, j, p, panels);
+            look_ahead_of_group(tile, i, j, p, panels, &g.next);
             if (slab->x.is_bare)
                 multiply_group_bare(&g);
             else
