@@ -358,8 +358,10 @@ static inline void subtract_peel(int32_t peel[2][SUMS], const int32_t *block, co
 }
 
 #define PEEL_W 2
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, int32_t *start,
+                 int64_t row, int64_t strip)
 {
+    place out = {start, row, strip};
     int32_t sums[2][2][SUMS] __attribute__((aligned(64)));
     const uint8_t *rows = (const uint8_t *)x, *columns = (const uint8_t *)w;
     DOT_PEEL(0, 1, rows, columns);

@@ -112,8 +112,10 @@ static void product(const uint8_t *x, const w_item *w, int64_t stride, int n, in
     _mm256_storeu_si256((__m256i *)(states + 8), state[1]);
 }
 
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, int32_t *start,
+                 int64_t row, int64_t strip)
 {
+    place out = {start, row, strip};
     (void)stride, (void)n;
     for (int top = 0; top < ROWS; top += 4, x += 4 * PEEL_DEPTH, block += 4 * ROWS, out.start += 4 * out.row) {
         __m256i acc[4][2];

@@ -1,7 +1,9 @@
 /* Peeling and Freivalds' product in plain C, for processors without special code for them. */
 
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, int32_t *start,
+                 int64_t row, int64_t strip)
 {
+    place out = {start, row, strip};
     (void)stride, (void)n;
     for (int r = 0; r < ROWS; r++, x += PEEL_DEPTH, block += ROWS, out.start += out.row) {
         uint32_t sums[ROWS]; /* unsigned: what is not yet peeled may pass 2^31, the exact product does not */

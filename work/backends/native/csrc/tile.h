@@ -2,7 +2,7 @@
  *
  * The including file gives, for n adjacent strips of W (n <= TILE_W or PEEL_W), strides in elements:
  *   product(x, w, w_stride, n, acc, acc_is_new, states, bare, next)   acc: n blocks of 16 x 16 int32, added to
- *   peel(x, w, w_stride, n, acc, out)                               acc plus negated corrections into `out`
+ *   peel(x, w, w_stride, n, acc, out, row, strip)                   acc plus negated corrections into `out`
  * It may give MULTIPLY_PANEL in place of the product, and OPEN_TILES and CLOSE_TILES, between which both run.
  */
 #ifndef OPEN_TILES
@@ -34,10 +34,12 @@ static inline void finish_blocks(const inos_slab *slab, const inos_worker *worke
     int32_t *out = slab->out + (top - slab->out_first * ROWS) * stride + left;
     if (!slab->x.is_bare) {
         const int is_whole = rows >= ROWS && cols >= n * ROWS && !slab->adds;
-        const place whole = {out, stride, ROWS}, back = {block, ROWS, ROWS * ROWS};
-        peel(peel_x, peel_w, PEEL_WORDS, n, block, is_whole ? whole : back);
-        if (is_whole)
+        /* Not a struct: copying one by vectors that was stored word by word would wait for all stores before it. */
+        if (is_whole) {
+            peel(peel_x, peel_w, PEEL_WORDS, n, block, out, stride, ROWS);
             return;
+        }
+        peel(peel_x, peel_w, PEEL_WORDS, n, block, block, ROWS, ROWS * ROWS);
     }
     for (int s = 0; s < n; s++)
         write_block(block + s * ROWS * ROWS, out + s * ROWS, stride, rows, cols - s * ROWS, slab->adds);
@@ -45,8 +47,8 @@ static inline void finish_blocks(const inos_slab *slab, const inos_worker *worke
 
 static void finish_tile(const inos_slab *slab, const inos_worker *worker)
 {
-    for (int64_t j = 0; j < worker->tile.w_strips; j += PEEL_W)
-        for (int64_t i = 0; i < worker->tile.x_strips; i++)
+    for (int64_t i = 0; i < worker->tile.x_strips; i++)
+        for (int64_t j = 0; j < worker->tile.w_strips; j += PEEL_W)
             finish_blocks(slab, worker, i, j, (int)inos_min(PEEL_W, worker->tile.w_strips - j));
 }
 

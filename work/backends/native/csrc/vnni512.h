@@ -134,8 +134,10 @@ static inline __attribute__((always_inline)) void peel_part(
         _mm512_storeu_si512(out->start + (a % n) * out->strip + (a / n) * out->row, acc[a]);
 }
 
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, int32_t *start,
+                 int64_t row, int64_t strip)
 {
+    place out = {start, row, strip};
     for (int top = 0; top < ROWS; top += PEEL_ROWS) {
         if (n == PEEL_W)
             peel_part(x, w, stride, PEEL_W, block, &out);
