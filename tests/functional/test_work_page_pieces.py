@@ -150,9 +150,9 @@ LIE = """
 async def test_a_page_that_lies_about_a_piece_is_gone_and_the_product_exact(
     tmp_path: Path, lie: str, code: str
 ) -> None:
-    x, w = make_matrices(rows=500, cols=300, depth=2048)
+    x, w = make_matrices(rows=1600, cols=1024, depth=2048)  # About ten shares, while fillers keep below the limit.
     async with open_working_page(tmp_path) as (lab, page):
-        lab.pool.target = Target(U256_MAX // 200)
+        lab.pool.target = Target(U256_MAX // 1200)
         await page.run(lie)
         split = lab.offer(x, w)
         await page.wait(f"{STATE}.startsWith('the node refused')", 30)
