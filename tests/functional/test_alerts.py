@@ -29,7 +29,7 @@ def test_alerts_fire_and_clear(tmp_path: Path) -> None:
 def test_the_unit_is_understood_by_systemd(tmp_path: Path) -> None:
     unit = (ROOT / "deploy" / "inos.service").read_text()
     # The program's place is not that of this machine, and the page is there once the wheel is installed.
-    unit = unit.replace("ExecStart=/opt/inos/bin/inos", f"ExecStart={shutil.which('true')}")
+    unit = unit.replace("ExecStart=/opt/inos/current/bin/inos", f"ExecStart={shutil.which('true')}")
     unit = "".join(
         line for line in unit.splitlines(keepends=True) if not line.startswith(("Documentation=", "User=", "Group="))
     )

@@ -148,7 +148,7 @@ async def test_a_thread_rests_for_as_long_as_its_pace_says(tmp_path: Path) -> No
     said = {
         "encoded": encode_message(NewTemplate(1, HEADER, bytes(32))).hex(),
         "filler": {"seed": bytes(32).hex(), "rowsX": 256, "rowsW": 256, "depth": 1024},
-        "paces": [1, 0.1],
+        "paces": [1, 0.03],
         "ms": 2000,
     }
     async with open_page(tmp_path) as (_, page):
