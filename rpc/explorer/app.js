@@ -23,6 +23,7 @@ import { showPending } from "./pages/pending.js";
 import { showPeers } from "./pages/peers.js";
 import { showPool } from "./pages/pool.js";
 import { showRanking } from "./pages/ranking.js";
+import { showTraining } from "./pages/training.js";
 import { showTransaction } from "./pages/transaction.js";
 import { flipTheme, startTheme } from "./theme.js";
 import { findPool } from "./work/pool.js";
@@ -43,6 +44,7 @@ const PAGES = {
   accounts: [showAccounts, "Richest accounts"],
   charts: [showCharts, "Charts"],
   evolution: [showEvolution, "Evolution"],
+  training: [showTraining, "Training run"],
   finality: [showFinality, "Finality"],
   peers: [showPeers, "Peers"],
   pool: [showPool, "Pool"],

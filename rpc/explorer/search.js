@@ -2,6 +2,7 @@
 // three also its first digits.
 
 import { call } from "./api.js";
+import { findFilePage } from "./records.js";
 
 const HEIGHT = /^#?\d{1,15}$/;
 const ID = /^(0x)?[0-9a-f]{64}$/i;
@@ -37,7 +38,7 @@ async function searchId(id) {
   if (block) return `#/block/${id}`;
   if (job) return `#/job/${id}`;
   if (tx) return `#/tx/${id}`;
-  return matrix ? `#/matrix/${id}` : null;
+  return matrix ? findFilePage(id) : null;
 }
 
 async function exists(method, params) {

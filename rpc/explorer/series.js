@@ -20,12 +20,12 @@ export async function readSeries(blocks, most) {
 export const over = (points, value) => points.map((point) => [point.time_ms, value(point)]).filter(([, y]) => y !== null);
 export const toCredits = (nano) => Number(nano) / NANO;
 
-// Buttons that choose a range; `onChoose` is called with the number of blocks, or "" for all.
-export function rangeButtons(chosen, onChoose) {
+// Buttons that choose a range; `onChoose` is called with the number of blocks, or of what `ranges` are of, or "" for all.
+export function rangeButtons(chosen, onChoose, ranges = RANGES) {
   const group = el("div", { class: "ranges", role: "group", "aria-label": "Range of the charts" });
-  const buttons = RANGES.map(([value, text]) => el("button", { type: "button", "aria-pressed": String(value === chosen),
+  const buttons = ranges.map(([value, text]) => el("button", { type: "button", "aria-pressed": String(value === chosen),
     onclick: () => {
-      buttons.forEach((one, i) => one.setAttribute("aria-pressed", String(RANGES[i][0] === value)));
+      buttons.forEach((one, i) => one.setAttribute("aria-pressed", String(ranges[i][0] === value)));
       return onChoose(value);
     } }, text));
   group.append(...buttons);

@@ -56,6 +56,10 @@ async def test_the_explorer_draws_a_lineage(tmp_path: Path) -> None:
             url = f"{node.rpc_url}/explorer/"
             await check_page(page, f"{url}#/evolution/{head.hex()}", record.fitness)
             await check_reading(page, (tmp_path / "other" / "files" / head.hex()).read_bytes())
+            await page.open(f"{url}#/blocks")
+            await page.run(f"document.getElementById('query').value = '{head.hex()}'")
+            await page.run("document.getElementById('query').form.requestSubmit()")
+            await page.wait(f"location.hash === '#/evolution/{head.hex()}'")
             await page.open(f"{url}#/matrix/{head.hex()}")
             await page.wait("document.getElementById('fetch')")
             await page.run("document.getElementById('fetch').click()")

@@ -1,9 +1,9 @@
 // A matrix of the mesh: a picture of numbers, or a file, which the browser compares with its id before it is saved.
 
 import { count, el, facts, link, show } from "../dom.js";
-import { readRecord } from "../evolution.js";
 import { computeFileId, fetchMatrix, fetchShape } from "../matrices.js";
 import { captioned, drawMatrix } from "../picture.js";
+import { describeFile } from "../records.js";
 
 const MAX_BYTES = 24 * 2 ** 20; // The page fetches no more.
 const SHOWN_BYTES = 256, LINE_BYTES = 16;
@@ -66,20 +66,13 @@ async function showFile(id, status, holder) {
   }
   status.textContent = "The bytes have this id: checked in this browser.";
   status.className = "verdict good";
+  const kind = describeFile(id, data);
   const url = URL.createObjectURL(new Blob([data], { type: "application/octet-stream" }));
   show(holder,
     el("p", {}, el("a", { href: url, download: `${id.slice(0, 16)}.bin`, id: "download" }, `Download ${count(data.length)} bytes`)),
-    isRecord(data) ? el("p", {}, link(`#/evolution/${id}`, "The file is a record of evolution: show its lineage", { id: "lineage" })) : null,
+    kind ? el("p", {}, link(kind.page, kind.text, { id: kind.name })) : null,
     data.length ? el("pre", { class: "scroll", id: "dump" }, dump(data.subarray(0, SHOWN_BYTES))) : null);
   return () => URL.revokeObjectURL(url);
-}
-
-function isRecord(data) {
-  try {
-    return Boolean(readRecord(data));
-  } catch {
-    return false;
-  }
 }
 
 // Returns lines of an offset, 16 bytes in hex, and the same as text.
