@@ -63,6 +63,12 @@ ANSWER = """
   window.fetch = (url, request) => (request.body.includes("job_list") ? Promise.resolve(answer) : real(url, request));
 })()
 """
+FAIL = """
+(() => {
+  const real = window.fetch;
+  window.fetch = () => { window.fetch = real; return Promise.reject(new Error("down")); };
+})()
+"""
 needs_node = pytest.mark.skipif(NODE is None, reason="node.js is not installed")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium is installed (Debian: apt-get install chromium)"
@@ -261,6 +267,9 @@ async def check_older_steps(page: Page, url: str) -> None:
     assert "the last 1 000 are read" in (await page.run("document.querySelector('main').innerText")).replace(
         "\u202f", " "
     )
+    await page.run(FAIL)
+    await page.run("document.getElementById('older').click()")
+    await page.wait("document.querySelector('.problem')?.textContent.includes('does not answer')")
     await page.run("document.getElementById('older').click()")
     await page.wait("document.getElementById('verdict').textContent.includes('all 1')")
     assert await page.run("document.getElementById('older')") is None
@@ -285,7 +294,9 @@ async def check_tasks(page: Page, url: str, run: Run) -> None:
     await page.run(ANSWER % json.dumps({"jobs": jobs, "next": None}))
     await page.run(f"location.hash = '#/training/{url.rpartition('/')[2]}'")
     await page.wait("document.getElementById('tasks')?.textContent.includes('2 for 18 parts of all steps, 2 of them')")
-    assert "by 1 worker. They cost 3.5 credits" in await page.run("document.getElementById('tasks').textContent")
+    assert "by 1 worker: dinos1. They cost 3.5 credits" in await page.run(
+        "document.getElementById('tasks').textContent"
+    )
     links = "[...document.querySelectorAll('tbody a')].map((one) => one.title)"
     found = await page.run(links)
     assert found[:3] == [record.weights, "bb" * 32, "aa" * 32]

@@ -1,7 +1,7 @@
 // A published run of training: loss and right guesses over its steps, what it computes, its records, and the tasks that computed them.
 
 import { drawChart } from "../chart.js";
-import { count, credits, el, facts, jobLink, link, percent, short, show, table } from "../dom.js";
+import { accountLink, count, credits, el, facts, jobLink, link, percent, short, show, table } from "../dom.js";
 import { rangeButtons } from "../series.js";
 import { MAX_JOBS, MAX_STEPS, average, findTasks, listTasks, openRun, readBack } from "../training.js";
 
@@ -22,23 +22,22 @@ async function open(page) {
   page.run = await openRun(page.id);
   await readMore(page);
   if (!page.run.steps.length || page.isLeft) return;
-  const note = page.holder.querySelector("#tasks");
   try {
     page.found = await findTasks(page.run.spec);
     if (!page.isLeft) draw(page);
   } catch (error) {
     if (error.hint === undefined) throw error;
-    show(note, `The tasks cannot be read: ${error.message}`);
+    show(page.holder.querySelector("#tasks"), `The tasks cannot be read: ${error.message}`);
   }
 }
 
-// The first read has nothing to show beside an error, and later ones show those steps that were right before.
+// A record that is wrong ends the reading, and the steps after it are shown. After an error of the node, the reader tries again.
 async function readMore(page) {
   const { run, status } = page;
   try {
     if (!run.isWhole) await readBack(run, (done) => (status.textContent = `compared ${count(done)} records with their ids …`));
   } catch (error) {
-    if (!run.steps.length) throw error;
+    if (!run.steps.length || error.hint !== undefined) throw error;
     page.problem = error.message;
   }
   if (!page.isLeft) draw(page);
@@ -58,16 +57,22 @@ function draw(page) {
     el("div", { class: "card" }, el("p", { class: "verdict good", id: "verdict" }, describeChecks(run)),
       el("p", { class: "quiet" }, "That each step follows from the one before is what records claim. ",
         el("code", {}, `inos learn fetch ${run.id} FOLDER`), " and ", el("code", {}, "inos learn verify FOLDER"), " compute all of them again.")),
-    el("div", { class: "tools" }, el("h2", {}, "Loss"), rangeButtons(page.range, drawCharts, RANGES), makeOlderButton(page)),
+    el("div", { class: "tools" }, el("h2", {}, "Loss"), makeRanges(page, drawCharts), makeOlderButton(page)),
     note, charts, el("h2", {}, "Steps"), ...listSteps(page));
+}
+
+// Ranges that hold all steps would show the same.
+function makeRanges({ run, range }, drawCharts) {
+  const shorter = RANGES.filter(([steps]) => Number(steps) < run.steps.length);
+  return shorter.length > 1 ? rangeButtons(range, drawCharts, shorter) : null;
 }
 
 function makeOlderButton(page) {
   if (page.run.isWhole || page.problem) return null;
   const button = el("button", { type: "button", id: "older", onclick: () => {
     button.disabled = true;
-    page.status = button;
-    return readMore(page);
+    page.status = el("span");
+    return readMore(page).finally(() => (button.disabled = false));
   } }, `Read ${count(MAX_STEPS)} earlier steps`);
   return button;
 }
@@ -92,18 +97,19 @@ function describe({ run, found }) {
       link(`#/matrix/${last?.weights ?? spec.weights}`, last ? "weights after the last step" : "first weights")],
     ["programs of a step", link(`#/matrix/${spec.gradient}`, "gradient"), ", ", link(`#/matrix/${spec.update}`, "update")],
     ["seed", el("code", {}, spec.seed)],
-    steps.length ? ["tasks", el("span", { id: "tasks" }, found ? describeTasks(run, found) : "looking for them …")] : null,
+    steps.length ? ["tasks", el("span", { id: "tasks" }, ...(found ? describeTasks(run, found) : ["looking for them …"]))] : null,
   ]);
 }
 
 function describeTasks({ spec, steps, isWhole }, { tasks, isAll }) {
   const own = [...new Set(steps.flatMap((step) => listTasks(spec, step, tasks)))], all = steps.length * (spec.shards + 1);
   const looked = isAll ? "" : ` Only the newest ${count(MAX_JOBS)} jobs of the chain were looked at.`;
-  if (!own.length) return `none on this chain delivered what these steps name.${looked}`;
+  if (!own.length) return [`none on this chain delivered what these steps name.${looked}`];
   const nano = own.reduce((sum, job) => sum + BigInt(job.reward) + BigInt(job.burned), 0n);
-  const workers = new Set(own.map((job) => job.worker)).size, settled = own.filter((job) => job.state === "settled").length;
-  return `${count(own.length)} for ${count(all)} parts of ${isWhole ? "all" : "these"} steps, ${count(settled)} of them settled, by `
-    + `${count(workers)} ${workers === 1 ? "worker" : "workers"}. They cost ${credits(nano)} credits, rewards and what posting them burned.${looked}`;
+  const workers = [...new Set(own.map((job) => job.worker))], settled = own.filter((job) => job.state === "settled").length;
+  const named = workers.slice(0, MAX_LINKS).flatMap((worker) => [" ", accountLink(worker)]);
+  return [`${count(own.length)} for ${count(all)} parts of ${isWhole ? "all" : "these"} steps, ${count(settled)} of them settled, by `
+    + `${count(workers.length)} ${workers.length === 1 ? "worker" : "workers"}:`, ...named, workers.length > MAX_LINKS ? " and others" : "", `. They cost ${credits(nano)} credits, rewards and what posting them burned.${looked}`];
 }
 
 function describeChecks({ steps, isWhole }) {
