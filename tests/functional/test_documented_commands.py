@@ -149,7 +149,7 @@ INLINE: Final = {
     "inos db check": "inos db check --data-dir ./my-node",
     "inos db compact": "inos db compact --data-dir ./my-node",
     "inos db recheck": "inos db recheck --data-dir ./my-node",
-    "inos db export": "inos db export ./kept --data-dir ./my-node",
+    "inos db export": "inos db export ./exported --data-dir ./my-node",
     "inos db export FILE": "inos db export FILE --data-dir ./my-node",
     "inos db import FILE": "inos db import FILE --data-dir ./imported",
     "inos db import": "inos db import FILE --data-dir ./imported-again",
