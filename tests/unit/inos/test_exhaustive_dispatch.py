@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from inos.chain.waiting import get_cost
+from inos.chain.accountqueue import get_cost
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.records import JobState
