@@ -70,7 +70,7 @@ class SplitProduct:
         self._waiting_bytes = 0
         self._keeping = asyncio.Lock()
         self._writing: dict[asyncio.Future[None], tuple[int, int]] = {}
-        """Strips whose place is written now, by somebody who may not have them any more."""
+        """Strips whose place is written now. The worker whose rows these are may have lost them meanwhile."""
         self.changed: Final = asyncio.Event()
         """It is set when strips were finished or given back."""
 

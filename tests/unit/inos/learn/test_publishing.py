@@ -1,7 +1,6 @@
 """A run goes into the mesh and comes out of it whole, by one id."""
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,25 +13,8 @@ from inos.learn.spec import encode
 from inos.learn.training import train_run
 from inos.learn.verify import verify_run
 from inos.testing import TestChain
-from inos.work.files import compute_file_ref
+from support.published_runs import FakeMesh
 from support.training_runs import make_run
-
-
-class Mesh:
-    """Files by id, as a client puts and gets them."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def put_bytes(self, data: bytes) -> Any:
-        ref = compute_file_ref(data)
-        self.files[ref.id.hex()] = data
-        return ref
-
-    def get_bytes(self, file: str) -> bytes:
-        if file not in self.files:
-            raise RemoteError(1, "matrix-unknown", f"no node has {file}")
-        return self.files[file]
 
 
 def test_a_run_is_fetched_from_a_node_and_verified(inos_devnet: TestChain, tmp_path: Path) -> None:
@@ -49,7 +31,7 @@ def test_a_run_is_fetched_from_a_node_and_verified(inos_devnet: TestChain, tmp_p
 
 
 def test_a_manifest_that_lies_is_refused(tmp_path: Path) -> None:
-    run, mesh = train_run(make_run(tmp_path / "run", 5)), Mesh()
+    run, mesh = train_run(make_run(tmp_path / "run", 5)), FakeMesh()
     name = publish_run(run, mesh)  # type: ignore[arg-type]
     good = msgspec.json.decode(mesh.files[name], type=Manifest)
 
@@ -72,7 +54,7 @@ def test_a_manifest_that_lies_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_not_finished_is_published_too(tmp_path: Path) -> None:
-    run, mesh = make_run(tmp_path / "run"), Mesh()
+    run, mesh = make_run(tmp_path / "run"), FakeMesh()
     name = publish_run(run, mesh)  # type: ignore[arg-type]
     fetched = fetch_run(name, tmp_path / "fetched", mesh)  # type: ignore[arg-type]
     assert fetched.head == run.id

@@ -34,7 +34,8 @@ static inline void finish_blocks(const inos_slab *slab, const inos_worker *worke
     int32_t *out = slab->out + (top - slab->out_first * ROWS) * stride + left;
     if (!slab->x.is_bare) {
         const int is_whole = rows >= ROWS && cols >= n * ROWS && !slab->adds;
-        /* Not a struct: copying one by vectors that was stored word by word would wait for all stores before it. */
+        /* The place goes in three arguments. As a struct it would be stored word by word and copied as a vector, and such
+         * a copy waits until all older stores are done. */
         if (is_whole) {
             peel(peel_x, peel_w, PEEL_WORDS, n, block, out, stride, ROWS);
             return;
