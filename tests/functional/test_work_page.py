@@ -198,8 +198,11 @@ LIE = """
 """
 
 
-async def test_the_worker_service_counts_a_page_s_shares_and_its_block_and_refuses_a_lying_page(tmp_path: Path) -> None:
+async def test_the_worker_service_counts_a_page_s_shares_and_its_block_and_refuses_a_lying_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert CHROMIUM is not None
+    monkeypatch.setattr("inos.workers.server.share_counter.SHARES_BURST", 1_000_000.0)  # One target for every speed.
     async with open_lab(has_pool=True) as lab, open_browser(CHROMIUM, tmp_path / "browser") as page:
         lab.pool.target = Target(U256_MAX // 4000)
         url = f"{lab.url.removesuffix('/work')}/explorer/work/"

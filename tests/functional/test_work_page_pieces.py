@@ -30,6 +30,12 @@ def take_any_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inos.workers.server.allotment.LINE_PART", 0)
 
 
+@pytest.fixture(autouse=True)
+def take_any_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fast machine send as many shares as it draws: these tests' pool has one target for every speed."""
+    monkeypatch.setattr("inos.workers.server.share_counter.SHARES_BURST", 1_000_000.0)
+
+
 @asynccontextmanager
 async def open_working_page(folder: Path, threads: int = 2) -> AsyncIterator[tuple[WorkLab, Page]]:
     """Open a page that works for a pool of which it is the only member, and has shown what it can."""
@@ -150,7 +156,7 @@ LIE = """
 async def test_a_page_that_lies_about_a_piece_is_gone_and_the_product_exact(
     tmp_path: Path, lie: str, code: str
 ) -> None:
-    x, w = make_matrices(rows=1600, cols=1024, depth=2048)  # About ten shares, while fillers keep below the limit.
+    x, w = make_matrices(rows=1600, cols=1024, depth=2048)  # About ten shares.
     async with open_working_page(tmp_path) as (lab, page):
         lab.pool.target = Target(U256_MAX // 1200)
         await page.run(lie)
