@@ -112,10 +112,15 @@ class WorkLab:
     @asynccontextmanager
     async def join(self, **changes: Any) -> AsyncIterator["RawWorker"]:
         """Connect a worker that does what the test says; its hello has these changes."""
-        async with aiohttp.ClientSession() as session, session.ws_connect(self.url, max_msg_size=1 << 22) as ws:
-            worker = RawWorker(ws)
+        async with self.connect() as worker:
             await worker.send(make_hello(**changes))
             yield worker
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["RawWorker"]:
+        """Connect a worker that has not said hello yet."""
+        async with aiohttp.ClientSession() as session, session.ws_connect(self.url, max_msg_size=1 << 22) as ws:
+            yield RawWorker(ws)
 
     @asynccontextmanager
     async def work(self, **changes: Any) -> AsyncIterator[None]:
@@ -180,6 +185,14 @@ async def open_lab(
         await runner.cleanup()
 
 
+class RefusedError(AssertionError):
+    """The node refused a worker of which the test expected something else."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(f"refused: {refused}")
+        self.code = refused.code
+
+
 class RawWorker:
     """Sends and receives single messages."""
 
@@ -205,7 +218,7 @@ class RawWorker:
                 if isinstance(message, kind):
                     return message
                 if isinstance(message, Refused):
-                    raise AssertionError(f"refused: {message}")
+                    raise RefusedError(message)
                 self.heard.append(message)
 
     async def start(self) -> "Start":

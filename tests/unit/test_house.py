@@ -31,7 +31,9 @@ CROSSING: Final = frozenset(
         "network/test_floods.py",
         "rpc/methods/test_real_ledger.py",
         "rpc/server/test_limits.py",
+        "workers/client/test_changed_messages.py",
         "workers/pool/test_simulations.py",
+        "workers/server/test_changed_messages.py",
     }
 )
 """Tests of what holds across the modules of a package."""

@@ -25,6 +25,7 @@ from inos.workers.limits import MAX_MESSAGE_BYTES
 from inos.workers.messages import (
     MAX_ROWS_BYTES,
     MAX_TEXT,
+    VERSION,
     Ack,
     Assignment,
     Cancelled,
@@ -195,6 +196,9 @@ class Link:
                 raise WorkerError("unexpected-message", f"a node sent {type(message).__name__}")
 
     async def _begin(self, welcome: Welcome) -> None:
+        if welcome.version != VERSION:
+            text = f"the node speaks version {welcome.version} of the protocol, and this worker version {VERSION}"
+            raise WorkerError("other-version", text, hint="install the version of inos that the node has")
         self._welcome = welcome
         self._multiplier = Multiplier(self._backend, self._threads, welcome.prefix)
         if welcome.local is not None:

@@ -2,20 +2,16 @@
 protocol."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
-from aiohttp import web
 from msgspec.structs import replace
 
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.units import U256_MAX
-from inos.work import Operand
-from inos.workers.client.link import Link, RefusedError
+from inos.workers.client.link import RefusedError
 from inos.workers.errors import WorkerError
 from inos.workers.filler import make_operands
 from inos.workers.messages import (
@@ -36,11 +32,10 @@ from inos.workers.messages import (
     Welcome,
     WorkHeader,
     decode_from_worker,
-    encode_message,
 )
 from inos.workers.server.runs import count_runs, read_run
-from support.field_changes import change_fields
-from support.work_lab import draw_shares, make_hello, make_matrices, multiply
+from support.node_side import NodeSide, W, X, linked
+from support.work_lab import draw_shares, multiply
 
 POOL = b"\x01" * 20
 HEADER = WorkHeader(3, 7, 9, b"\x02" * 32, 1_700_000_000_000, bytes(32), bytes(32), b"\xff" * 32, POOL)
@@ -48,61 +43,10 @@ WELCOME = Welcome(VERSION, "devnet", "dinos", bytes(32), POOL, LEAST_PREFIX + 3,
 TEMPLATE = NewTemplate(1, HEADER, bytes(32))
 FILLER = Filler(b"\x05" * 32, 64, 64, 64)
 EASY = (U256_MAX // 40).to_bytes(32, "big")
-X, W = (Operand.commit(each) for each in make_matrices())
-
-
-class NodeSide:
-    """Plays the node, message by message."""
-
-    def __init__(self, ws: web.WebSocketResponse) -> None:
-        self.ws = ws
-
-    async def send(self, *messages: Message) -> None:
-        for message in messages:
-            await self.ws.send_bytes(encode_message(message))
-
-    async def hear(self, kind: type[Any]) -> Any:
-        async with asyncio.timeout(60):
-            while True:
-                message = decode_from_worker((await self.ws.receive()).data, limit=1 << 21)
-                if isinstance(message, GetRun):
-                    operand = X if message.id == X.ref.id else W
-                    await self.send(RunData(message.id, message.index, *read_run(operand, message.index)))
-                if isinstance(message, kind):
-                    return message
-
-
-@asynccontextmanager
-async def linked(act: Callable[[NodeSide], Any], *, room: int = 1 << 30) -> AsyncIterator[asyncio.Task[None]]:
-    """Connect a link with a node that acts so, and yield the link's task."""
-
-    async def serve(request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(max_msg_size=1 << 22)
-        await ws.prepare(request)
-        with suppress(asyncio.CancelledError, ConnectionError, TypeError):
-            await act(NodeSide(ws))
-        await ws.close()
-        return ws
-
-    app = web.Application()
-    app.router.add_get("/work", serve)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/work"
-    try:
-        async with aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=1 << 22) as ws:
-            link = Link(ws, backend="auto", threads=1, room=room, on_totals=lambda _: None)
-            task = asyncio.ensure_future(link.run(make_hello()))
-            yield task
-            task.cancel()
-            await asyncio.wait([task])
-    finally:
-        await runner.cleanup()
 
 
 async def run(act: Callable[[NodeSide], Any], **options: Any) -> None:
-    async with linked(act, **options) as task:
+    async with linked(act, **options) as (task, _):
         await asyncio.wait([task], timeout=20)
     await task
 
@@ -216,6 +160,7 @@ async def test_a_cancelled_piece_is_given_up_and_the_filler_goes_on() -> None:
     ("messages", "code"),
     [
         ((Assignment(1, EASY, FILLER),), "unexpected-message"),
+        ((replace(WELCOME, version=VERSION + 1),), "other-version"),
         ((TEMPLATE,), "other-beneficiary"),
         ((WELCOME, replace(TEMPLATE, header=replace(HEADER, beneficiary=b"\x09" * 20))), "other-beneficiary"),
         ((Refused("banned", "you lied", 9),), "banned"),
@@ -230,25 +175,3 @@ async def test_a_worker_leaves_a_node_that_breaks_the_protocol(messages: tuple[M
         await run(act)
     assert error.value.code == code
     assert not isinstance(error.value, RefusedError) or error.value.retry_s == 9
-
-
-async def test_every_changed_field_of_an_assignment_is_declined_refused_or_done() -> None:
-    """The worker never stands still and never fails in another way than by its own errors."""
-    encoded = encode_message(Assignment(2, EASY, Piece(X.ref, W.ref, 0, 2, True)))
-    changes = list(change_fields(encoded))
-    assert len(changes) > 35
-    ends: set[str] = set()
-    for path, changed in changes:
-
-        async def act(node: NodeSide, data: bytes = changed) -> None:
-            await node.send(WELCOME, TEMPLATE)
-            await node.ws.send_bytes(data)
-            ends.add(type(await node.hear(Declined | Result)).__name__)
-
-        ended = asyncio.ensure_future(run(act))
-        await asyncio.wait([ended])
-        if (error := ended.exception()) is not None:
-            assert isinstance(error, WorkerError), path
-            assert error.code == "bad-message", path
-            ends.add("refused")
-    assert ends == {"Declined", "Result", "refused"}

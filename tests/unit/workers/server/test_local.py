@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from inos.mesh.store import MatrixStore
 from inos.miner.product import Product
@@ -224,3 +225,47 @@ async def test_packets_without_a_key_close_the_socket(local_lab: Any, packet: by
             stranger.shutdown(socket.SHUT_WR)
         assert await asyncio.to_thread(stranger.recv, 100) == b""
         stranger.close()
+
+
+async def test_a_changed_local_leaves_the_worker_without_files(local_lab: Any) -> None:
+    """It goes on over the network, and the socket serves others."""
+    lab, _ = local_lab
+    async with lab.join() as worker:
+        local = (await worker.start()).welcome.local
+        assert local is not None
+        for path in (local.path + "x", "", "\0"):
+            assert await asyncio.to_thread(LocalClient.connect, replace(local, path=path)) is None
+        for at in range(len(local.key)):
+            key = bytes([*local.key[:at], local.key[at] ^ 1, *local.key[at + 1 :]])
+            assert await asyncio.to_thread(LocalClient.connect, replace(local, key=key)) is None
+        (await connect(local)).close()
+
+
+async def test_a_changed_packet_of_a_piece_gives_nothing(local_lab: Any) -> None:
+    """Its kind, its operand and its assignment decide what the node does; nothing else is opened or taken."""
+    lab, store = local_lab
+    x, w = make_matrices()
+    for each in (x, w):
+        store.put(each)
+    async with lab.join() as worker:
+        local = (await worker.start()).welcome.local
+        split = lab.offer(x, w)
+        piece = await worker.hear_piece()
+        opening = split.x.ref.id
+        for kind, argument in ((OPEN, opening[:-1]), (OPEN, opening + b"\0"), (3, opening), (255, b"")):
+            client = await connect(local)
+            with pytest.raises(OSError):  # noqa: PT011  # the node closes the socket
+                await ask(client, kind, argument)
+            client.close()
+        client = await connect(local)
+        assert await ask(client, OPEN, bytes([opening[0] ^ 1]) + opening[1:]) == b"\0"
+        rows = client.get_rows(*multiply(x, w).shape)
+        rows[:] = 7
+        with pytest.raises(OSError):  # noqa: PT011  # there was no such assignment
+            await asyncio.to_thread(client.hand, piece.number + 1)
+        client.close()
+        assert split.product.strips_done == 0
+        assert [each.has_piece for each in lab.service.get_status().workers] == [True]
+    async with lab.work():
+        await lab.until(lambda: split.product.is_complete)
+    assert np.array_equal(split.product.result(), multiply(x, w))

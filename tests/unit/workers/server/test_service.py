@@ -9,7 +9,7 @@ import pytest
 
 from inos.primitives.units import U256_MAX, Target
 from inos.workers.errors import WorkerError
-from inos.workers.limits import MAX_PER_HOST, MAX_WAITING, MAX_WAITING_PER_HOST
+from inos.workers.limits import MAX_PER_HOST, MAX_ROWS_ROOM, MAX_WAITING, MAX_WAITING_PER_HOST
 from inos.workers.messages import (
     Ack,
     Cancelled,
@@ -149,6 +149,31 @@ async def test_a_worker_that_takes_a_piece_and_returns_nothing_delays_a_product_
         from inos.workers.messages import Cancelled
 
         assert (await greedy.hear(Cancelled)).assignment == piece.number
+
+
+async def test_a_worker_that_asks_for_everything_and_returns_nothing_costs_little(
+    lab: WorkLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fetches each run a bounded number of times, holds one piece, and is ended; another worker does the product."""
+    monkeypatch.setattr("inos.workers.server.session.SILENT_S", 0.5)
+    x, w = make_matrices()
+    async with lab.join(identity=b"\x04" * 16, speed=10**6) as greedy:
+        await greedy.start()
+        split = lab.offer(x, w)
+        await greedy.hear_piece()
+        for operand in (split.x, split.w):
+            for _ in range(2 + 8):
+                await greedy.send(GetRun(operand.ref.id, 0))
+                await greedy.hear(RunData)
+        with pytest.raises(TimeoutError):
+            await greedy.hear_piece(0.2)
+        assert split.take(0, 10**6, 1.0, 1.0) is None
+        async with lab.work():
+            await lab.until(lambda: split.product.is_complete)
+        assert (await greedy.hear(Refused)).code == "silent"
+    assert np.array_equal(split.product.result(), multiply(x, w))
+    await lab.until(lambda: not lab.service._sessions)
+    assert lab.service._shared.rows_room == MAX_ROWS_ROOM
 
 
 async def test_a_worker_that_dies_gives_its_piece_back_at_once(lab: WorkLab) -> None:

@@ -29,7 +29,6 @@ from inos.workers.messages import (
 from inos.workers.ports import WorkerInfo
 from inos.workers.server import fillers as fillers_module
 from inos.workers.server import session as session_module
-from support.field_changes import change_fields
 from support.work_lab import STRANGER, RawWorker, Start, WorkLab, make_hello, make_matrices, multiply
 
 Send = Callable[[RawWorker, Start], Awaitable[None]]
@@ -191,33 +190,6 @@ async def test_too_many_shares_end_the_connection(lab: WorkLab, monkeypatch: pyt
         start = await worker.start()
         await worker.send(make_result(start, start.draw(5)))
         assert (await worker.hear(Refused)).code == "too-fast"
-
-
-async def test_every_changed_field_of_a_result_counts_nothing_more(pool_lab: WorkLab) -> None:
-    """Whatever is changed, the share counts once as it is or not at all, and other workers notice nothing."""
-    async with pool_lab.join(token=None, address=STRANGER) as first:
-        start = await first.start()
-        data = encode_message(make_result(start, start.draw(1)))
-    changes = list(change_fields(data))
-    assert len(changes) > 25
-    for number, (path, changed) in enumerate(changes):
-        address = bytes([number + 10]) * 20
-        async with pool_lab.join(token=None, address=address, identity=bytes([number]) * 16) as worker:
-            own = await worker.start()
-            message = encode_message(make_result(own, own.draw(1)))
-            changed = dict(change_fields(message))[path]
-            await worker.ws.send_bytes(changed)
-            try:
-                ack = await worker.hear(Ack)
-            except (AssertionError, ConnectionError):
-                assert not [info for info, _ in pool_lab.pool.shares if info.address == address], path
-            else:
-                assert ack.counted <= 1, path
-                assert path.startswith(("[3]", "[5]", "[4] shorter")), path  # drawn and is_last are the worker's word
-    async with pool_lab.join(token=None, address=STRANGER) as honest:
-        start = await honest.start()
-        await honest.send(make_result(start, start.draw(2)))
-        assert (await honest.hear(Ack)).counted == 2
 
 
 async def begin_piece(lab: WorkLab, worker: RawWorker) -> tuple[Start, Assignment, Piece, np.ndarray[Any, Any]]:
