@@ -14,7 +14,7 @@ from inos.chain.jobrecords import make_event_changes
 from inos.chain.ranking import compute_holdings_changes
 from inos.chain.schema import HistoryRecord, Position, Undo
 from inos.chain.totals import Totals, add_block, read_totals
-from inos.chain.tree_update import update_tree
+from inos.chain.tree_update import Read, UpdatedTree, update_tree
 from inos.consensus.execution import Executed
 from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry
 from inos.consensus.records import StateKey
@@ -23,7 +23,8 @@ from inos.primitives.codec import encode
 from inos.primitives.transactions import compute_tx_id
 from inos.primitives.units import Address, BlockId, Height, StateRoot, TxId
 
-Read = Callable[[bytes], bytes | None]
+Update = Callable[[Mapping[StateKey, bytes | None]], UpdatedTree]
+"""Returns the state tree after changes to records; without nodes if they are kept elsewhere until they are written."""
 
 
 def compute_new_root(read: Read, changes: Mapping[StateKey, bytes | None]) -> StateRoot:
@@ -31,14 +32,16 @@ def compute_new_root(read: Read, changes: Mapping[StateKey, bytes | None]) -> St
     return update_tree(read, changes).root
 
 
-def make_connect_batch(read: Read, block_id: BlockId, block: Block, executed: Executed) -> tuple[StateRoot, Batch]:
+def make_connect_batch(
+    read: Read, update: Update, block_id: BlockId, block: Block, executed: Executed
+) -> tuple[StateRoot, Batch]:
     """Return the batch that connects `block` to its parent, and the resulting state root.
 
     Args:
-        read: reads the database as it is at the parent.
+        read: reads the database as it is at the parent. update: computes the state tree from there.
     """
     changes, height = executed.changes, Height(block.header.height)
-    root, batch = _make_state_batch(read, changes)
+    root, batch = _make_state_batch(read, update, changes)
     before = tuple((bytes(key), read(schema.state_key(key))) for key in changes)
     histories = tuple((each.address, each.place) for each in executed.history)
     batch[schema.undo_key(block_id)] = encode(Undo(before, histories, executed.job_events))
@@ -56,9 +59,11 @@ def make_connect_batch(read: Read, block_id: BlockId, block: Block, executed: Ex
     return root, batch
 
 
-def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) -> tuple[StateRoot, Batch]:
+def make_disconnect_batch(
+    read: Read, update: Update, entry: Entry, block: Block, undo: Undo
+) -> tuple[StateRoot, Batch]:
     """Return the batch that undoes the tip `block`, and the resulting state root."""
-    root, batch = _make_state_batch(read, {StateKey(key): value for key, value in undo.records})
+    root, batch = _make_state_batch(read, update, {StateKey(key): value for key, value in undo.records})
     batch[schema.undo_key(entry.id)] = None
     batch[schema.block_stats_key(entry.id)] = None
     batch[schema.totals_key(entry.id)] = None
@@ -75,7 +80,7 @@ def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) ->
 
 def make_genesis_batch(records: Mapping[StateKey, bytes]) -> tuple[StateRoot, Batch]:
     """Return the batch that writes the first state into an empty database."""
-    return _make_state_batch(lambda key: None, records)
+    return _make_state_batch(lambda key: None, lambda changes: update_tree(lambda key: None, changes), records)
 
 
 def make_history_batch(height: Height, entries: Sequence[AccountEntry], ids: Sequence[TxId]) -> Batch:
@@ -92,8 +97,8 @@ def make_history_batch(height: Height, entries: Sequence[AccountEntry], ids: Seq
     return batch
 
 
-def _make_state_batch(read: Read, changes: Mapping[StateKey, bytes | None]) -> tuple[StateRoot, Batch]:
-    tree = update_tree(read, changes)
+def _make_state_batch(read: Read, update: Update, changes: Mapping[StateKey, bytes | None]) -> tuple[StateRoot, Batch]:
+    tree = update(changes)
     batch: Batch = {schema.state_key(key): value for key, value in changes.items()}
     batch |= tree.nodes
     batch |= compute_index_changes(read, changes)

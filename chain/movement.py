@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from inos.chain import schema
 from inos.chain.blocks import BlockStore, make_block_batch
@@ -121,8 +122,9 @@ class ConnectedChain:
         if self.staging.is_full:
             self.flush()
         block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
-        prepared = self.prepared.blocks.pop(entry.id, None) or prepare_block(
-            self._params, StagedState(self.staging), self.staging.get, entry.id, block, self._bls
+        staging, kept = self.staging, self.prepared.blocks.pop(entry.id, None)
+        prepared = kept or prepare_block(
+            self._params, StagedState(staging), staging.get, staging.update_tree, entry.id, block, self._bls
         )
         if prepared.violation is not None:
             raise prepared.violation
@@ -131,10 +133,15 @@ class ConnectedChain:
                 prepared.products, TRUSTED_RESULTS if self._index.vouched.is_vouched(entry) else self._results
             )
         except VerdictMissing:
-            self.prepared.keep(entry.id, prepared)
+            batch = prepared.batch if kept else prepared.batch | staging.list_new_nodes()
+            self.prepared.keep(entry.id, replace(prepared, batch=batch))
             raise
-        self.staging.write(prepared.batch)
-        self.staging.write(make_note_batch(self._params, self.staging, entry.id, block))
+        if kept:
+            staging.forget_tree()  # its changes come with the batch
+        else:
+            staging.commit_tree()
+        staging.write(prepared.batch)
+        staging.write(make_note_batch(self._params, staging, entry.id, block))
         self._index.set_active(entry)
         if prepared.moves_finality:
             self._advance_final(prepared.batch[schema.state_key(FINALITY_KEY)])
@@ -159,7 +166,7 @@ class ConnectedChain:
         if entry.parent is None:
             raise self.staging.explain("genesis cannot be undone")
         block, undo = self._blocks.get_stored_block(entry.id), self._blocks.get_undo(entry.id)
-        root, batch = make_disconnect_batch(self.staging.get, entry, block, undo)
+        root, batch = make_disconnect_batch(self.staging.get, self.staging.update_tree, entry, block, undo)
         if root != entry.parent.header.state_root:
             raise self.staging.explain(
                 f"the undo record of block {entry.id.hex()} does not lead back to its parent's state"
@@ -169,6 +176,7 @@ class ConnectedChain:
         if entry.parent.height < self._index.recorded_root:
             self._index.recorded_root = entry.parent.height
             batch[schema.META_ROOT] = schema.encode_height(entry.parent.height)
+        self.staging.commit_tree()
         self.staging.write(batch)
         self._index.set_inactive(entry)
 

@@ -79,7 +79,7 @@ def _make_note(staging: Staging) -> Note | None:
 
 
 def _prove(staging: Staging, records: StagedState, key: StateKey) -> StateProof:
-    return make_tree_proof(lambda node: staging.get(schema.node_key(node)), records.get, key)
+    return make_tree_proof(lambda node: staging.get_node(schema.node_key(node)), records.get, key)
 
 
 def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target: BlockId) -> Step | None:

@@ -11,7 +11,8 @@ from typing import Final
 from msgspec import Struct
 
 from inos.chain.blocks import Batch
-from inos.chain.connection import Read, make_connect_batch
+from inos.chain.connection import Update, make_connect_batch
+from inos.chain.tree_update import Read
 from inos.consensus.effects import Effects
 from inos.consensus.execution import begin_block, check_state_root, execute_block
 from inos.consensus.params import Params
@@ -77,6 +78,7 @@ def prepare_block(
     params: Params,
     state: StateReader,
     read: Read,
+    update: Update,
     block_id: BlockId,
     block: Block,
     bls: Bls,
@@ -86,11 +88,12 @@ def prepare_block(
 
     Args:
         state: the parent's. read: reads the database as it is at the parent.
+        update: computes the state tree from there.
         start: see inos.consensus.execution.Execution.
     """
     try:
         executed = execute_block(params, state, block, TRUSTED_RESULTS, bls, start)
-        root, batch = make_connect_batch(read, block_id, block, executed)
+        root, batch = make_connect_batch(read, update, block_id, block, executed)
         check_state_root(block.header, root)
     except RuleViolation as error:
         return PreparedBlock({}, violation=error)

@@ -20,6 +20,7 @@ from inos.chain.schema import MAX_STORED_BYTES, HistoryRecord, Position
 from inos.chain.staging import CACHED, RECENT_KEYS, Recent
 from inos.chain.state_tree import make_tree_proof
 from inos.chain.totals import Totals, read_totals
+from inos.chain.tree_update import update_tree
 from inos.consensus.effects import Effects
 from inos.consensus.execution import BlockStats
 from inos.consensus.jobevents import JobEvent
@@ -113,7 +114,9 @@ class ChainReader:
         Args:
             start: see inos.consensus.execution.Execution.
         """
-        return prepare_block(params, self, self._read, block_id, block, bls, start)
+        return prepare_block(
+            params, self, self._read, lambda changes: update_tree(self._read, changes), block_id, block, bls, start
+        )
 
     def get_block_id(self, height: int) -> BlockId | None:
         """Return the id of the connected block at a height, or None."""

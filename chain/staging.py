@@ -10,6 +10,7 @@ from typing import Final
 from inos.chain import schema
 from inos.chain.database import Database
 from inos.chain.errors import ChainError
+from inos.chain.tree_update import Nodes, UpdatedTree, open_tree
 from inos.consensus.records import StateKey
 from inos.consensus.state import overlay, select_range
 
@@ -22,6 +23,10 @@ RECENT_KEYS: Final = 65_536
 """The largest number of remembered keys, some 20 MB. Beyond it all are forgotten, as the next block soon reads again
 what it needs.
 """
+NODE_BYTES: Final = 150
+"""A changed node of the tree takes about so much in a batch."""
+TREE_BYTES: Final = 24 << 20
+"""A tree that remembers more nodes is read anew."""
 CACHED: Final = frozenset({schema.STATE, schema.NODE})
 """The prefixes whose records are remembered. Only this class writes them, so what it remembers is right."""
 
@@ -42,14 +47,18 @@ class Staging:
         """A key below which there is no record, by kind of state record: LevelDB steps over deleted keys one by one,
         and a queue deletes at its front.
         """
+        self._empty: set[bytes] = set()
+        """Kinds of state records of which there is none, as of most queues in most blocks."""
         self._bytes = 0
+        self._tree = open_tree(self._read_node)
+        """The state tree after the staged changes. It has the changed nodes until something else wants them."""
 
     @property
     def is_full(self) -> bool:
-        return self._bytes >= FULL_BYTES
+        return self._bytes + self._tree.count_changed() * NODE_BYTES >= FULL_BYTES
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value under `key`, staged or stored, or None."""
+        """Return the value under `key`, staged or stored, or None; `get_node` reads nodes of the state tree."""
         if key in self._changes:
             return self._changes[key]
         if key in self._recent:
@@ -59,10 +68,17 @@ class Staging:
             self._recent[key] = value
         return value
 
+    def get_node(self, key: bytes) -> bytes | None:
+        """Return the node of the state tree under `key`, or None."""
+        self._stage_nodes()
+        return self._read_node(key)
+
     def iterate_state(self, prefix: bytes, start: StateKey | None) -> Iterator[tuple[StateKey, bytes]]:
         """Yield state records, staged or stored: see StateReader.iterate."""
         whole, first = schema.STATE + prefix, None if start is None else schema.state_key(start)
         is_kind = first is None and len(whole) == schema.STATE_KIND_BYTES
+        if is_kind and whole in self._empty:
+            return
         first = self._floors.get(whole) if is_kind else first
         staged = self._kinds.get(whole[: schema.STATE_KIND_BYTES], {})
         changes = select_range(staged.items(), whole, first)
@@ -70,10 +86,44 @@ class Staging:
             if is_kind:
                 self._floors[whole], is_kind = key, False
             yield StateKey(key[1:]), value
+        if is_kind:
+            self._empty.add(whole)
 
     def get_floors(self) -> dict[StateKey, StateKey]:
         """Return a copy of the keys below which there is no record, by kind of state record."""
         return {StateKey(kind[1:]): StateKey(floor[1:]) for kind, floor in self._floors.items()}
+
+    def update_tree(self, changes: Mapping[StateKey, bytes | None]) -> UpdatedTree:
+        """Return the root of the state tree after changes to records, without its nodes: see inos.chain.tree_update.
+
+        Raises:
+            ChainError: "database-damaged".
+        """
+        try:
+            return UpdatedTree(self._tree.update(changes), {})
+        except BaseException:
+            self.forget_tree()
+            raise
+
+    def list_new_nodes(self) -> Nodes:
+        """Return the nodes that the last update of the tree changes."""
+        return self._tree.list_nodes()
+
+    def commit_tree(self) -> None:
+        """Stage the nodes of the last update of the tree."""
+        self._tree.commit()
+
+    def forget_tree(self) -> None:
+        """Read the tree anew from now on, because nodes are written by other means than its updates."""
+        self._stage_nodes()
+        self._tree = open_tree(self._read_node)
+
+    def _read_node(self, key: bytes) -> bytes | None:
+        return self._changes[key] if key in self._changes else self._db.get(key)
+
+    def _stage_nodes(self) -> None:
+        if self._tree.count_changed():
+            self.write(self._tree.take_nodes())
 
     def write(self, changes: Mapping[bytes, bytes | None], *, is_synced: bool = True) -> None:
         """Stage changes; None deletes a key. All of them are on disk after `flush`, and none before."""
@@ -82,8 +132,10 @@ class Staging:
             if key[:1] == schema.STATE:
                 kind = key[: schema.STATE_KIND_BYTES]
                 self._kinds.setdefault(kind, {})[key] = value
-                if value is not None and key < self._floors.get(kind, b""):
-                    self._floors[kind] = key
+                if value is not None:
+                    self._empty.discard(kind)
+                    if key < self._floors.get(kind, b""):
+                        self._floors[kind] = key
         self._bytes += sum(map(len, changes)) + sum(map(len, filter(None, changes.values())))
 
     def flush(self) -> None:
@@ -92,6 +144,7 @@ class Staging:
         Raises:
             ChainError: for the same reasons as Database.write.
         """
+        self._stage_nodes()
         if self._changes:
             self._db.write(self._changes)
             if len(self._recent) > RECENT_KEYS:
@@ -100,6 +153,8 @@ class Staging:
             self._recent.update(written)
             self._note_written(written)
             self._changes, self._kinds, self._bytes = {}, {}, 0
+            if self._tree.size > TREE_BYTES:
+                self.forget_tree()
 
     def take_written(self) -> Recent | None:
         """Return the state records and tree nodes written since the last call; None if they are too many to keep."""
@@ -116,7 +171,9 @@ class Staging:
         """Forget all remembered records, because they were written in the database by other means."""
         self._recent.clear()
         self._floors.clear()
+        self._empty.clear()
         self._written = None
+        self.forget_tree()
 
     def explain(self, error: object) -> ChainError:
         """Return the ChainError for an error: see Database.explain."""

@@ -144,58 +144,104 @@ static void supply(inos_tree *tree, const store *nodes, int64_t wanted)
     free(keys), free(data), free(ends);
 }
 
-static void take_writes(const inos_tree *tree, store *nodes)
+static void take_nodes(store *nodes, int64_t count, const uint8_t *keys, const uint8_t *data, const int64_t *ends)
 {
-    int64_t size;
-    const int64_t count = inos_tree_count_writes(tree, &size);
-    uint8_t *keys = allocate((size_t)count * KEY_BYTES), *data = allocate((size_t)size);
-    int64_t *ends = allocate((size_t)count * sizeof *ends);
-    inos_tree_list_writes(tree, 'n', keys, data, ends);
     for (int64_t n = 0, begin = 0; n < count; begin = ends[n++])
         put(nodes, keys + n * KEY_BYTES, data + begin, ends[n] - begin);
+}
+
+/* Stores the nodes that the last update changes, or all that are dirty. */
+static void store_nodes(inos_tree *tree, store *nodes, int are_dirty)
+{
+    int64_t size;
+    const int64_t count = are_dirty ? inos_tree_count_dirty(tree, &size) : inos_tree_count_writes(tree, &size);
+    uint8_t *keys = allocate((size_t)count * KEY_BYTES), *data = allocate((size_t)size);
+    int64_t *ends = allocate((size_t)count * sizeof *ends);
+    if (are_dirty)
+        inos_tree_take_dirty(tree, 'n', keys, data, ends);
+    else
+        inos_tree_list_writes(tree, 'n', keys, data, ends);
+    take_nodes(nodes, count, keys, data, ends);
     free(keys), free(data), free(ends);
 }
 
-/* Changes some of the records at random and compares root and nodes. */
-static int checks_update(state *s, store *nodes, int chance_to_change, int chance_to_remove)
-{
-    static int present[RECORDS];
+typedef struct {
     uint8_t paths[RECORDS * HASH_BYTES], keys[RECORDS], values[RECORDS * 3], removed[RECORDS];
-    uint8_t root[HASH_BYTES], got[HASH_BYTES];
-    int64_t key_ends[RECORDS], value_ends[RECORDS], count = 0, size = 0;
+    int64_t key_ends[RECORDS], value_ends[RECORDS], count;
+} changes;
+
+/* Returns whether the update was complete. */
+static int update(inos_tree *tree, const store *nodes, const changes *c, uint8_t root[HASH_BYTES])
+{
+    int64_t wanted = inos_tree_begin(tree, c->count, c->paths, c->keys, c->key_ends, c->values, c->value_ends, c->removed);
+    while (wanted == 0 && (wanted = inos_tree_advance(tree)) > 0) {
+        supply(tree, nodes, wanted);
+        wanted = 0;
+    }
+    inos_tree_get_root(tree, root);
+    return wanted == 0;
+}
+
+static void draw_changes(state *s, changes *c, int chance_to_change, int chance_to_remove)
+{
+    int64_t size = 0;
+    c->count = 0;
     for (int n = 0; n < RECORDS; n++) {
         if ((int)(draw() % 100) >= chance_to_change)
             continue;
-        removed[count] = (int)(draw() % 100) < chance_to_remove;
-        s->lengths[n] = removed[count] ? 0 : (uint8_t)(1 + draw() % 3);
+        const int64_t at = c->count++;
+        c->removed[at] = (int)(draw() % 100) < chance_to_remove;
+        s->lengths[n] = c->removed[at] ? 0 : (uint8_t)(1 + draw() % 3);
         for (int b = 0; b < s->lengths[n]; b++)
-            values[size++] = s->values[n][b] = (uint8_t)draw();
-        memcpy(paths + count * HASH_BYTES, s->paths[n], HASH_BYTES);
-        keys[count] = (uint8_t)n;
-        value_ends[count] = size;
-        key_ends[count] = count + 1;
-        count++;
+            c->values[size++] = s->values[n][b] = (uint8_t)draw();
+        memcpy(c->paths + at * HASH_BYTES, s->paths[n], HASH_BYTES);
+        c->keys[at] = (uint8_t)n;
+        c->value_ends[at] = size;
+        c->key_ends[at] = c->count;
     }
-    inos_tree *tree = inos_tree_begin(count, paths, keys, key_ends, values, value_ends, removed);
-    int64_t wanted;
-    while ((wanted = inos_tree_advance(tree)) > 0)
-        supply(tree, nodes, wanted);
-    inos_tree_get_root(tree, got);
-    take_writes(tree, nodes);
-    inos_tree_end(tree);
+}
+
+/* Changes some of the records at random and compares root and nodes. The kept tree remembers nodes from one time to the next;
+ * before each update it gets one that is not committed, and sometimes its nodes are stored. */
+static int checks_update(state *s, store *nodes, inos_tree *kept, store *kept_nodes, int chance_to_change,
+                         int chance_to_remove)
+{
+    static int present[RECORDS];
+    static changes c, other;
+    static state s_then;
+    uint8_t root[HASH_BYTES], got[HASH_BYTES], kept_root[HASH_BYTES];
+    memcpy(&s_then, s, sizeof s_then);
+    draw_changes(&s_then, &other, 20, 50);
+    draw_changes(s, &c, chance_to_change, chance_to_remove);
+    inos_tree *tree = inos_tree_open();
+    int is_right = update(tree, nodes, &c, got) && update(kept, kept_nodes, &other, kept_root)
+                && update(kept, kept_nodes, &c, kept_root) && inos_tree_commit(kept) == 0;
+    store_nodes(tree, nodes, 0);
+    inos_tree_close(tree);
+    if (draw() % 3 == 0) {
+        store_nodes(kept, kept_nodes, 1);
+        is_right &= kept_nodes->count == nodes->count && inos_tree_count_dirty(kept, NULL) == 0;
+        for (int n = 0; n < nodes->count; n++) {
+            const int at = find(kept_nodes, nodes->keys[n]);
+            is_right &= at >= 0 && kept_nodes->lengths[at] == nodes->lengths[n]
+                     && !memcmp(kept_nodes->data[at], nodes->data[n], (size_t)nodes->lengths[n]);
+        }
+    }
     int most = 0;
     for (int n = 0; n < RECORDS; n++)
         if (s->lengths[n])
             present[most++] = n;
-    return compute_root(s, present, most, 0, root) == nodes->count && wanted == 0 && !memcmp(root, got, HASH_BYTES);
+    return is_right && compute_root(s, present, most, 0, root) == nodes->count && !memcmp(root, got, HASH_BYTES)
+        && !memcmp(root, kept_root, HASH_BYTES);
 }
 
 /* Paths are random, or close: then they share up to 244 bits. */
 static int checks_tree(int is_close)
 {
     static state s;
-    static store nodes;
+    static store nodes, kept_nodes;
     int is_right = 1;
+    inos_tree *kept = inos_tree_open();
     memset(&s, 0, sizeof s);
     for (int n = 0; n < RECORDS; n++) {
         for (int b = 0; b < HASH_BYTES; b++)
@@ -204,8 +250,12 @@ static int checks_tree(int is_close)
         s.paths[n][HASH_BYTES - 1] = (uint8_t)n;
     }
     for (int round = 0; round < 40; round++)
-        is_right &= checks_update(&s, &nodes, round % 3 ? 5 : 60, round % 4 ? 20 : 90);
-    is_right &= checks_update(&s, &nodes, 0, 0) && checks_update(&s, &nodes, 100, 100) && nodes.count == 0;
+        is_right &= checks_update(&s, &nodes, kept, &kept_nodes, round % 3 ? 5 : 60, round % 4 ? 20 : 90);
+    is_right &= checks_update(&s, &nodes, kept, &kept_nodes, 0, 0)
+             && checks_update(&s, &nodes, kept, &kept_nodes, 100, 100) && nodes.count == 0;
+    store_nodes(kept, &kept_nodes, 1);
+    is_right &= kept_nodes.count == 0 && inos_tree_get_size(kept) > 0;
+    inos_tree_close(kept);
     return is_right;
 }
 
@@ -216,12 +266,14 @@ static int checks_damage(void)
     const int64_t end = 1;
     int is_right = 1;
     for (size_t n = 0; n < sizeof damaged / sizeof *damaged; n++) {
-        inos_tree *tree = inos_tree_begin(1, path, &key, &end, &value, &end, &removed);
+        inos_tree *tree = inos_tree_open();
+        is_right &= inos_tree_begin(tree, 1, path, &key, &end, &value, &end, &removed) == 0;
         const int64_t length = (int64_t)strlen(damaged[n]);
         is_right &= inos_tree_advance(tree) == 1;
         inos_tree_supply(tree, (const uint8_t *)damaged[n], &length);
-        is_right &= inos_tree_advance(tree) == -2;
-        inos_tree_end(tree);
+        is_right &= inos_tree_advance(tree) == -2
+                 && inos_tree_begin(tree, 1, path, &key, &end, &value, &end, &removed) == -2;
+        inos_tree_close(tree);
     }
     return is_right;
 }

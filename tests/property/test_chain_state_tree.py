@@ -4,6 +4,7 @@ The update in C leaves exactly the nodes that the one in Python leaves.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 from unittest.mock import patch
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from inos.chain.errors import ChainError
 from inos.chain.schema import node_key
 from inos.chain.state_tree import TreeUpdate, compute_node_key, make_tree_proof
-from inos.chain.tree_update import UpdatedTree, update_natively
+from inos.chain.tree_update import NativeTree, ReferenceTree, Tree, UpdatedTree
 from inos.consensus.records import StateKey
 from inos.consensus.statetree import check_proof, compute_path, compute_state_root, make_proof
 from inos.primitives.native.library import load
@@ -118,15 +119,21 @@ many = st.lists(
 )
 
 
-def check_native(
-    script: list[dict[StateKey, bytes | None]], compute_paths: Callable[[Iterable[StateKey]], bytes] | None = None
-) -> None:
+ComputePaths = Callable[[Iterable[StateKey]], bytes]
+
+
+def open_native(nodes: Nodes, compute_paths: ComputePaths | None = None) -> NativeTree:
     native = load()
     assert native is not None
+    return NativeTree(*native, nodes.get, compute_paths)
+
+
+def check_native(script: list[dict[StateKey, bytes | None]], compute_paths: ComputePaths | None = None) -> None:
     expected: Nodes = {}
     nodes: Nodes = {}
     for changes in script:
-        update, in_c = TreeUpdate(expected.get, changes), update_natively(*native, nodes.get, changes, compute_paths)
+        tree = open_native(nodes, compute_paths)
+        update, in_c = TreeUpdate(expected.get, changes), UpdatedTree(tree.update(changes), tree.list_nodes())
         store(expected, update)
         store(nodes, in_c)
         assert in_c.root == update.root
@@ -156,8 +163,92 @@ def test_update_in_c_leaves_the_same_nodes_where_paths_are_close(script: list[di
 @needs_native
 @pytest.mark.parametrize("damaged", [b"X" + bytes(64), b"I" + bytes(63), b"I" + bytes(65), b"L" + bytes(63), b"L"])
 def test_damaged_node_is_told(damaged: bytes) -> None:
+    with pytest.raises(ChainError) as caught:
+        open_native({node_key(compute_node_key(0, 0)): damaged}).update({StateKey(b"a"): b"b"})
+    assert caught.value.code == "database-damaged"
+
+
+class Step(NamedTuple):
+    """An update of a tree that is kept, and what happens to it then."""
+
+    changes: dict[StateKey, bytes | None]
+    is_committed: bool
+    is_taken: bool
+
+
+steps = st.lists(
+    st.builds(Step, st.dictionaries(keys, values, max_size=12), st.integers(0, 3).map(bool), st.booleans()),
+    min_size=1,
+    max_size=16,
+)
+
+
+def check_kept(tree: Tree, nodes: Nodes, script: list[Step]) -> None:
+    """Hold a tree over `nodes` to one that is read anew for each update."""
+    expected: Nodes = {}
+    for step in script:
+        update = TreeUpdate(expected.get, step.changes)
+        assert tree.update(step.changes) == update.root
+        if step.is_committed:
+            store(expected, update)
+            tree.commit()
+        if step.is_taken:
+            store(nodes, UpdatedTree(update.root, tree.take_nodes()))
+            assert nodes == {node_key(key): node for key, node in expected.items()}
+            assert tree.count_changed() == 0
+    store(nodes, UpdatedTree(update.root, tree.take_nodes()))
+    assert nodes == {node_key(key): node for key, node in expected.items()}
+
+
+@needs_native
+@settings(max_examples=200)
+@given(steps)
+def test_a_tree_that_is_kept_leaves_the_same_nodes(script: list[Step]) -> None:
+    nodes: Nodes = {}
+    check_kept(open_native(nodes), nodes, script)
+
+
+@needs_native
+@settings(max_examples=200)
+@given(steps)
+def test_a_tree_that_is_kept_leaves_the_same_nodes_where_paths_are_close(script: list[Step]) -> None:
+    nodes: Nodes = {}
+    with patch("inos.chain.state_tree.compute_path", compute_close_path):
+        check_kept(open_native(nodes, lambda keys: b"".join(map(compute_close_path, keys))), nodes, script)
+
+
+@given(steps)
+def test_a_tree_that_is_kept_in_python_leaves_the_same_nodes(script: list[Step]) -> None:
+    nodes: Nodes = {}
+    check_kept(ReferenceTree(nodes.get), nodes, script)
+
+
+@needs_native
+@given(batches, steps)
+def test_a_tree_that_is_kept_reads_what_was_stored_before(
+    before: list[dict[StateKey, bytes | None]], script: list[Step]
+) -> None:
+    """It finds a tree, and asks for no node twice."""
+    stored: Nodes = {}
+    for changes in before:
+        store(stored, TreeUpdate(stored.get, changes))
+    nodes = {node_key(key): node for key, node in stored.items()}
+    asked: list[bytes] = []
+    opened = dict(nodes)
+
+    def read(key: bytes) -> bytes | None:
+        asked.append(key)
+        return opened.get(key)
+
     native = load()
     assert native is not None
-    with pytest.raises(ChainError) as caught:
-        update_natively(*native, {node_key(compute_node_key(0, 0)): damaged}.get, {StateKey(b"a"): b"b"})
-    assert caught.value.code == "database-damaged"
+    tree = NativeTree(*native, read)
+    for step in script:
+        update = TreeUpdate(stored.get, step.changes)
+        assert tree.update(step.changes) == update.root
+        if step.is_committed:
+            store(stored, update)
+            tree.commit()
+    store(nodes, UpdatedTree(update.root, tree.take_nodes()))
+    assert nodes == {node_key(key): node for key, node in stored.items()}
+    assert len(asked) == len(set(asked))

@@ -1,9 +1,12 @@
-/* The update of a compact sparse Merkle tree by sorted changes. Its rules and the form of its nodes are those of
+/* Updates of a compact sparse Merkle tree by sorted changes. Its rules and the form of its nodes are those of
  * inos.chain.state_tree, which is the reference.
  *
- * First the places on the ways to all changes are read, one depth after the other: `advance` wants them, `supply` brings
- * them. Then the new nodes are computed from the bottom up. Where a side becomes empty, its sibling must be read too if it
- * is not known; then the computation begins again with it. */
+ * First the places on the ways to all changes are read as far as they are not known, one depth after the other: `advance`
+ * wants them, `supply` brings them. Then the new nodes are computed from the bottom up. Where a side becomes empty, its
+ * sibling must be read too if it is not known; then the computation begins again with it.
+ *
+ * A tree remembers the places that were read. `commit` makes them those after the update, so the next one reads little.
+ * Below a place that is a leaf or empty, all remembered places are empty. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +25,10 @@ typedef struct {
     int is_removed;
 } leaf;
 
-/* A place of the tree as it is stored. */
+/* A place of the tree as it is before the update. */
 typedef struct {
     enum kind kind;
+    int is_dirty; /* it differs from what is stored, and is listed among the dirty ones */
     int64_t leaf;
     int64_t child[2]; /* places of an inner node; -1: not looked at yet */
     uint8_t side[2][HASH_BYTES];
@@ -37,6 +41,13 @@ typedef struct {
     uint8_t prefix[HASH_BYTES];
 } wish;
 
+/* A place whose node is to be stored. */
+typedef struct {
+    int64_t place;
+    int depth;
+    uint8_t prefix[HASH_BYTES];
+} dirty_place;
+
 /* A new node, and what its parent sees of it. */
 typedef struct {
     enum kind kind;
@@ -45,6 +56,7 @@ typedef struct {
 } node;
 
 typedef struct {
+    int64_t place; /* -1: one that the update makes */
     int depth;
     uint8_t prefix[HASH_BYTES];
     enum kind kind;
@@ -58,10 +70,10 @@ typedef struct {
 } list;
 
 struct inos_tree {
-    int64_t count;
-    list leaves; /* the changes by path, and then stored leaves */
-    list places, wishes, next, writes, pool;
-    int64_t *scratch; /* leaves of a part that is built anew: 2n .. 2m of changes n .. m */
+    int64_t first, last; /* the changes among the leaves, by path */
+    list leaves; /* changes and stored leaves */
+    list places, wishes, next, writes, dirty, pool;
+    list scratch; /* leaves of a part that is built anew: 2n .. 2m of changes n .. m, counted from the first */
     inos_context node_context;
     uint8_t root[HASH_BYTES];
     int is_complete, has_failed;
@@ -82,6 +94,15 @@ static void *extend(list *l, size_t size, int64_t more)
     }
     l->count += more;
     return (uint8_t *)l->items + (size_t)(l->count - more) * size;
+}
+
+/* Makes room, so that `extend` cannot fail for so many more items. */
+static int reserve(list *l, size_t size, int64_t more)
+{
+    if (!extend(l, size, more))
+        return NO_MEMORY;
+    l->count -= more;
+    return COMPLETE;
 }
 
 static leaf *get_leaf(const inos_tree *t, int64_t n)
@@ -166,22 +187,23 @@ static int compare_leaves(const void *a, const void *b)
     return memcmp(((const leaf *)a)->path, ((const leaf *)b)->path, HASH_BYTES);
 }
 
-static int take_changes(inos_tree *t, const uint8_t *paths, const uint8_t *keys, const int64_t *key_ends,
+static int take_changes(inos_tree *t, int64_t count, const uint8_t *paths, const uint8_t *keys, const int64_t *key_ends,
                         const uint8_t *values, const int64_t *value_ends, const uint8_t *removed)
 {
     const inos_context context = inos_derive("inos v1 state leaf");
     int64_t longest = 0;
-    for (int64_t n = 0; n < t->count; n++) {
+    t->first = t->leaves.count;
+    for (int64_t n = 0; n < count; n++) {
         const int64_t length = value_ends[n] - (n ? value_ends[n - 1] : 0);
         longest = length > longest ? length : longest;
     }
     uint8_t *both = malloc((size_t)(HASH_BYTES + longest));
-    if (!both || !extend(&t->leaves, sizeof(leaf), t->count)) {
+    if (!both || !extend(&t->leaves, sizeof(leaf), count)) {
         free(both);
         return NO_MEMORY;
     }
-    for (int64_t n = 0; n < t->count; n++) {
-        leaf *l = get_leaf(t, n);
+    for (int64_t n = 0; n < count; n++) {
+        leaf *l = get_leaf(t, t->first + n);
         const int64_t key = n ? key_ends[n - 1] : 0, value = n ? value_ends[n - 1] : 0, size = value_ends[n] - value;
         *l = (leaf){.key_length = key_ends[n] - key, .is_removed = removed[n]};
         memcpy(l->path, paths + n * HASH_BYTES, HASH_BYTES);
@@ -197,59 +219,84 @@ static int take_changes(inos_tree *t, const uint8_t *paths, const uint8_t *keys,
         inos_hash(&context, both, (size_t)(HASH_BYTES + size), l->hash);
     }
     free(both);
-    qsort(t->leaves.items, (size_t)t->count, sizeof(leaf), compare_leaves);
+    t->last = t->first + count;
+    qsort(get_leaf(t, t->first), (size_t)count, sizeof(leaf), compare_leaves);
     return COMPLETE;
 }
 
-inos_tree *inos_tree_begin(int64_t count, const uint8_t *paths, const uint8_t *keys, const int64_t *key_ends,
-                           const uint8_t *values, const int64_t *value_ends, const uint8_t *removed)
+inos_tree *inos_tree_open(void)
 {
     inos_tree *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
-    t->count = count;
     t->node_context = inos_derive("inos v1 state node");
-    t->scratch = malloc((size_t)(2 * count + 1) * sizeof *t->scratch);
-    if (!t->scratch || take_changes(t, paths, keys, key_ends, values, value_ends, removed) || add_place(t, UNKNOWN) < 0
-        || add_wish(&t->wishes, 0, 0, zero, 0, count)) {
-        inos_tree_end(t);
+    if (add_place(t, UNKNOWN) < 0) {
+        inos_tree_close(t);
         return NULL;
     }
     return t;
 }
 
-void inos_tree_end(inos_tree *t)
+void inos_tree_close(inos_tree *t)
 {
-    free(t->leaves.items), free(t->places.items), free(t->wishes.items), free(t->next.items);
-    free(t->writes.items), free(t->pool.items), free(t->scratch), free(t);
+    free(t->leaves.items), free(t->places.items), free(t->wishes.items), free(t->next.items), free(t->writes.items);
+    free(t->dirty.items), free(t->pool.items), free(t->scratch.items), free(t);
 }
 
-/* Wants the children of a place that was read, as far as there are changes below them. */
-static int descend(inos_tree *t, const wish *w)
+/* Wants the unknown places below one, as far as there are changes below them. */
+static int descend(inos_tree *t, int64_t at, int depth, int64_t first, int64_t last)
 {
-    if (get_place(t, w->place)->kind != INNER || w->first == w->last)
+    if (get_place(t, at)->kind != INNER || first == last)
         return COMPLETE;
-    const int64_t middle = split(t, w->first, w->last, w->depth);
+    const int64_t bounds[3] = {first, split(t, first, last, depth), last};
     for (int side = 0; side < 2; side++) {
-        const int64_t first = side ? middle : w->first, last = side ? w->last : middle;
-        if (first == last)
+        if (bounds[side] == bounds[side + 1])
             continue;
-        const int64_t child = get_child(t, w->place, side);
+        const int64_t child = get_child(t, at, side);
         if (child < 0)
             return NO_MEMORY;
-        if (get_place(t, child)->kind == UNKNOWN
-            && add_wish(&t->next, child, w->depth + 1, get_leaf(t, first)->path, first, last))
-            return NO_MEMORY;
+        const uint8_t *path = get_leaf(t, bounds[side])->path;
+        const int is_known = get_place(t, child)->kind != UNKNOWN;
+        const int status = is_known ? descend(t, child, depth + 1, bounds[side], bounds[side + 1])
+                                    : add_wish(&t->next, child, depth + 1, path, bounds[side], bounds[side + 1]);
+        if (status)
+            return status;
     }
     return COMPLETE;
 }
 
-static int emit(inos_tree *t, int depth, const uint8_t *path, const node *n)
+static void take_next(inos_tree *t)
+{
+    const list done = t->wishes;
+    t->wishes = t->next;
+    t->next = done;
+    t->next.count = 0;
+}
+
+int64_t inos_tree_begin(inos_tree *t, int64_t count, const uint8_t *paths, const uint8_t *keys, const int64_t *key_ends,
+                        const uint8_t *values, const int64_t *value_ends, const uint8_t *removed)
+{
+    if (t->has_failed)
+        return t->has_failed;
+    t->wishes.count = t->next.count = t->writes.count = t->scratch.count = 0;
+    t->is_complete = 0;
+    memset(t->root, 0, HASH_BYTES);
+    t->has_failed = NO_MEMORY;
+    if (take_changes(t, count, paths, keys, key_ends, values, value_ends, removed)
+        || !extend(&t->scratch, sizeof(int64_t), 2 * count + 1))
+        return NO_MEMORY;
+    t->has_failed = get_place(t, 0)->kind == UNKNOWN ? add_wish(&t->next, 0, 0, zero, t->first, t->last)
+                                                     : descend(t, 0, 0, t->first, t->last);
+    take_next(t);
+    return t->has_failed;
+}
+
+static int emit(inos_tree *t, int64_t place, int depth, const uint8_t *path, const node *n)
 {
     write_out *w = extend(&t->writes, sizeof *w, 1);
     if (!w)
         return NO_MEMORY;
-    *w = (write_out){.depth = depth, .kind = n ? n->kind : EMPTY, .leaf = n ? n->leaf : 0};
+    *w = (write_out){.place = place, .depth = depth, .kind = n ? n->kind : EMPTY, .leaf = n ? n->leaf : 0};
     mask(path, depth, w->prefix);
     if (n)
         memcpy(w->side, n->side, sizeof w->side);
@@ -300,7 +347,7 @@ static int build(inos_tree *t, int depth, const int64_t *leaves, int64_t count, 
         const int status = build(t, depth + 1, leaves + first, last - first, &sides[side]);
         if (status)
             return status;
-        if (last > first && emit(t, depth + 1, get_leaf(t, leaves[first])->path, &sides[side]))
+        if (last > first && emit(t, -1, depth + 1, get_leaf(t, leaves[first])->path, &sides[side]))
             return NO_MEMORY;
     }
     make_inner(t, sides[0].hash, sides[1].hash, made);
@@ -311,7 +358,7 @@ static int build(inos_tree *t, int depth, const int64_t *leaves, int64_t count, 
 static int rebuild(inos_tree *t, int64_t at, int depth, int64_t first, int64_t last, node *made)
 {
     const place *p = get_place(t, at);
-    int64_t *found = t->scratch + 2 * first, count = 0;
+    int64_t *found = (int64_t *)t->scratch.items + 2 * (first - t->first), count = 0;
     int has_old = p->kind == LEAF;
     for (int64_t n = first; n < last; n++) {
         const int order = has_old ? memcmp(get_leaf(t, p->leaf)->path, get_leaf(t, n)->path, HASH_BYTES) : 1;
@@ -375,7 +422,7 @@ static int update(inos_tree *t, int64_t at, int depth, int64_t first, int64_t la
         const int was_stored = get_place(t, get_child(t, at, side))->kind != EMPTY;
         const int goes = is_alone || sides[side].kind == EMPTY;
         if (goes ? was_stored : is_changed)
-            if (emit(t, depth + 1, ways[side], goes ? NULL : &sides[side]))
+            if (emit(t, get_child(t, at, side), depth + 1, ways[side], goes ? NULL : &sides[side]))
                 return NO_MEMORY;
     }
     if (is_alone)
@@ -392,7 +439,7 @@ static int64_t finish(inos_tree *t)
     t->writes.count = 0;
     t->next.count = 0;
     const place *root = get_place(t, 0);
-    if (t->count == 0) {
+    if (t->first == t->last) {
         if (root->kind == LEAF)
             memcpy(t->root, get_leaf(t, root->leaf)->hash, HASH_BYTES);
         if (root->kind == INNER) {
@@ -403,10 +450,10 @@ static int64_t finish(inos_tree *t)
         return COMPLETE;
     }
     const int was_stored = root->kind != EMPTY;
-    const int status = update(t, 0, 0, 0, t->count, &made);
+    const int status = update(t, 0, 0, t->first, t->last, &made);
     if (status)
         return status;
-    if ((made.kind != EMPTY || was_stored) && emit(t, 0, zero, &made))
+    if ((made.kind != EMPTY || was_stored) && emit(t, 0, 0, zero, &made))
         return NO_MEMORY;
     memcpy(t->root, made.hash, HASH_BYTES);
     t->is_complete = 1;
@@ -421,10 +468,7 @@ int64_t inos_tree_advance(inos_tree *t)
         const int64_t status = finish(t);
         if (status < 0)
             return t->has_failed = (int)status;
-        const list done = t->wishes;
-        t->wishes = t->next;
-        t->next = done;
-        t->next.count = 0;
+        take_next(t);
     }
     return t->wishes.count;
 }
@@ -477,12 +521,9 @@ void inos_tree_supply(inos_tree *t, const uint8_t *nodes, const int64_t *ends)
     for (int64_t n = 0, begin = 0; n < t->wishes.count && !t->has_failed; begin = ends[n++]) {
         t->has_failed = read_node(t, wishes[n].place, nodes + begin, ends[n] - begin);
         if (!t->has_failed)
-            t->has_failed = descend(t, &wishes[n]);
+            t->has_failed = descend(t, wishes[n].place, wishes[n].depth, wishes[n].first, wishes[n].last);
     }
-    const list done = t->wishes;
-    t->wishes = t->next;
-    t->next = done;
-    t->next.count = 0;
+    take_next(t);
 }
 
 void inos_tree_get_root(const inos_tree *t, uint8_t *root)
@@ -490,16 +531,35 @@ void inos_tree_get_root(const inos_tree *t, uint8_t *root)
     memcpy(root, t->root, HASH_BYTES);
 }
 
-static int64_t measure(const inos_tree *t, const write_out *w)
+static int64_t measure(const inos_tree *t, enum kind kind, int64_t leaf)
 {
-    return w->kind == EMPTY ? 0 : INNER_BYTES + (w->kind == LEAF ? get_leaf(t, w->leaf)->key_length : 0);
+    return kind == EMPTY ? 0 : INNER_BYTES + (kind == LEAF ? get_leaf(t, leaf)->key_length : 0);
+}
+
+/* Writes the stored form of a node, and returns its end. */
+static uint8_t *write_node(const inos_tree *t, enum kind kind, int64_t at, const uint8_t *sides, uint8_t *out)
+{
+    if (kind == INNER) {
+        *out = 'I';
+        memcpy(out + 1, sides, 2 * HASH_BYTES);
+    } else if (kind == LEAF) {
+        const leaf *l = get_leaf(t, at);
+        *out = 'L';
+        memcpy(out + 1, l->path, HASH_BYTES);
+        memcpy(out + 1 + HASH_BYTES, l->hash, HASH_BYTES);
+        if (l->key_length)
+            memcpy(out + INNER_BYTES, (const uint8_t *)t->pool.items + l->key, (size_t)l->key_length);
+    }
+    return out + measure(t, kind, at);
 }
 
 int64_t inos_tree_count_writes(const inos_tree *t, int64_t *bytes)
 {
     *bytes = 0;
-    for (int64_t n = 0; n < t->writes.count; n++)
-        *bytes += measure(t, (const write_out *)t->writes.items + n);
+    for (int64_t n = 0; n < t->writes.count; n++) {
+        const write_out *w = (const write_out *)t->writes.items + n;
+        *bytes += measure(t, w->kind, w->leaf);
+    }
     return t->writes.count;
 }
 
@@ -509,18 +569,71 @@ void inos_tree_list_writes(const inos_tree *t, uint8_t prefix, uint8_t *keys, ui
     for (int64_t n = 0; n < t->writes.count; n++) {
         const write_out *w = (const write_out *)t->writes.items + n;
         write_key(keys + n * KEY_BYTES, prefix, w->depth, w->prefix);
-        if (w->kind == INNER) {
-            *out = 'I';
-            memcpy(out + 1, w->side, 2 * HASH_BYTES);
-        } else if (w->kind == LEAF) {
-            const leaf *l = get_leaf(t, w->leaf);
-            *out = 'L';
-            memcpy(out + 1, l->path, HASH_BYTES);
-            memcpy(out + 1 + HASH_BYTES, l->hash, HASH_BYTES);
-            if (l->key_length)
-                memcpy(out + INNER_BYTES, (const uint8_t *)t->pool.items + l->key, (size_t)l->key_length);
-        }
-        out += measure(t, w);
+        out = write_node(t, w->kind, w->leaf, w->side[0], out);
         ends[n] = out - nodes;
     }
+}
+
+/* Finds the place of a new node. The nodes above it are places already. */
+static int64_t find_place(inos_tree *t, const write_out *w)
+{
+    int64_t at = w->place < 0 ? 0 : w->place;
+    for (int depth = 0; w->place < 0 && depth < w->depth; depth++)
+        at = get_child(t, at, get_bit(w->prefix, depth));
+    return at;
+}
+
+static void apply(inos_tree *t, const write_out *w)
+{
+    const int64_t at = find_place(t, w);
+    place *p = get_place(t, at);
+    p->kind = w->kind;
+    p->leaf = w->leaf;
+    memcpy(p->side, w->side, sizeof p->side);
+    if (p->is_dirty)
+        return;
+    dirty_place *d = extend(&t->dirty, sizeof *d, 1);
+    *d = (dirty_place){.place = at, .depth = w->depth};
+    memcpy(d->prefix, w->prefix, HASH_BYTES);
+    p->is_dirty = 1;
+}
+
+int64_t inos_tree_commit(inos_tree *t)
+{
+    const int64_t count = t->writes.count;
+    /* All memory comes first: a tree with a part of an update would be wrong. */
+    if (reserve(&t->dirty, sizeof(dirty_place), count) || reserve(&t->places, sizeof(place), count))
+        return NO_MEMORY;
+    for (int64_t n = count - 1; n >= 0; n--) /* a node after the one above it */
+        apply(t, (const write_out *)t->writes.items + n);
+    t->writes.count = 0;
+    return COMPLETE;
+}
+
+int64_t inos_tree_count_dirty(const inos_tree *t, int64_t *bytes)
+{
+    for (int64_t n = bytes ? *bytes = 0 : t->dirty.count; n < t->dirty.count; n++) {
+        const place *p = get_place(t, ((const dirty_place *)t->dirty.items + n)->place);
+        *bytes += measure(t, p->kind, p->leaf);
+    }
+    return t->dirty.count;
+}
+
+void inos_tree_take_dirty(inos_tree *t, uint8_t prefix, uint8_t *keys, uint8_t *nodes, int64_t *ends)
+{
+    uint8_t *out = nodes;
+    for (int64_t n = 0; n < t->dirty.count; n++) {
+        const dirty_place *d = (const dirty_place *)t->dirty.items + n;
+        place *p = get_place(t, d->place);
+        write_key(keys + n * KEY_BYTES, prefix, d->depth, d->prefix);
+        out = write_node(t, p->kind, p->leaf, p->side[0], out);
+        ends[n] = out - nodes;
+        p->is_dirty = 0;
+    }
+    t->dirty.count = 0;
+}
+
+int64_t inos_tree_get_size(const inos_tree *t)
+{
+    return t->places.room * (int64_t)sizeof(place) + t->leaves.room * (int64_t)sizeof(leaf) + t->pool.room;
 }

@@ -7,10 +7,11 @@ from unittest.mock import patch
 
 import pytest
 
-from inos.chain import movement
+from inos.chain import movement, schema
 from inos.chain.mempool import Mempool
-from inos.chain.preparation import MAX_PREPARED
+from inos.chain.preparation import MAX_PREPARED, prepare_block
 from inos.chain.template import make_template
+from inos.chain.tree_update import update_tree
 from inos.chain.waiting import WaitingSet
 from inos.consensus.execution import begin_block
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
@@ -53,6 +54,59 @@ def test_prepared_blocks_lead_where_others_lead(tmp_path: Path) -> None:
     assert prepared.view.prepare(branch.blocks[1].block) is None, "its parent is not the tip"
     plain.close()
     prepared.close()
+
+
+def test_prepared_and_other_blocks_take_turns_over_reorganisations(tmp_path: Path) -> None:
+    """The writer's tree is read anew where nodes came with a prepared block, and undone with the others."""
+    trunk = Branch()
+    for number in range(4):
+        trunk.grow(trunk.pay(ALICE, BOB.address, 5 + number), trunk.pay(ALICE, CAROL.address, 7, ahead=1))
+    short, long = trunk.fork(), trunk.fork()
+    short.grow(short.pay(ALICE, CAROL.address, 3))
+    short.grow(short.pay(ALICE, BOB.address, 4))
+    for number in range(4):
+        long.grow(long.pay(ALICE, CAROL.address, 50 + number))
+    order = [*short.blocks, *long.blocks[4:]]
+    plain, mixed = trunk.open_ledger(tmp_path / "a"), trunk.open_ledger(tmp_path / "b")
+    feed(plain, order)
+    for number, made in enumerate(order):
+        found = mixed.view.prepare(made.block) if number % 3 == 1 else None
+        if found is not None:
+            mixed.prepared.keep(made.id, found)
+        mixed.add_block(made.block, made.witness, NOW)
+        mixed.check()
+    assert mixed.view.tip.id == long.tip_id
+    assert dump(mixed) == dump(plain)
+    plain.close()
+    mixed.close()
+
+
+def test_a_block_that_waits_for_a_verdict_keeps_its_nodes(tmp_path: Path) -> None:
+    """The writer executes it itself, and others are connected and undone before the verdict."""
+    branch, checker = Branch(), Checker()
+    post = branch.sign(ALICE, make_post(1, reward=100, deadline=20, claim_window=5, max_burn=10**6))
+    job = JobId(compute_tx_id(post))
+    branch.grow(post)
+    branch.grow(branch.sign(BOB, ClaimJob(job)))
+    other = branch.fork()
+    held = branch.grow(branch.sign(BOB, SubmitResult(job, make_result_ref())))
+    next_one = branch.grow()
+    side = other.grow(other.pay(ALICE, CAROL.address))
+    ledger = branch.open_ledger(tmp_path / "a", checker)
+    feed(ledger, branch.blocks[:2])
+    with pytest.raises(VerdictMissing):
+        ledger.add_block(held.block, held.witness, NOW)
+    assert ledger.add_block(side.block, side.witness, NOW).connected == (side.id,)
+    checker.verdict = True
+    ledger.add_block(next_one.block, next_one.witness, NOW)
+    with patch.object(movement, "prepare_block", wraps=prepare_block) as prepare:
+        ledger.retry_held(NOW)
+    assert [call.args[4] for call in prepare.call_args_list] == [next_one.id], "the held block is not executed again"
+    ledger.check()
+    assert ledger.view.tip.id == branch.tip_id
+    whole = update_tree(lambda key: None, dict(ledger.view.reader.iterate_records()))
+    assert {key: node for key, node in dump(ledger).items() if key[:1] == schema.NODE} == whole.nodes
+    ledger.close()
 
 
 def test_all_blocks_and_templates_on_a_tip_share_one_start(tmp_path: Path) -> None:

@@ -266,3 +266,71 @@ def test_a_record_below_the_lowest_one_read_is_found(tmp_path: Path):
     staging.flush()
     assert [key for key, _ in state.iterate(prefix)] == [keys[0], *keys[3:]]
     ledger.close()
+
+
+def test_a_kind_without_records_is_not_sought_in_the_database_again(tmp_path: Path):
+    ledger = Branch().open_ledger(tmp_path / "a")
+    staging = Staging(ledger._db)
+    state, prefix = StagedState(staging), bytes([Kind.DUE])
+    key = StateKey(prefix + b"1")
+    assert list(state.iterate(prefix)) == []
+    with patch.object(ledger._db, "iterate", side_effect=AssertionError("the database is asked again")):
+        assert list(state.iterate(prefix)) == []
+    staging.write({schema.state_key(key): b"new"})
+    assert list(state.iterate(prefix)) == [(key, b"new")]
+    staging.flush()
+    assert list(state.iterate(prefix)) == [(key, b"new")]
+    staging.write({schema.state_key(key): None})
+    for _ in range(2):
+        assert list(state.iterate(prefix)) == []
+        staging.flush()
+    staging.write({schema.state_key(key): b"again"})
+    assert list(state.iterate(prefix)) == [(key, b"again")]
+    ledger.close()
+
+
+def test_a_tree_that_takes_too_much_memory_is_read_anew(tmp_path: Path):
+    branch = make_branch()
+    plain, small = branch.open_ledger(tmp_path / "a"), branch.open_ledger(tmp_path / "b")
+    feed(plain, branch.blocks)
+    with patch("inos.chain.staging.TREE_BYTES", 0):
+        for made in branch.blocks:
+            tree = small._chain.staging._tree
+            give(small, [made])
+            assert small._chain.staging._tree is not tree
+    assert dump(small) == dump(plain)
+    plain.close()
+    small.close()
+
+
+def test_nodes_that_the_disk_refused_are_written_with_the_next_blocks(tmp_path: Path):
+    branch = make_branch()
+    plain, ledger = branch.open_ledger(tmp_path / "a"), branch.open_ledger(tmp_path / "b")
+    feed(plain, branch.blocks)
+    with (
+        patch.object(ledger._db, "write", side_effect=ChainError("database-io", "the disk is full", hint="free some")),
+        pytest.raises(ChainError),
+    ):
+        give(ledger, branch.blocks[:5])
+    give(ledger, branch.blocks[5:])
+    ledger.check()
+    assert dump(ledger) == dump(plain)
+    plain.close()
+    ledger.close()
+
+
+def test_a_damaged_node_loses_no_changed_one(tmp_path: Path):
+    """The nodes of earlier blocks are staged before the tree is read anew."""
+    ledger = make_branch().open_ledger(tmp_path / "a")
+    staging = Staging(ledger._db)
+    first = staging.update_tree({StateKey(b"\x01a"): b"1"})
+    staging.commit_tree()
+    with (
+        patch.object(staging._tree, "update", side_effect=ChainError("database-damaged", "no tree", hint="none")),
+        pytest.raises(ChainError),
+    ):
+        staging.update_tree({StateKey(b"\x01b"): b"2"})
+    assert staging.update_tree({}).root == first.root
+    staging.flush()
+    assert Staging(ledger._db).update_tree({}).root == first.root
+    ledger.close()
