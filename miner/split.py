@@ -29,9 +29,9 @@ LATE_FACTOR: Final = 2.0
 """A part that takes this many times its expected time is late."""
 LEAST_LATE_S: Final = 0.5
 """No part is late before it took this much longer than expected: a busy machine pauses for so long."""
-SHARE: Final = 0.85
+SHARE: Final = 0.9
 """A taker gets at most this part of what is left for it, by its speed, so that all end at about the same time."""
-LEAST_PART_S: Final = 0.06
+LEAST_PART_S: Final = 0.03
 """Parts are not smaller than this, because each costs a few milliseconds besides."""
 MAX_WAITING_BYTES: Final = 256 << 20
 """While so many bytes of rows wait for the rows above them, only the strips that they wait for are given out."""
@@ -44,6 +44,9 @@ class Part(Struct, eq=False):
     last: int
     takers: set[int]
     late_at: float
+    seconds: float
+    """The latest taker is expected to need so long."""
+    due_at: float
     writer: int | None = None
     """The taker whose rows are written where they are kept."""
 
@@ -117,7 +120,7 @@ class SplitProduct:
     ) -> tuple[int, int] | None:
         """Return strips [first, last) to multiply; see inos.workers.ports.PieceSource."""
         now, per_strip = self._clock.monotonic(), self.tickets_per_strip
-        strips = max(1, min(tickets, self._compute_share(speed, total)) // per_strip)
+        strips = max(1, min(tickets, self._compute_share(speed, total, now)) // per_strip)
         found = self._take_free(strips) or self._take_late(taker, now, most)
         if found is None:
             return None
@@ -125,10 +128,10 @@ class SplitProduct:
         late_at = now + max(LATE_FACTOR * seconds, seconds + LEAST_LATE_S)
         part = next((each for each in self._parts if (each.first, each.last) == found), None)
         if part is None:
-            self._parts.append(Part(*found, {taker}, late_at))
+            self._parts.append(Part(*found, {taker}, late_at, seconds, now + seconds))
         else:
             part.takers.add(taker)
-            part.late_at = late_at
+            part.late_at, part.seconds, part.due_at = late_at, seconds, now + seconds
         return found
 
     def is_open(self, first: int, last: int) -> bool:
@@ -215,11 +218,19 @@ class SplitProduct:
         """Return what ends when some of these strips' places are not written any more; None if none is."""
         return next((each for each, (top, end) in self._writing.items() if top < last and first < end), None)
 
-    def _compute_share(self, speed: float, total: float) -> int:
-        """Return the tickets that a taker should have next, of those that are not taken."""
+    def _compute_share(self, speed: float, total: float, now: float) -> int:
+        """Return the tickets that a taker should have next: so many that all takers end at about the same time, which
+        depends on what they still do of their parts too.
+        """
         if speed <= 0 or speed >= total:
             return self.product.strips * self.tickets_per_strip  # it is alone, or its speed is not known yet
-        return int(max(SHARE * self.tickets_left * speed / total, LEAST_PART_S * speed))
+        left = self.tickets_left + sum(self._estimate_left(part, now) for part in self._parts)
+        return int(max(SHARE * left * speed / total, LEAST_PART_S * speed))
+
+    def _estimate_left(self, part: Part, now: float) -> float:
+        """Return the tickets of a part that its taker has not drawn yet, by its speed."""
+        rest = min(1.0, max(0.0, part.due_at - now) / part.seconds) if part.seconds < float("inf") else 1.0
+        return (part.last - part.first) * self.tickets_per_strip * rest
 
     def _take_free(self, most: int) -> tuple[int, int] | None:
         if self._returned:

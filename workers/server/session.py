@@ -314,8 +314,10 @@ class Session:
 
     def _note_speed(self, piece: PieceInProgress, seconds: float) -> None:
         """Learn the worker's speed of a piece, with all that it waited for."""
-        speed = piece.tickets / max(seconds, 1e-3)
-        self.speed = 0.5 * self.speed + 0.5 * speed
+        before, speed = self.speed, piece.tickets / max(seconds, 1e-3)
+        self.speed = 0.5 * before + 0.5 * speed
+        if self.is_fleet:
+            self._shared.note_speed(self.speed - before, is_local=self.line.is_local)
 
     def _note_late(self, piece: PieceInProgress) -> None:
         """Learn that another taker finished this worker's piece, because it was late."""

@@ -51,6 +51,12 @@ class Shared:
         self.submit: Callable[[Coroutine[Any, Any, None]], object] = _close
         """Runs the submission of a block in the background; it is set while the service runs."""
 
+    def note_speed(self, change: float, *, is_local: bool) -> None:
+        """Take a worker of the fleet for this much faster. All are summed up again every second."""
+        self.total_speed += change
+        self.fleet_speed += change
+        self.local_speed += change if is_local else 0.0
+
     def make_local(self, key: bytes) -> Local | None:
         """Return what a worker of the fleet is told about the Unix socket."""
         return None if self.socket_path is None else Local(self.socket_path, key)

@@ -89,8 +89,18 @@ async def test_a_late_part_goes_to_another_and_the_first_result_counts() -> None
 
 async def test_what_is_left_is_shared_by_speed() -> None:
     split, _, _ = make(rows=1600)  # 100 strips of 3 tickets
-    assert split.take(1, 10**6, 30.0, 40.0) == (0, 63)  # 85 % of its three quarters
-    assert split.take(2, 10**6, 10.0, 40.0) == (63, 70)
+    assert split.take(1, 10**6, 30.0, 40.0) == (0, 67)  # 90 % of its three quarters
+    assert split.take(2, 10**6, 10.0, 40.0) == (67, 89)  # 90 % of its quarter: the first one has just begun
+
+
+async def test_what_others_have_still_to_do_counts_as_left() -> None:
+    """A taker gets less of the rest, the less the others have still to do of theirs."""
+    split, clock, _ = make(rows=1600)
+    assert split.take(1, 10**6, 30.0, 60.0) == (0, 45)  # 135 tickets, 4.5 s
+    clock.now += 1.5
+    assert split.take(2, 10**6, 30.0, 60.0) == (45, 83)  # half of 0.9 x (55 + 30) strips
+    clock.now += 30
+    assert split.take(3, 10**6, 30.0, 60.0) == (83, 90)  # half of 0.9 x 17 strips
 
 
 async def test_waiting_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

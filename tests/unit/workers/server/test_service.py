@@ -287,6 +287,26 @@ async def test_speed_is_that_of_pieces_and_not_of_fillers(pool_lab: WorkLab) -> 
         await pool_lab.until(lambda: pool_lab.service.speed > 0)
 
 
+async def test_the_speed_that_a_piece_showed_is_known_at_once(lab: WorkLab) -> None:
+    """The next parts are cut by the speeds of all, which are summed up once in a second besides."""
+    x, w = make_matrices()
+    async with lab.join(speed=10) as worker:
+        start = await worker.start()
+        lab.service._sum_speeds()
+        split = lab.offer(x, w)
+        piece = await worker.hear_piece()
+        assert isinstance(piece.work, Piece)
+        rows = multiply(x[16 * piece.work.first : 16 * piece.work.last], w)
+        await worker.send(Rows(piece.number, 0, rows.tobytes()))
+        await worker.send(Result(piece.number, start.template.number, 1, (), True))
+        await worker.hear_piece()
+        summed = lab.service.speed
+        assert summed != 10
+        assert summed == pytest.approx(sum(session.speed for session, _ in lab.service._sessions.values()))
+        lab.service.offer(None)
+    assert split.product.strips_done >= 1
+
+
 async def test_a_filler_counts_however_many_pieces_came_after_it(lab: WorkLab) -> None:
     x, w = make_matrices()
     async with lab.join() as worker:
