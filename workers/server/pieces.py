@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inos.primitives.matrices import STRIP_ROWS
 from inos.primitives.units import HASH_BYTES
+from inos.work import Operand
 from inos.work.freivalds import BlockCheck
 from inos.workers.errors import Offence
 from inos.workers.ports import PieceSource
@@ -18,19 +19,40 @@ from inos.workers.server.row_memory import RowMemory
 ENTRY_BYTES: Final = 4
 
 
-class OfferedProduct:
-    """A product that the miner offers, with what its rows are checked by. The vectors are drawn by this node alone, so
-    that no worker can make rows that only pass its check."""
+class RowChecks:
+    """What rows are checked by, which takes a pass over W. That of the newest W is kept: layers of a model are
+    multiplied again and again. The vectors are drawn by this node alone and told to nobody, so that no worker can make
+    rows that only pass its check, of whatever product.
+    """
 
-    def __init__(self, source: PieceSource) -> None:
-        self.source = source
+    def __init__(self) -> None:
+        self._id: bytes | None = None
+        self._check: asyncio.Future[BlockCheck] | None = None
+
+    def get(self, w: Operand) -> "asyncio.Future[BlockCheck]":
+        """Return the check of rows of products by W. The first call begins to make it."""
+        if self._check is None or self._id != w.ref.id or _has_failed(self._check):
+            make = partial(BlockCheck, w.array, secrets.token_bytes(HASH_BYTES))
+            self._id, self._check = w.ref.id, asyncio.ensure_future(asyncio.to_thread(make))
+        return self._check
+
+    def clear(self) -> None:
+        """Forget what is kept."""
+        self._id = self._check = None
+
+
+class OfferedProduct:
+    """A product that the miner offers, with what its rows are checked by."""
+
+    def __init__(self, source: PieceSource, checks: RowChecks) -> None:
+        self.source: Final = source
+        self._checks = checks
         self._check: asyncio.Future[BlockCheck] | None = None
 
     def prepare(self) -> "asyncio.Future[BlockCheck]":
-        """Return what checks rows. The first call begins to make it, which takes a pass over W."""
+        """Return what checks rows. The first call begins to make it."""
         if self._check is None:
-            make = partial(BlockCheck, self.source.w.array, secrets.token_bytes(HASH_BYTES))
-            self._check = asyncio.ensure_future(asyncio.to_thread(make))
+            self._check = self._checks.get(self.source.w)
         return self._check
 
 
@@ -111,3 +133,7 @@ class PieceInProgress:
             return self._is_right
         check = await asyncio.shield(self.product.prepare())
         return await asyncio.to_thread(check.check, self._x, rows)
+
+
+def _has_failed(made: "asyncio.Future[BlockCheck]") -> bool:
+    return made.done() and (made.cancelled() or made.exception() is not None)

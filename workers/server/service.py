@@ -34,7 +34,7 @@ PIECES_S: Final = 0.1
 """Pieces are looked at this often while a product is offered: a late one goes to another worker."""
 LOOK_S: Final = 1.0
 ROWS_KEPT_S: Final = 30.0
-"""Memory for rows is kept for so long after the last product."""
+"""Memory for rows, and what checks them, is kept for so long after the last product."""
 BUSY_S: Final = 60
 FULL_S: Final = 2
 """A connection that was not opened may be tried again after this long."""
@@ -125,7 +125,7 @@ class WorkerService:
         product = self._shared.product
         if (None if product is None else product.source) is source:
             return
-        self._shared.product = None if source is None else OfferedProduct(source)
+        self._shared.product = None if source is None else OfferedProduct(source, self._shared.row_checks)
         self._shared.submit(self._look_at_pieces())
 
     def set_active(self, is_active: bool) -> None:
@@ -283,6 +283,7 @@ class WorkerService:
             self._offered_at = now
         elif now - self._offered_at > ROWS_KEPT_S:
             self._shared.row_memory.clear()
+            self._shared.row_checks.clear()
         await self._renew_template()
         self._sum_speeds()
         for session, connection in [*self._sessions.values()]:

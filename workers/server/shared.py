@@ -12,7 +12,7 @@ from inos.workers.limits import MAX_ROWS_ROOM, SHARED_SHARES_PER_S
 from inos.workers.messages import Local
 from inos.workers.ports import PoolPort
 from inos.workers.server.fillers import Fillers
-from inos.workers.server.pieces import OfferedProduct
+from inos.workers.server.pieces import OfferedProduct, RowChecks
 from inos.workers.server.ports import NodePort
 from inos.workers.server.row_memory import RowMemory
 from inos.workers.server.templates import Templates
@@ -38,6 +38,7 @@ class Shared:
         self.errors: Final[Counter[str]] = Counter()
         self.product: OfferedProduct | None = None
         self.row_memory: Final = RowMemory()
+        self.row_checks: Final = RowChecks()
         self.has_fillers = True
         """False while workers are to be idle without a product."""
         self.rows_room = MAX_ROWS_ROOM
