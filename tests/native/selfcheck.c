@@ -158,11 +158,18 @@ static int checks_small_products(int kernel, const operands *o, int64_t tickets)
             && has_won == way % 2;
         free(job.memory);
     }
+    const int32_t modulus = 113;
     job.memory = allocate((size_t)inos_products_bytes(kernel, &job));
+    job.moduli = &modulus, job.reduced = allocate((size_t)(o->m * o->n));
+    job.w_known = 0, job.team = &job, job.threads = 1;
+    is_right &= inos_run_products(kernel, &job) && job.tickets == tickets;
+    for (int64_t at = 0; at < o->m * o->n; at++)
+        is_right &= (job.out[at] - job.reduced[at]) % modulus == 0 && abs(job.reduced[at]) <= 112;
+    job.next = 0;
     o->x[o->m * o->k - 1] ^= 64;
     is_right &= !inos_run_products(kernel, &job);
     o->x[o->m * o->k - 1] ^= 64;
-    free(job.memory), free(job.w_perms), free(job.w_inverse), free(job.out);
+    free(job.memory), free(job.w_perms), free(job.w_inverse), free(job.out), free(job.reduced);
     return is_right;
 }
 

@@ -1,7 +1,7 @@
 """What multiplies: an engine takes pairs of int7 matrices and returns their exact products."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,22 @@ class Engine(Protocol):
     """
 
     def __call__(self, pairs: Iterable[Pair], use: Use | None = None, /) -> Iterable[NDArray[Any]]: ...
+
+
+@runtime_checkable
+class ModularEngine(Engine, Protocol):
+    """An engine that can reduce its products itself, as soon as they are made."""
+
+    def multiply_modulo(
+        self, x: NDArray[np.int8], w: NDArray[np.int8], moduli: tuple[int, ...], out: NDArray[np.int8]
+    ) -> bool:
+        """Write x[b] * w[b]^T modulo each modulus, or return False if it does not do that for such shapes.
+
+        Args:
+            x, w: contiguous, moduli x m x k and moduli x n x k.
+            out: contiguous, moduli x m x n. It gets congruent numbers of at most 112 in magnitude.
+        """
+        ...
 
 
 def cut_depth(x: NDArray[np.int8], w: NDArray[np.int8]) -> Iterator[Pair]:

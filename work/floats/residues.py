@@ -24,7 +24,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos.primitives.matrices import MAX_DEPTH
-from inos.work.floats.engines import Engine, Pair, multiply_deep
+from inos.work.floats.engines import Engine, ModularEngine, Pair, multiply_deep
 from inos.work.floats.moduli import Basis, find_basis
 from inos.work.floats.native import find_native_steps
 from inos.work.floats.reference import LEADING_BITS, Measured, NumpySteps, Steps
@@ -68,7 +68,23 @@ def multiply_residues(
     x = steps.split(a, scaling.row_shifts, scaling.digits, basis.moduli)
     w = steps.split(b, scaling.col_shifts, scaling.digits, basis.moduli)
     residues = np.empty((len(basis.moduli), len(a), len(b)), np.int8)
-    starts = range(0, a.shape[1], MAX_DEPTH)
+    if not (isinstance(engine, ModularEngine) and engine.multiply_modulo(x, w, basis.moduli, residues)):
+        _multiply_pairs(x, w, engine, basis.moduli, residues, steps)
+    one = np.float64(1)
+    steps.join(residues, basis, np.ldexp(one, -scaling.row_shifts), np.ldexp(one, -scaling.col_shifts), out)
+    return True
+
+
+def _multiply_pairs(
+    x: NDArray[np.int8],
+    w: NDArray[np.int8],
+    engine: Engine,
+    moduli: tuple[int, ...],
+    residues: NDArray[np.int8],
+    steps: Steps,
+) -> None:
+    """Have whole products made, and reduce each."""
+    starts = range(0, x.shape[2], MAX_DEPTH)
 
     def list_pairs() -> Iterator[Pair]:
         for left, right in zip(x, w, strict=True):
@@ -78,7 +94,7 @@ def multiply_residues(
 
     def keep(number: int, product: NDArray[Any]) -> None:
         at, piece = divmod(number, len(starts))
-        steps.reduce(product, basis.moduli[at], residues[at], adds=piece > 0)
+        steps.reduce(product, moduli[at], residues[at], adds=piece > 0)
 
     if len(starts) == 1:
         for _ in engine(list_pairs(), keep):
@@ -86,9 +102,6 @@ def multiply_residues(
     else:  # Pieces of one modulus are added up, one after the other.
         for number, product in enumerate(engine(list_pairs())):
             keep(number, product)
-    one = np.float64(1)
-    steps.join(residues, basis, np.ldexp(one, -scaling.row_shifts), np.ldexp(one, -scaling.col_shifts), out)
-    return True
 
 
 def _choose_scaling(steps: Steps, left: Measured, right: Measured, accuracy: float, scout: Engine) -> Scaling | None:

@@ -57,10 +57,12 @@ def compute_plan(piece: Slice, x_scale: int) -> Plan:
     return _plan(strips, piece.w.strips, piece.x.panels, x_scale, piece.threads, compute_allowed(piece))
 
 
-def plan_small(strips_x: int, strips_w: int, panels: int, x_scale: int) -> tuple[bool, int] | None:
-    """Return (keeps_x, strips in a tile) for a product whose kept side is packed as a whole, within FLOOR_BYTES; None
-    if it does not fit."""
-    plan = _plan(strips_x, strips_w, panels, x_scale, 1, FLOOR_BYTES)
+def plan_small(
+    strips_x: int, strips_w: int, panels: int, x_scale: int, allowed: int = FLOOR_BYTES
+) -> tuple[bool, int] | None:
+    """Return (keeps_x, strips in a tile) for a product whose kept side is packed as a whole, within `allowed` bytes, or
+    None if it does not fit."""
+    plan = _plan(strips_x, strips_w, panels, x_scale, 1, allowed)
     kept, streamed = (strips_x, strips_w) if plan.keeps_x else (strips_w, strips_x)
     return (plan.keeps_x, min(plan.tile, streamed)) if plan.block >= kept and len(plan.slabs) == 1 else None
 

@@ -27,6 +27,8 @@ typedef struct {
     int32_t *out;           /* all columns of the product, from strip `out_first` of X on */
     int64_t out_first;
     int32_t adds;           /* `out` already contains earlier panels */
+    int32_t modulus;        /* not 0: entries are reduced by it, as of inos_reduced, and written to `reduced`, not `out` */
+    int8_t *reduced;
     uint32_t target[8];     /* most significant first */
     const int *stop;
 } inos_slab;
@@ -53,9 +55,9 @@ typedef struct {
     int64_t panels_left;    /* of the tile */
 } inos_worker;
 
-/* Whole products of blocks, X_b * W_b^T, that one thread makes: it hashes the operands, draws their noise, multiplies
- * and draws the tickets. All blocks have the same shape, and at most 16 panels. */
-typedef struct {
+/* Whole products of blocks, X_b * W_b^T, each by one thread: it hashes the operands, draws their noise, multiplies and
+ * draws the tickets. All blocks have the same shape, and at most 16 panels. */
+typedef struct inos_products {
     const int8_t *x, *w;    /* blocks x rows x cols, row-major */
     int64_t x_rows, w_rows, cols; /* of one block */
     int64_t first, last;    /* the blocks that are multiplied */
@@ -68,8 +70,18 @@ typedef struct {
     int64_t tile_streamed;
     uint8_t *memory;        /* inos_products_bytes, from a cache line on */
     int32_t *out;           /* blocks x x_rows x w_rows */
+    const int32_t *moduli;  /* one for each block, 37 .. 128, or 0 */
+    int8_t *reduced;        /* with moduli: products are reduced, as of inos_reduced, and written here in place of `out` */
     uint8_t *has_won;       /* for each block: 1 if a ticket is a win */
     int64_t tickets;        /* drawn by this call */
+    /* Threads that share the blocks have one struct each, side by side. The last products are shared too, by threads
+     * that find no block left. */
+    struct inos_products *team; /* 0 if there is one thread */
+    int64_t threads;        /* in the team */
+    int64_t next;           /* of the team's first: the next block that a thread takes, `first` before */
+    int32_t is_open;        /* other threads may take strips from `slab`; 0 before */
+    int64_t opened;         /* the block of `slab` */
+    inos_slab slab;
 } inos_products;
 
 /* An int8 matrix that several threads hash. */

@@ -47,53 +47,90 @@ static int learn_w(const inos_products *job, int64_t at, uint8_t *nodes)
     return 1;
 }
 
-/* Multiplies one block, whose operands are described by the slab. */
-static void run_block(inos_products *job, inos_slab *slab, const int64_t place[PARTS], int64_t at)
+static inos_worker make_worker(const inos_products *job, const int64_t place[PARTS])
 {
-    inos_worker worker = {
+    return (inos_worker){
         .packed = job->memory + place[PACKED], .peel = (int16_t *)(void *)(job->memory + place[PEEL]),
         .scratch = (int32_t *)(void *)(job->memory + place[SCRATCH]),
         .wins = (uint32_t *)(void *)(job->memory + place[WINS]),
     };
-    slab->next = 0;
-    keep(slab);
-    slab->next = 0;
-    while (multiply(slab, &worker))
-        job->has_won[at] = 1;
+}
+
+/* Multiplies what is left of a block that is open in `owner`, which may be the job itself. */
+static void multiply_open(inos_products *job, inos_products *owner, const int64_t place[PARTS])
+{
+    inos_worker worker = make_worker(job, place);
+    while (multiply(&owner->slab, &worker))
+        __atomic_store_n(&job->has_won[owner->opened], 1, __ATOMIC_RELAXED);
     job->tickets += worker.tickets;
+}
+
+/* Describes operands of the job's shape; those of one block are set later. */
+static void describe_blocks(inos_products *job, const int64_t place[PARTS])
+{
+    const int64_t panels = (job->cols + PANEL - 1) / PANEL;
+    const int64_t x_strips = (job->x_rows + ROWS - 1) / ROWS, w_strips = (job->w_rows + ROWS - 1) / ROWS;
+    const inos_slab slab = {
+        .x = {.rows = job->x_rows, .cols = job->cols, .last_panel = panels, .perms = job->memory + place[PERMS], .is_x = 1},
+        .w = {.rows = job->w_rows, .cols = job->cols, .last_panel = panels, .inverse = job->memory + place[INVERSE]},
+        .keeps_x = job->keeps_x, .kept_last = job->keeps_x ? x_strips : w_strips,
+        .streamed_last = job->keeps_x ? w_strips : x_strips,
+        .kept = job->memory + place[KEPT], .kept_peel = (int16_t *)(void *)(job->memory + place[KEPT_PEEL]),
+        .tile_kept = TILE_KEPT, .tile_streamed = job->tile_streamed,
+    };
+    job->slab = slab;
+    memcpy(job->slab.target, job->target, sizeof job->target);
+}
+
+/* Hashes the operands of a block, draws their noise and packs the kept one. Returns 0 if an entry is out of range. */
+static int open_block(inos_products *job, const int64_t place[PARTS], int64_t at)
+{
+    const int64_t panels = (job->cols + PANEL - 1) / PANEL;
+    uint8_t *const nodes = job->memory + place[NODES], *const perms = job->memory + place[PERMS];
+    inos_slab *slab = &job->slab;
+    uint8_t id[32], seed[32];
+    slab->x.raw = job->x + at * job->x_rows * job->cols, slab->w.raw = job->w + at * job->w_rows * job->cols;
+    if (!learn_w(job, at, nodes) || !identify(slab->x.raw, job->x_rows, job->cols, nodes, id))
+        return 0;
+    hash_pair("inos v1 noise x", job->w_seeds + 32 * at, id, seed);
+    memcpy(slab->x.seed, seed, sizeof seed);
+    memcpy(slab->w.seed, job->w_seeds + 32 * at, sizeof slab->w.seed);
+    draw_perms(slab->x.seed, 0, panels * STEPS, perms, job->memory + place[INVERSE]);
+    slab->w.perms = job->w_perms + at * panels * PANEL, slab->x.inverse = job->w_inverse + at * panels * PANEL;
+    if (job->moduli)
+        slab->modulus = job->moduli[at], slab->reduced = job->reduced + at * job->x_rows * job->w_rows;
+    else
+        slab->out = job->out + at * job->x_rows * job->w_rows;
+    slab->next = 0, slab->threads = 1;
+    keep(slab);
+    /* Towards the end of the last blocks, threads that have nothing else to do take small parts of them. */
+    slab->next = 0, slab->threads = job->team && at + job->threads >= job->last ? job->threads : 1;
+    job->has_won[at] = 0, job->opened = at;
+    return 1;
+}
+
+/* Whoever finds no block left sees that the blocks before those in progress are closed. */
+static int64_t take_block(inos_products *job, int64_t before)
+{
+    return job->team ? __atomic_fetch_add(&job->team->next, 1, __ATOMIC_ACQ_REL) : before + 1;
 }
 
 static int run_products(inos_products *job)
 {
-    const int64_t panels = (job->cols + PANEL - 1) / PANEL;
-    const int64_t x_strips = (job->x_rows + ROWS - 1) / ROWS, w_strips = (job->w_rows + ROWS - 1) / ROWS;
     int64_t place[PARTS];
     place_parts(job, place);
-    uint8_t *const nodes = job->memory + place[NODES], *const perms = job->memory + place[PERMS];
-    uint8_t *const inverse = job->memory + place[INVERSE];
-    inos_slab slab = {
-        .x = {.rows = job->x_rows, .cols = job->cols, .last_panel = panels, .perms = perms, .is_x = 1},
-        .w = {.rows = job->w_rows, .cols = job->cols, .last_panel = panels, .inverse = inverse},
-        .keeps_x = job->keeps_x, .kept_last = job->keeps_x ? x_strips : w_strips,
-        .streamed_last = job->keeps_x ? w_strips : x_strips,
-        .kept = job->memory + place[KEPT], .kept_peel = (int16_t *)(void *)(job->memory + place[KEPT_PEEL]),
-        .tile_kept = TILE_KEPT, .tile_streamed = job->tile_streamed, .threads = 1,
-    };
-    memcpy(slab.target, job->target, sizeof slab.target);
+    describe_blocks(job, place);
     job->tickets = 0;
-    for (int64_t at = job->first; at < job->last; at++) {
-        uint8_t id[32], seed[32];
-        slab.x.raw = job->x + at * job->x_rows * job->cols, slab.w.raw = job->w + at * job->w_rows * job->cols;
-        if (!learn_w(job, at, nodes) || !identify(slab.x.raw, job->x_rows, job->cols, nodes, id))
+    for (int64_t at = take_block(job, job->first - 1); at < job->last; at = take_block(job, at)) {
+        if (!open_block(job, place, at))
             return 0;
-        hash_pair("inos v1 noise x", job->w_seeds + 32 * at, id, seed);
-        memcpy(slab.x.seed, seed, sizeof seed);
-        memcpy(slab.w.seed, job->w_seeds + 32 * at, sizeof slab.w.seed);
-        draw_perms(slab.x.seed, 0, panels * STEPS, perms, inverse);
-        slab.w.perms = job->w_perms + at * panels * PANEL, slab.x.inverse = job->w_inverse + at * panels * PANEL;
-        slab.out = job->out + at * job->x_rows * job->w_rows;
-        job->has_won[at] = 0;
-        run_block(job, &slab, place, at);
+        __atomic_store_n(&job->is_open, 1, __ATOMIC_RELEASE);
+        multiply_open(job, job, place);
+        __atomic_store_n(&job->is_open, 0, __ATOMIC_RELAXED);
     }
+    /* A block that is open now is the last one of its thread, so its slab stays as it is. */
+    for (int64_t t = 0; job->team && t < job->threads; t++)
+        if (__atomic_load_n(&job->team[t].is_open, __ATOMIC_ACQUIRE))
+            multiply_open(job, &job->team[t], place);
     return 1;
 }

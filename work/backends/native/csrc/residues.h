@@ -5,8 +5,7 @@
 
 #define PIECE_COLS 256
 #define JOINED_COLS 512
-/* Adding and subtracting these rounds a float or a double to an integer. */
-#define ROUND_FLOAT 12582912.0f
+/* Adding and subtracting this rounds a double to an integer. */
 #define ROUND_DOUBLE 6755399441055744.0
 
 /* Loads columns [left, left + count) of a row as doubles. Transposed matrices are read a line of 16 rows at a time. */
@@ -222,9 +221,8 @@ static void find_least(inos_least *job)
     }
 }
 
-/* Reduces a product of residues to bytes, and adds what an earlier piece of the depth left there if `adds` is set. A
- * float rounds the quotient, so bytes lie within -112 .. 112: half of 128, and 3 * 2^-24 of the 2^28 that a product may
- * reach. */
+/* Reduces a product of residues to bytes, as write_residues does, and adds what an earlier piece of the depth left there
+ * if `adds` is set. */
 static void reduce_product(inos_reduced *job)
 {
     const float inverse = 1.0f / (float)job->modulus;

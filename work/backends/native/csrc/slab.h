@@ -10,7 +10,8 @@ static int64_t take_strips(inos_slab *slab, int64_t last, int64_t most, int64_t 
         const int64_t rest = last - at;
         if (rest <= 0)
             return 0;
-        count = (rest / (2 * slab->threads) + 1) / 2 * 2; /* kernels take strips of W in pairs */
+        /* One thread takes as many as it can, and kernels take strips of W in pairs. */
+        count = slab->threads == 1 ? most : (rest / (2 * slab->threads) + 1) / 2 * 2;
         count = inos_min(inos_min(count < 2 ? 2 : count, most), rest);
     } while (!__atomic_compare_exchange_n(&slab->next, &at, at + count, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     *first = at;

@@ -9,6 +9,8 @@
 #define OPEN_TILES ((void)0)
 #define CLOSE_TILES ((void)0)
 #endif
+/* Adding and subtracting this rounds a float to an integer. */
+#define ROUND_FLOAT 12582912.0f
 
 /* Stores the product; if `adds` is set, adds it to what earlier panels left there. */
 static void write_block(const int32_t *block, int32_t *out, int64_t stride, int64_t rows, int64_t cols, int adds)
@@ -23,6 +25,25 @@ static void write_block(const int32_t *block, int32_t *out, int64_t stride, int6
             out[r * stride + c] = (adds ? out[r * stride + c] : 0) + block[r * ROWS + c];
 }
 
+/* Stores the residues of the product. A float rounds the quotient, so they lie within -112 .. 112: half of 128, and
+ * 3 * 2^-24 of the 2^28 that a product may reach. */
+static inline void write_residues(const int32_t *block, int32_t modulus, int8_t *out, int64_t stride, int64_t rows,
+                                  int64_t cols)
+{
+    const float inverse = 1.0f / (float)modulus;
+    for (int64_t r = 0; r < rows && r < ROWS; r++) {
+        int8_t residues[ROWS];
+        for (int c = 0; c < ROWS; c++) {
+            const float times = (float)block[r * ROWS + c] * inverse + ROUND_FLOAT - ROUND_FLOAT;
+            residues[c] = (int8_t)(block[r * ROWS + c] - (int32_t)times * modulus);
+        }
+        if (cols >= ROWS)
+            memcpy(out + r * stride, residues, ROWS);
+        else
+            memcpy(out + r * stride, residues, (size_t)cols);
+    }
+}
+
 /* Multiplies strip i of the tile's X by n strips of its W from j on, peels the products and writes them. */
 static inline void finish_blocks(const inos_slab *slab, const inos_worker *worker, int64_t i, int64_t j, int n)
 {
@@ -31,9 +52,10 @@ static inline void finish_blocks(const inos_slab *slab, const inos_worker *worke
     const int16_t *peel_x = tile->peel_x + i * PEEL_WORDS, *peel_w = tile->peel_w + j * PEEL_WORDS;
     const int64_t top = (tile->i + i) * ROWS, left = (tile->j + j) * ROWS, stride = slab->w.rows;
     const int64_t rows = slab->x.rows - top, cols = stride - left;
-    int32_t *out = slab->out + (top - slab->out_first * ROWS) * stride + left;
+    const int64_t at = (top - slab->out_first * ROWS) * stride + left;
+    int32_t *out = slab->modulus ? 0 : slab->out + at;
     if (!slab->x.is_bare) {
-        const int is_whole = rows >= ROWS && cols >= n * ROWS && !slab->adds;
+        const int is_whole = rows >= ROWS && cols >= n * ROWS && !slab->adds && !slab->modulus;
         /* The place goes in three arguments. As a struct it would be stored word by word and copied as a vector, and such
          * a copy waits until all older stores are done. */
         if (is_whole) {
@@ -43,7 +65,11 @@ static inline void finish_blocks(const inos_slab *slab, const inos_worker *worke
         peel(peel_x, peel_w, PEEL_WORDS, n, block, block, ROWS, ROWS * ROWS);
     }
     for (int s = 0; s < n; s++)
-        write_block(block + s * ROWS * ROWS, out + s * ROWS, stride, rows, cols - s * ROWS, slab->adds);
+        if (slab->modulus)
+            write_residues(block + s * ROWS * ROWS, slab->modulus, slab->reduced + at + s * ROWS, stride, rows,
+                           cols - s * ROWS);
+        else
+            write_block(block + s * ROWS * ROWS, out + s * ROWS, stride, rows, cols - s * ROWS, slab->adds);
 }
 
 static void finish_tile(const inos_slab *slab, const inos_worker *worker)
