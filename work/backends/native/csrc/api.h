@@ -139,7 +139,7 @@ typedef struct {
     const int32_t *shifts;  /* a row is multiplied by 2^shift and rounded to integers below 2^62 */
     int64_t digits;         /* so many digits to base 2^16 hold each of these integers, 1 .. 4 */
     const int32_t *moduli;  /* 2 .. 128 */
-    int64_t count;          /* number of moduli */
+    int64_t count;          /* number of moduli, at most 32 */
     int8_t *residues;       /* count x rows x cols, -64 .. 63 */
     int64_t next;           /* 0 before each function */
 } inos_floats;

@@ -3,16 +3,31 @@
  * file's processor. All sums below are exact integers in float or double, so every processor gets the same residues up
  * to a multiple of the modulus. */
 
-#define PIECE_COLS 256
+#define PIECE_COLS 128
 #define JOINED_COLS 512
+#define MAX_MODULI 32
 /* Adding and subtracting this rounds a double to an integer. */
 #define ROUND_DOUBLE 6755399441055744.0
+
+/* What is known of a row, in lanes of every eighth column. */
+typedef struct {
+    double most[8], sum[8], squares[8], lowest[8];
+} measures;
+
+#ifdef INOS_AVX512
+#include "residues512.h"
+#endif
 
 /* Loads columns [left, left + count) of a row as doubles. Transposed matrices are read a line of 16 rows at a time. */
 static inline void load_piece(const inos_floats *job, int64_t top, int64_t rows, int64_t left, int64_t count,
                               double piece[ROWS][PIECE_COLS])
 {
     const int64_t down = job->row_step, along = job->col_step, start = top * down + left * along;
+    int64_t done = 0;
+#ifdef LOAD_COLUMNS
+    if (along != 1 && down == 1 && rows == ROWS)
+        done = LOAD_COLUMNS(job, start, count, piece);
+#endif
     if (job->is_single) {
         const float *from = (const float *)job->entries + start;
         if (along == 1)
@@ -20,7 +35,7 @@ static inline void load_piece(const inos_floats *job, int64_t top, int64_t rows,
                 for (int64_t c = 0; c < count; c++)
                     piece[r][c] = from[r * down + c];
         else
-            for (int64_t c = 0; c < count; c++)
+            for (int64_t c = done; c < count; c++)
                 for (int64_t r = 0; r < rows; r++)
                     piece[r][c] = from[r * down + c * along];
     } else {
@@ -29,21 +44,21 @@ static inline void load_piece(const inos_floats *job, int64_t top, int64_t rows,
             for (int64_t r = 0; r < rows; r++)
                 memcpy(piece[r], from + r * down, (size_t)count * sizeof(double));
         else
-            for (int64_t c = 0; c < count; c++)
+            for (int64_t c = done; c < count; c++)
                 for (int64_t r = 0; r < rows; r++)
                     piece[r][c] = from[r * down + c * along];
     }
 }
 
+#ifndef MEASURE_PIECE
+#define MEASURE_PIECE measure_piece
 /* Adds a piece of a row, which ends in zeros, to what is known of the row. Magnitudes compare like their bits. */
-static inline void measure_piece(const double *piece, int64_t count, double *row)
+static inline void measure_piece(const double *piece, int64_t count, measures *row)
 {
-    doubles sum = {0}, squares = {0};
+    doubles sum, squares;
     longs most, lowest;
-    for (int lane = 0; lane < 8; lane++) {
-        memcpy((char *)&most + 8 * lane, row, 8);
-        memcpy((char *)&lowest + 8 * lane, row + 3, 8);
-    }
+    memcpy(&sum, row->sum, sizeof sum), memcpy(&squares, row->squares, sizeof squares);
+    memcpy(&most, row->most, sizeof most), memcpy(&lowest, row->lowest, sizeof lowest);
     for (int64_t c = 0; c < count; c += 8) {
         longs bits;
         memcpy(&bits, piece + c, sizeof bits);
@@ -58,17 +73,20 @@ static inline void measure_piece(const double *piece, int64_t count, double *row
         sum += size;
         squares += size * size;
     }
-    for (int lane = 0; lane < 8; lane++) {
-        const int64_t high = most[lane], low = lowest[lane];
-        double value;
-        memcpy(&value, &high, 8);
-        row[0] = value > row[0] ? value : row[0];
-        memcpy(&value, &low, 8);
-        row[3] = value < row[3] ? value : row[3];
-        row[1] += sum[lane];
-        row[2] += squares[lane];
+    memcpy(row->sum, &sum, sizeof sum), memcpy(row->squares, &squares, sizeof squares);
+    memcpy(row->most, &most, sizeof most), memcpy(row->lowest, &lowest, sizeof lowest);
+}
+
+/* Writes the integer parts of magnitude * scale. */
+#define LEAD_PIECE lead_piece
+static inline void lead_piece(const double *piece, int64_t count, double scale, int8_t *out)
+{
+    for (int64_t c = 0; c < count; c++) {
+        const double size = piece[c] * scale;
+        out[c] = (int8_t)(int32_t)(size < 0 ? -size : size);
     }
 }
+#endif
 
 /* Returns 2^n as a double, for n in -1022 .. 1023. */
 static inline double power_of_two(int64_t n)
@@ -79,44 +97,55 @@ static inline double power_of_two(int64_t n)
     return power;
 }
 
+static void join_lanes(const measures *lanes, double row[4])
+{
+    row[0] = row[1] = row[2] = 0, row[3] = HUGE_VAL;
+    for (int lane = 0; lane < 8; lane++) {
+        row[0] = lanes->most[lane] > row[0] ? lanes->most[lane] : row[0];
+        row[1] += lanes->sum[lane];
+        row[2] += lanes->squares[lane];
+        row[3] = lanes->lowest[lane] < row[3] ? lanes->lowest[lane] : row[3];
+    }
+}
+
 /* Measures rows, and writes the leading six bits of each magnitude. */
 static void measure_rows(inos_floats *job)
 {
     double piece[ROWS][PIECE_COLS];
+    measures known[ROWS];
     for (int64_t top; (top = __atomic_fetch_add(&job->next, ROWS, __ATOMIC_RELAXED)) < job->rows;) {
         const int64_t rows = inos_min(ROWS, job->rows - top);
         double scale[ROWS];
-        for (int64_t r = 0; r < rows; r++) {
-            double *row = job->measured + 4 * (top + r);
-            row[0] = row[1] = row[2] = 0, row[3] = HUGE_VAL;
-        }
+        memset(known, 0, sizeof known);
+        for (int64_t r = 0; r < rows; r++)
+            for (int lane = 0; lane < 8; lane++)
+                known[r].lowest[lane] = HUGE_VAL;
         for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
             const int64_t count = inos_min(PIECE_COLS, job->cols - left);
-            memset(piece, 0, sizeof piece);
+            if (count < PIECE_COLS)
+                memset(piece, 0, sizeof piece);
             load_piece(job, top, rows, left, count, piece);
             for (int64_t r = 0; r < rows; r++)
-                measure_piece(piece[r], count, job->measured + 4 * (top + r));
+                MEASURE_PIECE(piece[r], count, known + r);
         }
         for (int64_t r = 0; r < rows; r++) {
             uint64_t bits;
+            join_lanes(known + r, job->measured + 4 * (top + r));
             memcpy(&bits, job->measured + 4 * (top + r), 8);
             const int64_t exponent = (int64_t)(bits >> 52) - 1022; /* the largest magnitude is below 2^exponent */
             scale[r] = exponent > -900 && exponent < 900 ? power_of_two(6 - exponent) : 0;
         }
         for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
             const int64_t count = inos_min(PIECE_COLS, job->cols - left);
-            load_piece(job, top, rows, left, count, piece);
-            for (int64_t r = 0; r < rows; r++) {
-                int8_t *out = job->leading + (top + r) * job->cols + left;
-                for (int64_t c = 0; c < count; c++) {
-                    const double size = piece[r][c] * scale[r];
-                    out[c] = (int8_t)(int32_t)(size < 0 ? -size : size);
-                }
-            }
+            if (job->cols > PIECE_COLS)
+                load_piece(job, top, rows, left, count, piece);
+            for (int64_t r = 0; r < rows; r++)
+                LEAD_PIECE(piece[r], count, scale[r], job->leading + (top + r) * job->cols + left);
         }
     }
 }
 
+#ifndef SPLIT_PIECE
 /* Scales one piece of a row by 2^shift, rounds it, and writes it as signed digits to base 2^16. */
 static inline __attribute__((always_inline)) void make_digits(
     const double *piece, int64_t count, int64_t shift, const int digits, float digit[4][PIECE_COLS])
@@ -160,32 +189,51 @@ static inline __attribute__((always_inline)) void reduce_digits(
     }
 }
 
-static inline __attribute__((always_inline)) void split_piece(
-    const inos_floats *job, int64_t row, int64_t left, int64_t count, const double *piece, const int digits)
+static inline __attribute__((always_inline)) void split_digits(
+    const double *piece, int64_t count, int64_t shift, const int digits, const int32_t *moduli, int64_t of_them,
+    int8_t *out, int64_t stride)
 {
     float digit[4][PIECE_COLS];
-    make_digits(piece, count, job->shifts[row], digits, digit);
-    for (int64_t at = 0; at < job->count; at++)
-        reduce_digits(digit, digits, count, job->moduli[at],
-                      job->residues + (at * job->rows + row) * job->cols + left);
+    make_digits(piece, count, shift, digits, digit);
+    for (int64_t at = 0; at < of_them; at++)
+        reduce_digits(digit, digits, count, moduli[at], out + at * stride);
 }
+
+typedef int32_t reducer;
+#define SPLIT_PIECE split_piece
+static void split_piece(const double *piece, int64_t count, int64_t shift, int64_t digits, const reducer *moduli,
+                        int64_t of_them, int8_t *out, int64_t stride)
+{
+    switch (digits) {
+    case 1: split_digits(piece, count, shift, 1, moduli, of_them, out, stride); break;
+    case 2: split_digits(piece, count, shift, 2, moduli, of_them, out, stride); break;
+    case 3: split_digits(piece, count, shift, 3, moduli, of_them, out, stride); break;
+    default: split_digits(piece, count, shift, 4, moduli, of_them, out, stride);
+    }
+}
+
+static void make_reducer(int32_t modulus, int64_t digits, reducer *made)
+{
+    (void)digits;
+    *made = modulus;
+}
+#endif
 
 /* Writes the residues of the scaled rows, -64 .. 63, modulus by modulus. */
 static void split_rows(inos_floats *job)
 {
     double piece[ROWS][PIECE_COLS];
+    reducer reducers[MAX_MODULI];
+    for (int64_t at = 0; at < job->count; at++)
+        make_reducer(job->moduli[at], job->digits, reducers + at);
     for (int64_t top; (top = __atomic_fetch_add(&job->next, ROWS, __ATOMIC_RELAXED)) < job->rows;) {
         const int64_t rows = inos_min(ROWS, job->rows - top);
         for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
             const int64_t count = inos_min(PIECE_COLS, job->cols - left);
             load_piece(job, top, rows, left, count, piece);
             for (int64_t r = 0; r < rows; r++)
-                switch (job->digits) {
-                case 1: split_piece(job, top + r, left, count, piece[r], 1); break;
-                case 2: split_piece(job, top + r, left, count, piece[r], 2); break;
-                case 3: split_piece(job, top + r, left, count, piece[r], 3); break;
-                default: split_piece(job, top + r, left, count, piece[r], 4);
-                }
+                SPLIT_PIECE(piece[r], count, job->shifts[top + r], job->digits, reducers, job->count,
+                            job->residues + (top + r) * job->cols + left, job->rows * job->cols);
         }
     }
 }
