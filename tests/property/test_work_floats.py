@@ -121,12 +121,12 @@ def test_residues_take_few_products_and_keep_the_bound(
     for accuracy, most in ((U64 / 2, 19), (U32 / 2, 10)):
         made.clear()
         out = np.empty((70, 80))
-        assert multiply_residues(a, b, count, accuracy, engine, out)
+        assert multiply_residues(a, b, count, accuracy, out)
         assert len(made) <= most
         assert measure(out[:9, :9], a[:9], b[:9]) <= accuracy + U64
     out32 = np.empty((70, 90), np.float32)[:, 10:]
     a32, b32 = (np.float32(v / np.abs(v).max(axis=1, keepdims=True)) for v in (a, b))  # rows may be beyond float32
-    assert multiply_residues(a32, b32, count, U32 / 2, engine, out32)
+    assert multiply_residues(a32, b32, count, U32 / 2, out32)
     assert measure(out32[:9, :9], a32[:9], b32[:9]) <= 1.5 * U32
 
 
@@ -136,7 +136,7 @@ def test_rows_that_residues_do_not_serve_are_left_alone_or_kept_in_bounds(kind: 
         a, b = make(kind, rng, 30, 300), make(kind, rng, 40, 300)
         a[3] = b[5] = 0
         out = np.full((30, 40), np.nan)
-        if multiply_residues(a, b, engine, accuracy, engine, out):
+        if multiply_residues(a, b, engine, accuracy, out):
             assert measure(out[:9, :9], a[:9], b[:9]) <= accuracy + U64
             assert not out[3].any()
         else:
@@ -146,7 +146,7 @@ def test_rows_that_residues_do_not_serve_are_left_alone_or_kept_in_bounds(kind: 
 def test_residues_of_deeper_rows_than_one_product_has(rng: np.random.Generator) -> None:
     a, b = make("plain", rng, 3, 70_000), make("plain", rng, 4, 70_000)
     out = np.empty((3, 4))
-    assert multiply_residues(a, b, engine, U64 / 2, engine, out)
+    assert multiply_residues(a, b, engine, U64 / 2, out)
     assert measure(out, a, b) <= 1.5 * U64
 
 

@@ -63,7 +63,8 @@ def test_residues_are_those_of_the_rounded_numbers(steps: Steps, seed: int, rows
     array = make(seed, rows, cols)
     _, exponents = np.frexp(np.abs(array).max(axis=1).astype(np.float64))
     shifts = np.where(exponents == 0, 0, 16 * digits - 2 - exponents).astype(np.int32)
-    residues = steps.split(array, shifts, digits, MODULI)
+    residues = np.empty((len(MODULI), rows, cols), np.int8)
+    steps.split(array, shifts, digits, MODULI, residues)
     scaled = np.ldexp(array.astype(np.float64), shifts[:, None])
     assert residues.min() >= -64
     assert residues.max() <= 63

@@ -27,14 +27,14 @@ def multiply_floats(
     Args:
         a, b: float32 or float64, in any order of memory.
         engine: makes the products that the result is put together from.
-        scout: makes the one or two products that show how fine these have to be; the engine by default.
+        scout: makes the product that shows how many slices are needed, if residues do not serve; the engine by default.
         out: float32 or float64, m x n, rows in order; by default float64.
     """
     if out is None:
         out = np.empty((len(a), len(b)))
     scout = scout or engine
     parts = multiply_exactly(a, b, engine)
-    if parts is None and multiply_residues(a, b, engine, accuracy, scout, out):
+    if parts is None and multiply_residues(a, b, engine, accuracy, out):
         return out
     hi, lo = parts or multiply_slices(a, b, engine, accuracy, scout)
     with np.errstate(over="ignore"):

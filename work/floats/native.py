@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from inos.work.backends.native.bare import multiply_bare
 from inos.work.backends.native.library import Kernel, find_best, load
 from inos.work.backends.native.memory import cast
 from inos.work.backends.native.running import Flag, get_default_threads, run_all
@@ -48,15 +49,24 @@ class NativeSteps:
         most, total, squares, lowest = np.ascontiguousarray(measured.T)
         return Measured(most, total, squares, lowest, leading)
 
+    def multiply_leading(self, left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.int32]:
+        product = multiply_bare(left, right)
+        assert product is not None, "there is a kernel, since these are its steps"
+        return product
+
     def split(
-        self, array: NDArray[Any], shifts: NDArray[np.int32], digits: int, moduli: tuple[int, ...]
-    ) -> NDArray[np.int8]:
-        residues, numbers = np.empty((len(moduli), *array.shape), np.int8), np.array(moduli, np.int32)
+        self,
+        array: NDArray[Any],
+        shifts: NDArray[np.int32],
+        digits: int,
+        moduli: tuple[int, ...],
+        out: NDArray[np.int8],
+    ) -> None:
+        numbers = np.array(moduli, np.int32)
         job = self._view(array)
         job.shifts, job.moduli = cast(self._ffi, "int32_t *", shifts), cast(self._ffi, "int32_t *", numbers)
-        job.digits, job.count, job.residues = digits, len(moduli), cast(self._ffi, "int8_t *", residues)
-        self._share(self._lib.inos_run_split_rows, job, residues.size)
-        return residues
+        job.digits, job.count, job.residues = digits, len(moduli), cast(self._ffi, "int8_t *", out)
+        self._share(self._lib.inos_run_split_rows, job, out.size)
 
     def find_least(
         self, product: NDArray[np.int32], rows: tuple[NDArray[np.float32], ...], cols: tuple[NDArray[np.float32], ...]

@@ -7,6 +7,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos.work.floats.moduli import LIMB_BITS, Basis
+from inos.work.limbs import multiply_int7
 
 LEADING_BITS: Final = 6
 
@@ -30,10 +31,19 @@ class Steps(Protocol):
 
     def measure(self, array: NDArray[Any]) -> Measured: ...
 
+    def multiply_leading(self, left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Return the product of leading bits, of rows of at most 65,536. It is no certified one, being only a bound."""
+        ...
+
     def split(
-        self, array: NDArray[Any], shifts: NDArray[np.int32], digits: int, moduli: tuple[int, ...]
-    ) -> NDArray[np.int8]:
-        """Return array * 2^shift, rounded to integers, modulo each modulus: moduli x rows x columns, -64..63.
+        self,
+        array: NDArray[Any],
+        shifts: NDArray[np.int32],
+        digits: int,
+        moduli: tuple[int, ...],
+        out: NDArray[np.int8],
+    ) -> None:
+        """Write array * 2^shift, rounded to integers, modulo each modulus: moduli x rows x columns, -64..63.
 
         Args:
             digits: so many signed digits to base 2^16 hold each integer.
@@ -80,14 +90,20 @@ class NumpySteps:
         with np.errstate(over="ignore"):
             return Measured(most, sizes.sum(axis=1), (sizes * sizes).sum(axis=1), lowest, leading)
 
+    def multiply_leading(self, left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.int32]:
+        return multiply_int7(left, right)
+
     def split(
-        self, array: NDArray[Any], shifts: NDArray[np.int32], digits: int, moduli: tuple[int, ...]
-    ) -> NDArray[np.int8]:
+        self,
+        array: NDArray[Any],
+        shifts: NDArray[np.int32],
+        digits: int,
+        moduli: tuple[int, ...],
+        out: NDArray[np.int8],
+    ) -> None:
         whole = np.rint(np.ldexp(array.astype(np.float64), shifts[:, None])).astype(np.int64)
-        residues = np.empty((len(moduli), *array.shape), np.int8)
-        for at, modulus in enumerate(moduli):
-            residues[at] = (whole + modulus // 2) % modulus - modulus // 2
-        return residues
+        for residues, modulus in zip(out, moduli, strict=True):
+            residues[...] = (whole + modulus // 2) % modulus - modulus // 2
 
     def find_least(
         self, product: NDArray[np.int32], rows: tuple[NDArray[np.float32], ...], cols: tuple[NDArray[np.float32], ...]

@@ -13,10 +13,12 @@ product of both errors, which is at most accuracy k / 2 of the first part. So it
 
     2^-s_i <= accuracy (|A| |B|^T)_ij / (Y_j (1 + accuracy k / 2))   for all j, and the same for B.
 
-A product of the leading six bits bounds |A| |B|^T from below.
+A product of the leading six bits bounds |A| |B|^T from below. Nothing else depends on it, so it is not certified.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +26,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos.primitives.matrices import MAX_DEPTH
-from inos.work.floats.engines import Engine, ModularEngine, Pair, multiply_deep
+from inos.work.backends.native.memory import Memory
+from inos.work.backends.native.running import get_default_threads
+from inos.work.floats.engines import Engine, ModularEngine, Pair, cut_depth, sum_pieces
 from inos.work.floats.moduli import Basis, find_basis
 from inos.work.floats.native import find_native_steps
 from inos.work.floats.reference import LEADING_BITS, Measured, NumpySteps, Steps
@@ -40,6 +44,14 @@ NOT_MET: Final = np.float32(1e38)
 """Rows of zeros are exact, and do not count when the least entry of the others is looked for."""
 
 
+TOGETHER_BYTES: Final = 32 << 20
+"""The residues of both matrices are made for so many moduli at a time that they take about this much."""
+KEPT_BYTES: Final = 64 << 20
+"""So much is kept for the next product: the system clears new memory, which takes a tenth of a product's time."""
+
+_memory = Memory(KEPT_BYTES)
+
+
 class Scaling(Struct, frozen=True, eq=False):
     """How both matrices become integers, and what these are reduced by."""
 
@@ -49,30 +61,52 @@ class Scaling(Struct, frozen=True, eq=False):
     basis: Basis
 
 
-def multiply_residues(
-    a: NDArray[Any], b: NDArray[Any], engine: Engine, accuracy: float, scout: Engine, out: NDArray[Any]
-) -> bool:
+def multiply_residues(a: NDArray[Any], b: NDArray[Any], engine: Engine, accuracy: float, out: NDArray[Any]) -> bool:
     """Write A * B^T into `out` and return True, or return False if the entries of a row lie too far apart for this.
 
     The error before the rounding to `out` is at most accuracy * (|A| * |B|^T), entry by entry.
 
     Args:
         a, b: float32 or float64, m x k and n x k, finite, in any order of memory.
-        engine: makes one product per modulus. scout: makes one that shows how fine the integers have to be.
+        engine: makes one product per modulus.
     """
     steps: Steps = find_native_steps() or NumpySteps()
-    scaling = _choose_scaling(steps, steps.measure(a), steps.measure(b), accuracy, scout)
+    scaling = _choose_scaling(steps, steps.measure(a), steps.measure(b), accuracy)
     if scaling is None:
         return False
-    basis = scaling.basis
-    x = steps.split(a, scaling.row_shifts, scaling.digits, basis.moduli)
-    w = steps.split(b, scaling.col_shifts, scaling.digits, basis.moduli)
-    residues = np.empty((len(basis.moduli), len(a), len(b)), np.int8)
-    if not (isinstance(engine, ModularEngine) and engine.multiply_modulo(x, w, basis.moduli, residues)):
-        _multiply_pairs(x, w, engine, basis.moduli, residues, steps)
-    one = np.float64(1)
-    steps.join(residues, basis, np.ldexp(one, -scaling.row_shifts), np.ldexp(one, -scaling.col_shifts), out)
+    moduli, (m, k), n = scaling.basis.moduli, a.shape, len(b)
+    # Other engines may keep what they are given, and want all of it at once.
+    group = _count_together((m + n) * k) if isinstance(engine, ModularEngine) else len(moduli)
+    group = -(-len(moduli) // -(-len(moduli) // group))
+    counts = [group * m * k, group * n * k, len(moduli) * m * n]
+    with _memory.borrow(counts) if isinstance(engine, ModularEngine) else _make(counts) as (left, right, products):
+        residues = _shape(products, len(moduli), m, n)
+        for first in range(0, len(moduli), group):
+            some = moduli[first : first + group]
+            x, w, reduced = _shape(left, len(some), m, k), _shape(right, len(some), n, k), residues[first:][: len(some)]
+            steps.split(a, scaling.row_shifts, scaling.digits, some, x)
+            steps.split(b, scaling.col_shifts, scaling.digits, some, w)
+            if not (isinstance(engine, ModularEngine) and engine.multiply_modulo(x, w, some, reduced)):
+                _multiply_pairs(x, w, engine, some, reduced, steps)
+        one = np.float64(1)
+        row_scales, col_scales = np.ldexp(one, -scaling.row_shifts), np.ldexp(one, -scaling.col_shifts)
+        steps.join(residues, scaling.basis, row_scales, col_scales, out)
     return True
+
+
+def _count_together(entries: int) -> int:
+    """Return how many moduli are worked on at a time: at least one for each thread, and as many as fit the memory."""
+    return max(get_default_threads(), TOGETHER_BYTES // max(1, entries))
+
+
+@contextmanager
+def _make(counts: list[int]) -> Iterator[list[NDArray[np.uint8]]]:
+    """Yield new arrays of these sizes."""
+    yield [np.empty(count, np.uint8) for count in counts]
+
+
+def _shape(memory: NDArray[np.uint8], *shape: int) -> NDArray[np.int8]:
+    return memory[: prod(shape)].view(np.int8).reshape(shape)
 
 
 def _multiply_pairs(
@@ -104,13 +138,13 @@ def _multiply_pairs(
             keep(number, product)
 
 
-def _choose_scaling(steps: Steps, left: Measured, right: Measured, accuracy: float, scout: Engine) -> Scaling | None:
+def _choose_scaling(steps: Steps, left: Measured, right: Measured, accuracy: float) -> Scaling | None:
     for side in (left, right):
         met = side.most[side.most > 0]
         if not ((met < MOST) & (met > 1 / MOST)).all():
             return None
     depth = left.leading.shape[1]
-    leading = multiply_deep(left.leading, right.leading, scout).astype(np.int32)
+    leading = _multiply_leading(steps, left.leading, right.leading)
     wider = 1 + accuracy * depth / 2
     least_of_rows, least_of_cols = steps.find_least(leading, _make_weights(left, wider), _make_weights(right, wider))
     if not (least_of_rows.all() and least_of_cols.all()):
@@ -129,6 +163,15 @@ def _choose_scaling(steps: Steps, left: Measured, right: Measured, accuracy: flo
         return None
     digits = next(d for d in range(1, 5) if largest < 0.99 * 2.0 ** (DIGIT_BITS * d - 1))
     return Scaling(row_shifts, col_shifts, digits, basis)
+
+
+def _multiply_leading(steps: Steps, left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.int32]:
+    """Return the product of leading bits, or the largest number where that is larger: it is a lower bound."""
+    depth = left.shape[1]
+    if depth <= MAX_DEPTH:
+        return steps.multiply_leading(left, right)
+    total = sum_pieces((steps.multiply_leading(*pair) for pair in cut_depth(left, right)), depth)
+    return np.minimum(total, np.iinfo(np.int32).max).astype(np.int32)
 
 
 def _make_weights(side: Measured, wider: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

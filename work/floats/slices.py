@@ -146,7 +146,7 @@ def multiply_slices(
 
     Args:
         engine: makes the products of digits: one per diagonal, or one of all if they are small.
-        scout: makes the one or two products that show how many slices are needed.
+        scout: makes the product that shows how many slices are needed.
     """
     left, right = Split(a), Split(b)
     return _multiply_split(left, right, _choose_kept(left, right, scout, accuracy), engine)

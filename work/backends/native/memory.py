@@ -12,9 +12,6 @@ LINE: Final = 64
 MAX_KEPT_BYTES: Final = 24 << 20
 """At most this many bytes are kept for later calls."""
 
-_lock = threading.Lock()
-_kept: list[NDArray[np.uint8]] = []
-
 
 def allocate(count: int) -> NDArray[np.uint8]:
     """Return `count` bytes that begin a cache line: a load across two lines costs twice as much."""
@@ -23,25 +20,39 @@ def allocate(count: int) -> NDArray[np.uint8]:
     return memory[start : start + count]
 
 
-@contextmanager
-def borrow(counts: list[int]) -> Iterator[list[NDArray[np.uint8]]]:
-    """Lend arrays of these sizes, in memory that was used before if some of about the size is kept."""
-    with _lock:
-        arrays = [_take(count) for count in counts]
-    try:
-        yield arrays
-    finally:
-        with _lock:
-            _kept.extend(arrays)
-            while sum(map(len, _kept)) > MAX_KEPT_BYTES:
-                _kept.pop(0)
+class Memory:
+    """It lends memory, and keeps some of what came back.
+
+    Args:
+        most: at most so many bytes are kept for later calls.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: list[NDArray[np.uint8]] = []
+
+    @contextmanager
+    def borrow(self, counts: list[int]) -> Iterator[list[NDArray[np.uint8]]]:
+        """Lend arrays of at least these sizes, in memory that was used before if some of about the size is kept."""
+        with self._lock:
+            arrays = [self._take(count) for count in counts]
+        try:
+            yield arrays
+        finally:
+            with self._lock:
+                self._kept.extend(arrays)
+                while sum(map(len, self._kept)) > self._most:
+                    self._kept.pop(0)
+
+    def _take(self, count: int) -> NDArray[np.uint8]:
+        for at, array in enumerate(self._kept):
+            if count <= len(array) <= 2 * count:
+                return self._kept.pop(at)
+        return allocate(count)
 
 
-def _take(count: int) -> NDArray[np.uint8]:
-    for at, array in enumerate(_kept):
-        if count <= len(array) <= 2 * count:
-            return _kept.pop(at)
-    return allocate(count)
+borrow: Final = Memory(MAX_KEPT_BYTES).borrow
 
 
 def cast(ffi: Any, kind: str, array: NDArray[Any]) -> Any:
