@@ -42,7 +42,7 @@ async def make_key(page: Page) -> str:
 
 async def check_division(page: Page, url: str, address: str) -> None:
     """The page computes again what the pool divides, and notices a pool that counts wrong."""
-    await page.wait("document.querySelectorAll('#incomes .good').length > 1", 25)
+    await page.wait("document.querySelectorAll('#incomes .good').length > 1", 60)
     assert await page.run("document.querySelectorAll('#incomes .bad').length") == 0
     window = await ask(url, "pool_window", {"limit": 2})
     wrong = [json.loads(json.dumps(window["incomes"][0])) for _ in range(2)]
@@ -86,7 +86,7 @@ async def test_a_stranger_presses_one_button_and_is_paid(tmp_path: Path) -> None
         address = bech32m.encode(hrp, key.address)
         assert await page.run("document.getElementById('address').value") == address
         await page.run("document.getElementById('start').click()")
-        await page.wait(f"{DRAWN} > 0", 10)
+        await page.wait(f"{DRAWN} > 0", 60)
 
         async def read_pages() -> dict[str, Any] | None:
             groups = (await ask(node.rpc_url, "miner_workers"))["groups"]
@@ -99,7 +99,7 @@ async def test_a_stranger_presses_one_button_and_is_paid(tmp_path: Path) -> None
             return int(account["balance"])
 
         assert await await_that("the page's address was paid", read_balance, PAID_S) > 0
-        await page.wait("parseFloat(document.getElementById('paid').textContent) > 0", 25)
+        await page.wait("parseFloat(document.getElementById('paid').textContent) > 0", 60)
         await check_division(page, node.rpc_url, address)
         await check_product(page, node)
         assert (await ask(node.rpc_url, "miner_workers"))["errors"] == {}

@@ -14,7 +14,7 @@ import pytest
 
 from support.leftovers import MARK
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 BIN = str(Path(sys.executable).parent)
 
 

@@ -55,7 +55,7 @@ def run_prometheus(folder: Path, target: str) -> Iterator[str]:
 
 
 def query(url: str, expression: str) -> list[dict[str, Any]]:
-    with urlopen(f"{url}/query?{urlencode({'query': expression})}", timeout=10) as answer:
+    with urlopen(f"{url}/query?{urlencode({'query': expression})}", timeout=60) as answer:
         return list(json.load(answer)["data"]["result"])
 
 

@@ -218,7 +218,7 @@ async def check_job(page: Page, url: str, job: str) -> None:
     events = await page.run("[...document.querySelectorAll('tbody tr td:nth-child(2)')].map((one) => one.textContent)")
     assert (events[0], events[-1]) == ("posted", "settled")
     await page.run("document.getElementById('check').click()")
-    await page.wait("document.querySelector('#freivalds.good')", 40)
+    await page.wait("document.querySelector('#freivalds.good')", 60)
     assert await page.run("document.querySelectorAll('canvas').length") == 3
 
 

@@ -102,7 +102,7 @@ async def test_a_page_says_that_the_node_is_down_and_goes_on_when_it_is_back(tmp
             assert f"The node at 127.0.0.1:{port} does not answer: no connection was made." in said
             assert "tries again" in said
             again = await start_node(NodeSpec("node", tmp_path / "node", (*PLAIN, "--rpc-port", port)))
-            await page.wait("document.querySelector('.stats')", 20)
+            await page.wait("document.querySelector('.stats')", 60)
             await page.wait("document.getElementById('down').hidden")
     finally:
         await stop_process(node.process)

@@ -208,7 +208,7 @@ def test_devnet_client_and_explorer_beside_the_users_own_files(installed: Instal
         pages = [path for path in (ROOT / "rpc" / "explorer").rglob("*.*") if path.is_file()]
         for page in pages:
             name = page.relative_to(ROOT / "rpc" / "explorer")
-            with urllib.request.urlopen(f"{rpc}/explorer/{name}", timeout=10) as answer:
+            with urllib.request.urlopen(f"{rpc}/explorer/{name}", timeout=60) as answer:
                 assert answer.read() == page.read_bytes()
         assert len(pages) > 20
         installed.run("python", "post.py", rpc, limit_s=DEVNET_S)

@@ -39,8 +39,8 @@ async def test_a_page_draws_shares_that_the_node_recomputes_and_stops_at_once(tm
         await begin(page)
         await node.wait(lambda: len(node.shares) > 20, 10)
         assert node.list_received(Hello)[0].address == PAYEE  # type: ignore[union-attr]
-        await page.wait("Number(document.getElementById('rate').textContent.replace(/\\D/g, '')) > 100", 10)
-        await page.wait("Number(document.getElementById('shares').textContent) > 20", 10)
+        await page.wait("Number(document.getElementById('rate').textContent.replace(/\\D/g, '')) > 100", 60)
+        await page.wait("Number(document.getElementById('shares').textContent) > 20", 60)
         # A template, and then an assignment, replace those before while threads come and go.
         await node.say_template(2, replace(HEADER, height=42))
         await node.wait(lambda: any(isinstance(one, Result) and one.template == 2 for one in node.received))
@@ -54,7 +54,7 @@ async def test_a_page_draws_shares_that_the_node_recomputes_and_stops_at_once(tm
         assert node.problems == []
         assert "block 42" in await page.run("document.getElementById('facts').textContent")
         await click(page, "start")
-        await page.wait(f"{STATE} === 'stopped'", 2)
+        await page.wait(f"{STATE} === 'stopped'", 60)
         assert await page.run("document.getElementById('rate').textContent") == "0"
         assert page.errors == []
 
@@ -211,7 +211,7 @@ async def test_the_worker_service_counts_a_page_s_shares_and_its_block_and_refus
         await begin(page)
         await lab.until(lambda: len(lab.pool.shares) > 5)
         assert {(info.address, info.kind) for info, _ in lab.pool.shares} == {(PAYEE, WorkerKind.PAGE)}
-        await page.wait("Number(document.getElementById('shares').textContent) > 5", 10)
+        await page.wait("Number(document.getElementById('shares').textContent) > 5", 60)
         assert await page.run("document.getElementById('unpaid').firstChild.title.endsWith('credits')")
         lab.node.target = Target(U256_MAX // 20_000)
         lab.node.make_block()  # workers get a template with this target
@@ -224,7 +224,7 @@ async def test_the_worker_service_counts_a_page_s_shares_and_its_block_and_refus
         await page.wait(f"{STATE} === 'ready'")
         await page.run(LIE)
         await begin(page)
-        await page.wait(f"{STATE}.startsWith('the node refused')", 20)
+        await page.wait(f"{STATE}.startsWith('the node refused')", 60)
         assert lab.service.get_status().errors == {"wrong-digest": 1}
         assert len(lab.pool.shares) <= counted + 64, "shares of a wrong Result were counted"
         assert await page.run("document.getElementById('start').textContent") == "Start"

@@ -161,7 +161,7 @@ async def test_a_page_that_lies_about_a_piece_is_gone_and_the_product_exact(
         lab.pool.target = Target(U256_MAX // 1200)
         await page.run(lie)
         split = lab.offer(x, w)
-        await page.wait(f"{STATE}.startsWith('the node refused')", 30)
+        await page.wait(f"{STATE}.startsWith('the node refused')", 60)
         assert lab.service.get_status().errors == {code: 1}
         assert lab.pool.pieces == [] or code == "wrong-digest"  # Rows of a piece without a wrong share are right.
         assert await page.run("document.getElementById('start').textContent") == "Start"

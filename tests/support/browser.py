@@ -72,7 +72,7 @@ class Page:
     async def open(self, url: str) -> None:
         await self.send("Page.navigate", url=url)
 
-    async def wait(self, condition: str, seconds: float = 20) -> Any:
+    async def wait(self, condition: str, seconds: float = 60) -> Any:
         """Wait until a JavaScript expression is true; it is evaluated on every frame."""
         script = (
             "new Promise((done, fail) => { const end = Date.now() + %d; const look = () => { let found; "

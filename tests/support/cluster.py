@@ -23,7 +23,7 @@ class RpcFailed(AssertionError):
 def _post(url: str, method: str, params: Any, token: str | None) -> Any:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}).encode()
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    with urlopen(Request(url, body, headers), timeout=30) as response:
+    with urlopen(Request(url, body, headers), timeout=60) as response:
         return json.load(response)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from support.documents import ROOT
 
 NODE = shutil.which("node")
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def run_module(folder: Path, script: str, given: Any = None) -> Any:

@@ -366,7 +366,7 @@ def test_killed_ten_times_while_connecting(tmp_path: Path, pytestconfig: pytest.
             time.sleep(rng.uniform(0, 0.3))
         finally:
             process.kill()
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
         ledger = branch.open_ledger(tmp_path)
         ledger.check()
         assert ledger.view.tip.header.height >= height

@@ -15,7 +15,7 @@ from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import Transfer
 from inos.primitives.units import Address
 
-LIMIT_S: Final = 20.0
+LIMIT_S: Final = 60.0
 
 
 class Gate:

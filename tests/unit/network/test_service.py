@@ -403,7 +403,7 @@ async def test_a_silent_peer_is_noticed():
     a = make_service(FakeNode(), 1, limits=limits)
     async with running(a), raw_link(9, get_address(a)):
         await until(lambda: len(a.peers()) == 1)
-        await until(lambda: len(a.peers()) == 0, 20)
+        await until(lambda: len(a.peers()) == 0, 60)
         async with raw_link(9, get_address(a)) as again:
             await hear(again, Ping)
 

@@ -19,7 +19,7 @@ from inos.primitives.transactions import Transfer
 from support.cluster import await_that
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-LIMIT_S = 30
+LIMIT_S = 60
 MINER_ONLY = {"inos_miner_tickets_per_second", "inos_miner_tickets", "inos_miner_blocks", "inos_miner_jobs"}
 
 

@@ -62,7 +62,7 @@ async def life(node: FakeNode) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("life")
 async def test_multiply(client: inos.Client, node: FakeNode) -> None:
-    y = await client.multiply(X, W, reward="1.5", timeout_s=30)
+    y = await client.multiply(X, W, reward="1.5", timeout_s=60)
     assert y.dtype == np.int32
     assert np.array_equal(y, X @ W.T)
     job = (await client.jobs()).jobs[0]
@@ -74,7 +74,7 @@ async def test_multiply(client: inos.Client, node: FakeNode) -> None:
 @pytest.mark.usefixtures("life")
 async def test_several_products_at_once(client: inos.Client) -> None:
     xs = [RNG.integers(-64, 64, (5, 70), np.int8) for _ in range(4)]
-    found = await asyncio.gather(*(client.multiply(x, W, reward_nano=1000, timeout_s=30) for x in xs))
+    found = await asyncio.gather(*(client.multiply(x, W, reward_nano=1000, timeout_s=60) for x in xs))
     for x, y in zip(xs, found, strict=True):
         assert np.array_equal(y, x.astype(np.int64) @ W.T)
 
@@ -86,7 +86,7 @@ async def test_an_array_filled_anew_while_its_product_is_made_changes_nothing(cl
         tasks = []
         for layer in layers:
             buffer[...] = layer
-            tasks.append(group.create_task(client.multiply(X, buffer, reward_nano=1000, timeout_s=30)))
+            tasks.append(group.create_task(client.multiply(X, buffer, reward_nano=1000, timeout_s=60)))
             await asyncio.sleep(0)
     for layer, task in zip(layers, tasks, strict=True):
         assert np.array_equal(task.result(), X @ layer.T.astype(np.int64))
@@ -105,7 +105,7 @@ async def test_a_mapped_file_that_changes_is_not_blamed_on_the_worker(
 
     node.spoil = spoil
     with pytest.raises(ClientError) as caught:
-        await client.multiply(X, mapped, reward="1", timeout_s=30)
+        await client.multiply(X, mapped, reward="1", timeout_s=60)
     assert caught.value.code == "operand-changed"
 
 
@@ -169,7 +169,7 @@ async def test_a_wrong_product_is_never_returned(client: inos.Client, node: Fake
 
     node.spoil = spoil
     with pytest.raises(JobFailed) as caught:
-        await client.multiply(X, W, reward="1", timeout_s=30)
+        await client.multiply(X, W, reward="1", timeout_s=60)
     assert caught.value.code == "wrong-result"
 
 

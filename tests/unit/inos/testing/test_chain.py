@@ -102,7 +102,7 @@ def test_paid_jobs_are_done(inos_devnet: TestChain) -> None:
 
     async def multiply(mode: str) -> np.ndarray:
         async with inos_devnet.client(inos_devnet.accounts[3]) as client:
-            return await client.multiply(x, w, reward="2", mode=mode, timeout_s=30)  # type: ignore[arg-type]
+            return await client.multiply(x, w, reward="2", mode=mode, timeout_s=60)  # type: ignore[arg-type]
 
     for mode in ("checked", "optimistic"):
         assert np.array_equal(asyncio.run(multiply(mode)), x @ w.T)

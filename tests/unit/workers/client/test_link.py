@@ -47,7 +47,7 @@ EASY = (U256_MAX // 40).to_bytes(32, "big")
 
 async def run(act: Callable[[NodeSide], Any], **options: Any) -> None:
     async with linked(act, **options) as (task, _):
-        await asyncio.wait([task], timeout=20)
+        await asyncio.wait([task], timeout=60)
     await task
 
 

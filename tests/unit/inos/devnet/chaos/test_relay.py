@@ -8,7 +8,7 @@ import pytest
 
 from inos.devnet.chaos.relay import Relay, lead_to
 
-LIMIT_S = 10
+LIMIT_S = 60
 
 
 @contextlib.asynccontextmanager
