@@ -263,7 +263,7 @@ async def run(options: argparse.Namespace) -> None:
         app.router.add_get("/customers/{number}", handle_customer)
         app.router.add_post("/withdrawals", handle_withdraw)
         app.router.add_get("/withdrawals/{key}", handle_withdrawal)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=2.0)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", options.port)

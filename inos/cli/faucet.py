@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from aiohttp import web
@@ -27,6 +27,9 @@ from inos.genesis import Network, load_network
 from inos.primitives.clock import SystemClock
 from inos.primitives.units import format_credits
 from inos.wallet.signers import Signer
+
+SHUTDOWN_S: Final = 2.0
+"""Requests that run when the faucet is stopped have this time to end."""
 
 
 def command(
@@ -77,7 +80,8 @@ async def _serve(
     credits = format_credits(limits.nano)
     async with Client(rpc, wallet=signer) as client:
         faucet = Faucet(client, folder, limits, SystemClock().now_ms)
-        runner = web.AppRunner(make_app(faucet, net.name, credits, is_proxied=proxied))
+        app = make_app(faucet, net.name, credits, is_proxied=proxied)
+        runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
         try:
             await runner.setup()
             site = web.TCPSite(runner, host, port)

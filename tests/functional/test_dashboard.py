@@ -51,7 +51,7 @@ def run_prometheus(folder: Path, target: str) -> Iterator[str]:
         yield f"http://{place}/api/v1"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def query(url: str, expression: str) -> list[dict[str, Any]]:

@@ -295,7 +295,7 @@ class Reader:
         process = self._nodes.pop(key, None)
         if process is not None:
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) in (0, 130)
+            assert process.wait(60) in (0, 130)
             if process.stdout is not None:
                 process.stdout.close()
 

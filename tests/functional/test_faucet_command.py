@@ -60,4 +60,4 @@ async def test_a_faucet_gives_once_and_goes_on_after_a_kill(tmp_path: Path) -> N
                 chain.mine()
             assert chain.get_balance(to) == 10 * 10**9 - chain.network.params.account_fee
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            assert process.wait(60) == 130

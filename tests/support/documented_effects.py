@@ -83,10 +83,10 @@ async def _check_devnet(rpc: str) -> None:
 
 
 def _read_metrics(url: str) -> bool:
-    with urlopen(url, timeout=10) as answer:
+    with urlopen(url, timeout=60) as answer:
         return b"inos_chain_height" in answer.read()
 
 
 def _read_title(url: str) -> bool:
-    with urlopen(url, timeout=10) as answer:
+    with urlopen(url, timeout=60) as answer:
         return b"<title>" in answer.read()

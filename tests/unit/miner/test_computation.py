@@ -182,7 +182,7 @@ async def test_a_function_is_claimed_with_its_outcome_in_hand(node: Any, monkeyp
 
     def compute(*args: Any, **words: Any) -> Any:
         began.set()
-        assert may_end.wait(10)
+        assert may_end.wait(60)
         return compute_outputs(*args, **words)
 
     monkeypatch.setattr(computation, "compute_outputs", compute)
@@ -241,7 +241,7 @@ async def test_functions_that_wait_for_their_turn_take_the_room_of_claims(
     """Otherwise a miner would hold the files of every open function in memory."""
     may_end = threading.Event()
     monkeypatch.setattr(
-        computation, "compute_outputs", lambda *args, **words: may_end.wait(10) and compute_outputs(*args, **words)
+        computation, "compute_outputs", lambda *args, **words: may_end.wait(60) and compute_outputs(*args, **words)
     )
     mesh = Mesh()
     tasks = [post_function(mesh, ECHO, bytes([number])) for number in range(5)]

@@ -58,7 +58,7 @@ async def test_a_seal_does_not_wait_for_the_signatures_of_another_block(monkeypa
     has_sealed, check_all = threading.Event(), backends.check_transactions_sanity
 
     def wait_and_check(*args):
-        assert has_sealed.wait(10)
+        assert has_sealed.wait(60)
         check_all(*args)
 
     monkeypatch.setattr(backends, "check_transactions_sanity", wait_and_check)

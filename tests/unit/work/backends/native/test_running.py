@@ -45,7 +45,7 @@ def test_little_is_drawn_after_the_stop(
     def count(*win: Any) -> None:
         if not stop.is_set():
             stop.set()
-            assert backend == "numpy" or is_seen.wait(30)  # the thread that waits for the kernels tells them
+            assert backend == "numpy" or is_seen.wait(60)  # the thread that waits for the kernels tells them
             wins.clear()
         wins.append(win)
 
