@@ -1,6 +1,7 @@
 """Run the worst blocks of a few kinds with tiny limits, and check that every figure is present and plausible."""
 
 import msgspec
+import pytest
 
 from inos.bench.blocks.kinds import KINDS
 from inos.bench.blocks.measure import BlockStats, measure_blocks
@@ -16,6 +17,7 @@ TINY = {
 CHOSEN = ("transfers", "results, checked, small", "challenges, shallow", "jury reveals", "results paid", "votes")
 
 
+@pytest.mark.long
 def test_every_figure_is_there() -> None:
     kinds = [kind for kind in KINDS if kind.name in CHOSEN]
     found = list(measure_blocks("devnet", kinds, print, params=TINY, doublings=13, filler_rate=0.5))

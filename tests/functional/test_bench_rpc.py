@@ -7,6 +7,7 @@ import sys
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_every_figure_is_there() -> None:
     command = [sys.executable, "-P", "-m", "inos", "bench", "rpc", "--transfers", "128", "--synced", "30", "--json"]

@@ -13,6 +13,7 @@ LIMIT_S = 400
 PLAN = "kill=15/min,partition=12/min,delay=20ms,liars=1"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(LIMIT_S + 30)
 async def test_nothing_is_lost_in_chaos(tmp_path: Path) -> None:
     process = await start_inos(

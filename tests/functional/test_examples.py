@@ -296,6 +296,7 @@ def read_accuracy(done: subprocess.CompletedProcess[str]) -> float:
     return float(re.findall(r"^accuracy ([\d.]+)%$", done.stdout, re.MULTILINE)[0])
 
 
+@pytest.mark.long
 def test_a_federation_learns_though_a_fifth_of_its_clients_lie(
     inos_devnet: TestChain, tmp_path: Path, federated: list[str]
 ) -> None:

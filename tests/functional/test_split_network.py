@@ -52,6 +52,7 @@ def split_address(address: str, port: int) -> str:
     return f"{address.split('@')[0]}@127.0.0.1:{port}"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_a_split_network_heals_to_one_chain(tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:

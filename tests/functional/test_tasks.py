@@ -51,6 +51,7 @@ def build_network() -> BuiltProgram:
     return b.finish([b.matmul(y, b.operand(rng.integers(-64, 64, (16, 256), np.int8)))])
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_tasks_are_computed_by_strangers_and_lies_are_redone(tmp_path: Path) -> None:
     genesis = tmp_path / "net.json"

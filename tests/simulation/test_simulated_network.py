@@ -185,6 +185,7 @@ def test_only_the_dialled_id_answers() -> None:
     run_virtually(main())
 
 
+@pytest.mark.long
 def test_one_seed_is_one_run() -> None:
     """A run does not depend on the hashes of sets: it is the same in another process with another hash seed."""
     here = run_calm(7, 12, 3).trace
