@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -31,8 +31,9 @@ POLL_S: Final = 0.01
 """`stop` is seen at most this much later."""
 KEPT: Final = 2
 """The last operands stay in the object store: the next slice of their product reads them there."""
-PARTS_PER_SLOT: Final = 4
-"""So many parts a worker, so that a slow one takes fewer of them."""
+PARTS: Final = (2, 1)
+"""Each worker has so many parts, of these sizes, if all are equally fast. There are few, since each packs W and is a
+task of Ray; small ones come last, so that a slow worker takes fewer of them and all end at about the same time."""
 LEAST_PART: Final = 1 << 31
 """A part of fewer multiplications, about 20 ms of one thread, would cost as much to send as to make."""
 AHEAD: Final = 4
@@ -72,6 +73,7 @@ class ClusterEngine:
         self._stored: OrderedDict[bytes, Any] = OrderedDict()
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="cluster")
         """Makes what checks rows while the cluster multiplies."""
+        self._check: tuple[bytes, Future[BlockCheck]] | None = None
 
     def connect(self) -> Connection:
         """Return the connection, made now if there is none.
@@ -86,6 +88,7 @@ class ClusterEngine:
     def close(self) -> None:
         """Disconnect. The next use connects again."""
         self._stored.clear()
+        self._check = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -167,14 +170,18 @@ class ClusterEngine:
         anchor, target, backend, needs_rows = terms
         order = Order(x.ref, w.ref, anchor, target, backend, census.threads, needs_rows)
         work = STRIP_ROWS * (last - first) * w.ref.rows * w.ref.cols
-        count = max(1, min(last - first, PARTS_PER_SLOT * census.slots, work // LEAST_PART))
-        bounds = [first + (last - first) * at // count for at in range(count + 1)]
         parts = [
             (top, bottom, connection.submit(census.threads, order, *stored, top, bottom))
-            for top, bottom in pairwise(bounds)
+            for top, bottom in _cut(first, last, census.slots, min(last - first, work // LEAST_PART))
         ]
-        make = partial(BlockCheck, w.array, secrets.token_bytes(HASH_BYTES))
-        return _Running(x, w, order, first, last, parts, stored, self._checks.submit(make) if needs_rows else None)
+        return _Running(x, w, order, first, last, parts, stored, self._prepare(w) if needs_rows else None)
+
+    def _prepare(self, w: Operand) -> "Future[BlockCheck]":
+        """Return what checks rows. That of the last W is kept: it serves the next slice, and whatever else W gives."""
+        if self._check is None or self._check[0] != w.ref.id or _has_failed(self._check[1]):
+            make = partial(BlockCheck, w.array, secrets.token_bytes(HASH_BYTES))
+            self._check = w.ref.id, self._checks.submit(make)
+        return self._check[1]
 
     def _store(self, operand: Operand) -> Any:
         key = bytes(operand.ref.id)
@@ -227,6 +234,24 @@ class ClusterEngine:
                 hint="test its memory: inos work mine there and here gives the same tickets",
             )
         return part
+
+
+def _cut(first: int, last: int, slots: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and last strip of each part.
+
+    Args:
+        slots: so many parts are multiplied at a time.
+        most: so many parts as large as the smallest one may be the whole. If they are few, they are equally large.
+    """
+    sizes = [size for size in PARTS for _ in range(slots)]
+    if sum(sizes) > most:
+        sizes = [1] * max(1, min(most, len(sizes)))
+    bounds = [first + (last - first) * end // sum(sizes) for end in accumulate(sizes, initial=0)]
+    return pairwise(bounds)
+
+
+def _has_failed(made: "Future[BlockCheck]") -> bool:
+    return made.done() and made.exception() is not None
 
 
 def _check_wins(running: _Running, parts: Sequence[Part]) -> Iterator[Any]:

@@ -13,7 +13,9 @@ from inos.primitives.units import U256_MAX
 from inos.work import Operand, mine_strips
 from inos.work.cluster import ClusterEngine, ClusterError
 from inos.work.cluster.connection import Census
+from inos.work.cluster.engine import _cut
 from inos.work.cluster.parts import Part, multiply_part
+from inos.work.freivalds import BlockCheck
 
 ANCHOR = bytes(range(32))
 LIKELY = 1 << 254
@@ -158,3 +160,33 @@ def test_it_stops_at_once(operands: tuple[Operand, Operand]) -> None:
     assert threads.cancelled == len(threads.parts)
     release.set()
     engine.close()
+
+
+def test_parts_are_few_and_become_smaller() -> None:
+    assert list(_cut(0, 240, 2, 1000)) == [(0, 80), (80, 160), (160, 200), (200, 240)]
+    assert list(_cut(0, 240, 2, 3)) == [(0, 80), (80, 160), (160, 240)], "parts as small as that are too many"
+    assert list(_cut(5, 6, 4, 0)) == [(5, 6)]
+
+
+def test_rows_of_one_w_are_checked_by_one_check(
+    operands: tuple[Operand, Operand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, w = operands
+    made = list[bytes]()
+
+    def make(rows: Any, seed: bytes) -> BlockCheck:
+        made.append(seed)
+        if len(made) == 1:
+            raise MemoryError("no memory")
+        return BlockCheck(rows, seed)
+
+    monkeypatch.setattr("inos.work.cluster.engine.BlockCheck", make)
+    engine = make_engine(Threads())
+    with pytest.raises(MemoryError):
+        engine.mine_strips(x, w, ANCHOR, 0, 0, 9)
+    for first in (0, 9):
+        assert engine.mine_strips(x, w, ANCHOR, 0, first, first + 9).is_complete
+    assert len(set(made)) == 2, "what failed is made again, and then kept"
+    engine.mine_strips(w, x, ANCHOR, 0, 0, 9)
+    engine.close()
+    assert len(set(made)) == 3, "another W has vectors of its own"
