@@ -23,7 +23,9 @@ class MessageReader:
             limit = LIMITS[kind]
             if len(data) > limit.max_bytes:
                 raise Offence("too-large", f"a {kind.__name__} has at most {limit.max_bytes} bytes, not {len(data)}")
-            bucket = self._buckets.setdefault(kind, TokenBucket(limit.per_s, limit.burst, now))
+            bucket = self._buckets.get(kind)
+            if bucket is None:
+                bucket = self._buckets[kind] = TokenBucket(limit.per_s, limit.burst, now)
             if limit.burst and not bucket.take(now):
                 raise Offence("too-fast", f"more than {limit.per_s:g} {kind.__name__} messages came per second")
             return decode_from_worker(data, limit=limit.max_bytes)

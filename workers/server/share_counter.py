@@ -20,6 +20,9 @@ from inos.workers.server.templates import IssuedTemplate
 INLINE_SHARES: Final = 2
 """So many shares are recomputed at once on the event loop; handing them to a thread takes as long."""
 
+SHARES_IN_ROW: Final = 8
+"""After so many shares of one worker, about a millisecond, others run: the messages of a burst are there at once."""
+
 
 class SentTemplate(Struct, eq=False):
     """A template as one worker has it."""
@@ -43,6 +46,8 @@ class ShareCounter:
         self._clock = shared.node.clock
         self._bucket = TokenBucket(SHARES_PER_S, SHARES_BURST, self._clock.monotonic())
         self._sent: dict[int, SentTemplate] = {}
+        self._in_row = 0
+        """Shares since this worker last let others run."""
         self.totals = Totals(0, 0, 0, 0)
         self.proven: Final = Window(STRANGER_WINDOW_S)
         """The tickets that its shares stand for."""
@@ -73,18 +78,26 @@ class ShareCounter:
                 raise Offence("duplicate-share", f"ticket {place[1:]} of nonce {share.nonce} came before")
             sent.seen.add(place)
         if self._info.address is not None:
-            await asyncio.sleep(shared.stranger_shares.spend(now, len(shares)))
+            await self._wait_for_turn(shared.stranger_shares.spend(now, len(shares)), len(shares))
         if len(shares) <= INLINE_SHARES and not drawing.is_piece:  # A piece's operands may have to be read from disk.
             check_digests(shares, drawing, issued)
         else:
             await asyncio.to_thread(check_digests, shares, drawing, issued)
-        counted = sum(int.from_bytes(share.digest, "big") <= sent.target for share in shares)
+        digests = [int.from_bytes(share.digest, "big") for share in shares]
+        counted = sum(digest <= sent.target for digest in digests)
         self._add_shares(counted, int(compute_difficulty(sent.target)), of_piece=drawing.is_piece)
-        for share in shares:
-            if int.from_bytes(share.digest, "big") <= win_target:
+        for share, digest in zip(shares, digests, strict=True):
+            if digest <= win_target:
                 win = await asyncio.to_thread(open_win, share, drawing)
                 shared.submit(shared.templates.submit(issued, share.nonce, win))
         return counted
+
+    async def _wait_for_turn(self, seconds: float, count: int) -> None:
+        """Let others run if strangers sent too many shares, or this worker some in a row."""
+        self._in_row += count
+        if seconds > 0 or self._in_row >= SHARES_IN_ROW:
+            self._in_row = 0
+            await asyncio.sleep(seconds)
 
     def _add_shares(self, count: int, weight: int, *, of_piece: bool) -> None:
         if not count:

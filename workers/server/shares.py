@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from inos.primitives.blocks import compute_anchor
 from inos.primitives.matrices import Seal, Witness
 from inos.work import Operand, Win, compute_strip, is_ticket
 from inos.workers.errors import Offence
@@ -35,18 +33,17 @@ def check_places(shares: Sequence[Share], drawing: Drawing, prefix: int, win_tar
     Raises:
         Offence: "foreign-prefix", "share-outside", "share-above-target".
     """
-    target = max(drawing.share_target, win_target)
+    target, strips, panels = max(drawing.share_target, win_target), drawing.w.strips, drawing.x.panels
     for share in shares:
         if share.nonce >> PREFIX_BITS != prefix:
             raise Offence(
                 "foreign-prefix", f"nonce {share.nonce} does not begin with this connection's prefix {prefix}"
             )
-        is_inside = drawing.first <= share.i < drawing.last and share.j < drawing.w.strips
-        if not (is_inside and share.p < drawing.x.panels):
+        if not (drawing.first <= share.i < drawing.last and share.j < strips and share.p < panels):
             raise Offence(
                 "share-outside",
                 f"ticket ({share.i}, {share.j}, {share.p}) is outside of strips {drawing.first} to {drawing.last - 1}"
-                f" by {drawing.w.strips}, of {drawing.x.panels} panels",
+                f" by {strips}, of {panels} panels",
             )
         if int.from_bytes(share.digest, "big") > target:
             raise Offence("share-above-target", f"digest {share.digest.hex()} is above the targets")
@@ -59,9 +56,8 @@ def check_digests(shares: Sequence[Share], drawing: Drawing, issued: IssuedTempl
         Offence: "wrong-digest".
     """
     for share in shares:
-        anchor = compute_anchor(replace(issued.template.header, nonce=share.nonce))
         place = share.i, share.j, share.p
-        if not is_ticket(drawing.x, drawing.w, place, anchor, share.digest):
+        if not is_ticket(drawing.x, drawing.w, place, issued.compute_anchor(share.nonce), share.digest):
             raise Offence("wrong-digest", f"ticket {place} of nonce {share.nonce} has another digest")
 
 

@@ -10,15 +10,21 @@ from msgspec.structs import replace
 
 from inos.chain.template import Template
 from inos.primitives.blocks import Block, compute_block_id, encode_target
+from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
-from inos.primitives.units import Address
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import Address, Anchor
 from inos.work import Win
 from inos.workers.errors import Offence
 from inos.workers.limits import GRACE_S, TEMPLATE_S
-from inos.workers.messages import NewTemplate, encode_message, make_work_header
+from inos.workers.messages import NewTemplate, WorkHeader, encode_message, make_work_header
 from inos.workers.server.ports import NodePort
 
 log: Final = structlog.get_logger("workers")
+
+NONCE_BYTES: Final = 8
+_TEN_FIELDS: Final = b"\x9a"
+_U64: Final = b"\xcf"
 
 
 class IssuedTemplate(Struct, frozen=True, eq=False):
@@ -29,6 +35,12 @@ class IssuedTemplate(Struct, frozen=True, eq=False):
     message: bytes
     """The NewTemplate, encoded once for all workers."""
     made_at: float
+    preimage: bytes
+    """What is hashed for an anchor begins with this; see docs/workers.md."""
+
+    def compute_anchor(self, nonce: int) -> Anchor:
+        """Return the anchor of the template under a worker's nonce."""
+        return Anchor(compute_hash(Context.ANCHOR, self.preimage + nonce.to_bytes(NONCE_BYTES, "big")))
 
 
 class Templates:
@@ -73,7 +85,7 @@ class Templates:
             self._number += 1
             header = make_work_header(template.header)
             message = encode_message(NewTemplate(self._number, header, encode_target(template.allowed_target)))
-            self.current = IssuedTemplate(self._number, template, message, now)
+            self.current = IssuedTemplate(self._number, template, message, now, make_preimage(header))
             return self.current
 
     def find(self, number: int) -> IssuedTemplate | None:
@@ -117,3 +129,9 @@ class Templates:
             log.info("a worker won a block", block=block_id.hex(), height=block.header.height)
         else:
             self.stale += 1
+
+
+def make_preimage(header: WorkHeader) -> bytes:
+    """Return what an anchor's hash is of, without the nonce: an array of one field more than the header. The nonces of
+    workers take nine bytes, since their prefixes are at least 2^31."""
+    return _TEN_FIELDS + encode(header)[1:] + _U64

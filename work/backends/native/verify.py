@@ -86,7 +86,8 @@ def is_ticket_natively(
 
 def _get_strip(operand: Operand, strip: int, panel: int) -> np.ndarray[Any, Any]:
     """Return one strip, 16 x 1024, zero beyond the matrix."""
-    part = operand.array[strip * STRIP_ROWS :][:STRIP_ROWS, panel * PANEL_BYTES :][:, :PANEL_BYTES]
+    top, left = strip * STRIP_ROWS, panel * PANEL_BYTES
+    part = operand.array[top : top + STRIP_ROWS, left : left + PANEL_BYTES]
     if part.shape == (STRIP_ROWS, PANEL_BYTES):
         return np.ascontiguousarray(part)
     return pack_strips(operand.array, strip, strip + 1, panel, panel + 1)

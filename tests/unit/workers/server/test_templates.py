@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from inos.primitives.blocks import compute_anchor
 from inos.workers.limits import GRACE_S
+from inos.workers.messages import LEAST_PREFIX
 from inos.workers.server.templates import Templates
 from support.work_lab import ME, WorkNode
 
@@ -42,3 +45,11 @@ async def test_the_oldest_template_is_the_oldest_that_is_found(at: list[float]) 
     assert templates.find(oldest - 1) is None
     at[0] += 2 * GRACE_S
     assert templates.get_oldest() == 20
+
+
+@pytest.mark.parametrize("counter", [0, 1, 2**32 - 1])
+async def test_an_anchor_is_that_of_the_header(at: list[float], counter: int) -> None:
+    issued = await make(at).renew()
+    for prefix in (LEAST_PREFIX, 2**32 - 1):
+        nonce = prefix << 32 | counter
+        assert issued.compute_anchor(nonce) == compute_anchor(replace(issued.template.header, nonce=nonce))
