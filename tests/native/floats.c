@@ -29,7 +29,7 @@ static int64_t make_entry(int64_t row, int64_t col, int is_single)
 static int checks_rows(int kernel, int is_single, int by_cols)
 {
     inos_floats job = {.is_single = is_single, .rows = M, .cols = K, .row_step = by_cols ? 1 : K, .col_step = by_cols ? M : 1,
-                       .digits = is_single ? 2 : 3, .moduli = moduli, .count = MODULI};
+                       .digits = is_single ? 2 : 3, .moduli = moduli, .count = MODULI, .plane = M * K};
     void *entries = allocate(M * K * (is_single ? sizeof(float) : sizeof(double)));
     int32_t *shifts = allocate(M * sizeof *shifts);
     for (int64_t r = 0; r < M; r++)
@@ -73,7 +73,7 @@ static int checks_joining(int kernel, int is_single)
     int64_t product = 1;
     for (int at = 0; at < MODULI; at++)
         product *= moduli[at];
-    inos_joined job = {.rows = M, .cols = K, .count = MODULI, .limbs = 2, .product = {(double)product},
+    inos_joined job = {.rows = M, .cols = K, .count = MODULI, .plane = M * K, .limbs = 2, .product = {(double)product},
                        .inverse = 4398046511104.0 / (double)product, .is_single = is_single, .out_step = K};
     double *weights = allocate(MODULI * 4 * sizeof(double)), *scales = allocate((M + K) * sizeof(double));
     int8_t *residues = allocate(MODULI * M * K);

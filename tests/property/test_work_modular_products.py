@@ -25,8 +25,8 @@ def test_blocks_are_reduced_and_every_ticket_is_drawn(
     name: str, shape: tuple[int, int, int], blocks: int, threads: int, seed: int
 ) -> None:
     (m, n, k), rng, moduli = shape, np.random.default_rng(seed), MODULI[seed % 19 :][:blocks]
-    x, w = (rng.integers(-64, 64, (blocks, rows, k), np.int8) for rows in (m, n))
-    out = np.full((blocks, m, n), -128, np.int8)
+    x, w = (rng.integers(-64, 64, (blocks, rows + seed % 3, k), np.int8)[:, :rows] for rows in (m, n))
+    out = np.full((blocks, m + seed % 2, n), -128, np.int8)[:, :m]
     tickets = multiply_modulo(x, w, moduli, out, kernel=find_kernels()[name], threads=threads)
     assert tickets == blocks * -(-m // 16) * -(-n // 16) * -(-k // 1024)
     for one, other, modulus, residues in zip(x, w, moduli, out, strict=True):

@@ -34,8 +34,8 @@ class ModularEngine(Engine, Protocol):
         """Write x[b] * w[b]^T modulo each modulus, or return False if it does not do that for such shapes.
 
         Args:
-            x, w: contiguous, moduli x m x k and moduli x n x k.
-            out: contiguous, moduli x m x n. It gets congruent numbers of at most 112 in magnitude.
+            x, w: moduli x m x k and moduli x n x k, the part of each modulus contiguous.
+            out: moduli x m x n, likewise. It gets congruent numbers of at most 112 in magnitude.
         """
         ...
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inos.work.backends.native.bare import multiply_bare
+from inos.work.backends.native.bare import SHIFT, multiply_lowered
 from inos.work.backends.native.library import Kernel, find_best, load
 from inos.work.backends.native.memory import cast
 from inos.work.backends.native.running import Flag, get_default_threads, run_all
@@ -27,7 +27,7 @@ def find_native_steps() -> "NativeSteps | None":
     Kernels that an older version of this program compiled have no such steps.
     """
     kernel, loaded = find_best(), load()
-    if kernel is None or loaded is None or not hasattr(loaded[1], "inos_run_measure_rows"):
+    if kernel is None or loaded is None or not hasattr(loaded[0].new("inos_joined *"), "plane"):
         return None
     return NativeSteps(kernel)
 
@@ -50,7 +50,7 @@ class NativeSteps:
         return Measured(most, total, squares, lowest, leading)
 
     def multiply_leading(self, left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.int32]:
-        product = multiply_bare(left, right)
+        product = multiply_lowered(left - SHIFT, right)
         assert product is not None, "there is a kernel, since these are its steps"
         return product
 
@@ -66,6 +66,7 @@ class NativeSteps:
         job = self._view(array)
         job.shifts, job.moduli = cast(self._ffi, "int32_t *", shifts), cast(self._ffi, "int32_t *", numbers)
         job.digits, job.count, job.residues = digits, len(moduli), cast(self._ffi, "int8_t *", out)
+        job.plane = out.strides[0]
         self._share(self._lib.inos_run_split_rows, job, out.size)
 
     def find_least(
@@ -105,7 +106,7 @@ class NativeSteps:
             return
         job, doubles = self._ffi.new("inos_joined *"), "double *"
         job.residues, job.count = cast(self._ffi, "int8_t *", residues), len(basis.moduli)
-        (job.rows, job.cols), job.limbs = out.shape, basis.limbs
+        (job.rows, job.cols), job.limbs, job.plane = out.shape, basis.limbs, residues.strides[0]
         job.weights, job.product = cast(self._ffi, doubles, basis.weights), basis.product_limbs.tolist()
         job.inverse = basis.inverse
         job.row_scales, job.col_scales = (cast(self._ffi, doubles, scales) for scales in (row_scales, col_scales))

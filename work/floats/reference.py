@@ -44,6 +44,7 @@ class Steps(Protocol):
         out: NDArray[np.int8],
     ) -> None:
         """Write array * 2^shift, rounded to integers, modulo each modulus: moduli x rows x columns, -64..63.
+        The part of each modulus is contiguous.
 
         Args:
             digits: so many signed digits to base 2^16 hold each integer.

@@ -18,7 +18,6 @@ A product of the leading six bits bounds |A| |B|^T from below. Nothing else depe
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +25,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos.primitives.matrices import MAX_DEPTH
-from inos.work.backends.native.memory import Memory
+from inos.work.backends.native.memory import LINE, Memory
 from inos.work.backends.native.running import get_default_threads
 from inos.work.floats.engines import Engine, ModularEngine, Pair, cut_depth, sum_pieces
 from inos.work.floats.moduli import Basis, find_basis
@@ -44,8 +43,9 @@ NOT_MET: Final = np.float32(1e38)
 """Rows of zeros are exact, and do not count when the least entry of the others is looked for."""
 
 
-TOGETHER_BYTES: Final = 32 << 20
+TOGETHER_BYTES: Final = 40 << 20
 """The residues of both matrices are made for so many moduli at a time that they take about this much."""
+PLANE_GAP: Final = 3 * LINE
 KEPT_BYTES: Final = 64 << 20
 """So much is kept for the next product: the system clears new memory, which takes a tenth of a product's time."""
 
@@ -78,7 +78,8 @@ def multiply_residues(a: NDArray[Any], b: NDArray[Any], engine: Engine, accuracy
     # Other engines may keep what they are given, and want all of it at once.
     group = _count_together((m + n) * k) if isinstance(engine, ModularEngine) else len(moduli)
     group = -(-len(moduli) // -(-len(moduli) // group))
-    counts = [group * m * k, group * n * k, len(moduli) * m * n]
+    shapes = (group, m, k), (group, n, k), (len(moduli), m, n)
+    counts = [count * _measure_plane(*shape) for count, *shape in shapes]
     with _memory.borrow(counts) if isinstance(engine, ModularEngine) else _make(counts) as (left, right, products):
         residues = _shape(products, len(moduli), m, n)
         for first in range(0, len(moduli), group):
@@ -105,8 +106,16 @@ def _make(counts: list[int]) -> Iterator[list[NDArray[np.uint8]]]:
     yield [np.empty(count, np.uint8) for count in counts]
 
 
-def _shape(memory: NDArray[np.uint8], *shape: int) -> NDArray[np.int8]:
-    return memory[: prod(shape)].view(np.int8).reshape(shape)
+def _shape(memory: NDArray[np.uint8], count: int, rows: int, cols: int) -> NDArray[np.int8]:
+    """Return so many matrices, each contiguous."""
+    plane = _measure_plane(rows, cols)
+    return memory[: count * plane].view(np.int8).reshape(count, plane)[:, : rows * cols].reshape(count, rows, cols)
+
+
+def _measure_plane(rows: int, cols: int) -> int:
+    """Return the bytes from one matrix to the next: whole lines, and no power of two, because lines that lie one apart
+    exclude each other from the caches."""
+    return -(-rows * cols // LINE) * LINE + PLANE_GAP
 
 
 def _multiply_pairs(

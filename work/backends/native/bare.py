@@ -27,6 +27,14 @@ def multiply_bare(x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]
     Args:
         x, w: row-major int8 with entries in -64 .. 63, which is not checked, and the same number of columns.
     """
+    product = multiply_lowered(x, w)
+    if product is not None:
+        product -= SHIFT * w.sum(axis=1, dtype=np.int32)
+    return product
+
+
+def multiply_lowered(x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32] | None:
+    """Return (X + 64) * W^T of such operands, or None. It takes no pass over the product after the kernel's."""
     kernel = find_best()
     if kernel is None:
         return None
@@ -34,7 +42,6 @@ def multiply_bare(x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]
     piece = Slice(_describe(x), _describe(w), _NOTHING, _NOTHING, 0, 0, strips, threads)
     product = NativeBackend(kernel.name).multiply_bare(piece).product
     assert product is not None, "nothing stops it"
-    product -= SHIFT * w.sum(axis=1, dtype=np.int32)
     return product
 
 

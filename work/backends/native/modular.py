@@ -38,9 +38,9 @@ def multiply_modulo(
     The products are certified: operands are hashed, multiplied under noise, and tickets are drawn.
 
     Args:
-        x, w: contiguous, blocks x m x k and blocks x n x k.
+        x, w: blocks x m x k and blocks x n x k, each block contiguous.
         moduli: 37 .. 128 each.
-        out: contiguous, blocks x m x n. It gets congruent numbers of at most 112 in magnitude.
+        out: blocks x m x n, each block contiguous. It gets congruent numbers of at most 112 in magnitude.
         kernel: by default the best one.
         threads: at most so many; by default one per processor, and fewer for little work.
 
@@ -60,11 +60,12 @@ def multiply_modulo(
             return None
     ffi, lib = loaded
     team = ffi.new("inos_products[]", max(1, min(threads, blocks)))
-    if not hasattr(team[0], "team"):  # The kernels were compiled before they could reduce.
+    if not hasattr(team[0], "x_plane"):  # The kernels were compiled before they could reduce.
         return None
     first = team[0]
     first.last, first.x_rows, first.w_rows, first.cols = blocks, m, n, k
     first.x, first.w, first.reduced = (cast(ffi, "int8_t *", array) for array in (x, w, out))
+    first.x_plane, first.w_plane, first.out_plane = (array.strides[0] for array in (x, w, out))
     first.keeps_x, first.tile_streamed = plan
     numbers, has_won = np.array(moduli, np.int32), np.zeros(blocks, np.uint8)
     first.anchor = ffi.from_buffer("uint8_t[]", ANCHOR)

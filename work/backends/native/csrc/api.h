@@ -60,6 +60,7 @@ typedef struct {
 typedef struct inos_products {
     const int8_t *x, *w;    /* blocks x rows x cols, row-major */
     int64_t x_rows, w_rows, cols; /* of one block */
+    int64_t x_plane, w_plane, out_plane; /* entries from one block to the next; 0 if they lie side by side */
     int64_t first, last;    /* the blocks that are multiplied */
     const uint8_t *anchor;  /* 32 bytes */
     uint32_t target[8];     /* most significant first */
@@ -141,6 +142,7 @@ typedef struct {
     const int32_t *moduli;  /* 2 .. 128 */
     int64_t count;          /* number of moduli, at most 32 */
     int8_t *residues;       /* count x rows x cols, -64 .. 63 */
+    int64_t plane;          /* entries from one modulus to the next */
     int64_t next;           /* 0 before each function */
 } inos_floats;
 
@@ -166,8 +168,9 @@ typedef struct {
 
 /* Residues that become one number each, between -M/2 and M/2, times a power of two for its row and its column. */
 typedef struct {
-    const int8_t *residues; /* count x rows x cols */
+    const int8_t *residues; /* count x rows x cols, at most 32 */
     int64_t rows, cols, count;
+    int64_t plane;          /* entries from one modulus to the next */
     int64_t limbs;          /* 2 .. 4; a number is the sum of limb * 2^(42 * its place), and limbs are signed */
     const double *weights;  /* 4 limbs for each modulus */
     double product[4];      /* the limbs of M */

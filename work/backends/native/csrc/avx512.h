@@ -89,3 +89,22 @@ static void sum_steps(const uint8_t *packed, const uint8_t *inverse, int64_t ste
             _mm512_storeu_si512(&total[first + q], acc[q]);
     }
 }
+
+/* The same as write_residues of tile.h. Only the last 16 bits of each difference are made: a residue is the last byte. */
+#define WRITE_RESIDUES write_residues_512
+static inline void write_residues_512(const int32_t *block, int32_t modulus, int8_t *out, int64_t stride, int64_t rows,
+                                      int64_t cols)
+{
+    const __m512 inverse = _mm512_set1_ps(1.0f / (float)modulus);
+    const __m512i by = _mm512_set1_epi32(modulus);
+    const __mmask16 exists = cols >= ROWS ? 0xffff : (__mmask16)((1u << cols) - 1);
+    for (int64_t r = 0; r < inos_min(rows, ROWS); r++) {
+        const __m512i product = _mm512_loadu_si512(block + r * ROWS);
+        const __m512i times = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(product), inverse));
+        const __m512i rest = _mm512_sub_epi16(product, _mm512_mullo_epi16(times, by));
+        if (exists == 0xffff)
+            _mm_storeu_si128((__m128i *)(void *)(out + r * stride), _mm512_cvtepi32_epi8(rest));
+        else
+            _mm512_mask_cvtepi32_storeu_epi8(out + r * stride, exists, rest);
+    }
+}

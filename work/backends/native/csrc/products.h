@@ -31,13 +31,19 @@ static int64_t products_bytes(const inos_products *job)
     return place_parts(job, place);
 }
 
+static int64_t find_block(int64_t at, int64_t plane, int64_t rows, int64_t cols)
+{
+    return at * (plane ? plane : rows * cols);
+}
+
 /* Computes what is not known yet of block `at` of W. */
 static int learn_w(const inos_products *job, int64_t at, uint8_t *nodes)
 {
     const int64_t panels = (job->cols + PANEL - 1) / PANEL;
+    const int8_t *w = job->w + find_block(at, job->w_plane, job->w_rows, job->cols);
     uint8_t *id = job->w_ids + 32 * at, *seed = job->w_seeds + 32 * at;
     uint32_t key[8];
-    if (job->w_known < 1 && !identify(job->w + at * job->w_rows * job->cols, job->w_rows, job->cols, nodes, id))
+    if (job->w_known < 1 && !identify(w, job->w_rows, job->cols, nodes, id))
         return 0;
     if (job->w_known < 2) {
         hash_pair("inos v1 noise w", job->anchor, id, seed);
@@ -89,7 +95,9 @@ static int open_block(inos_products *job, const int64_t place[PARTS], int64_t at
     uint8_t *const nodes = job->memory + place[NODES], *const perms = job->memory + place[PERMS];
     inos_slab *slab = &job->slab;
     uint8_t id[32], seed[32];
-    slab->x.raw = job->x + at * job->x_rows * job->cols, slab->w.raw = job->w + at * job->w_rows * job->cols;
+    const int64_t out = find_block(at, job->out_plane, job->x_rows, job->w_rows);
+    slab->x.raw = job->x + find_block(at, job->x_plane, job->x_rows, job->cols);
+    slab->w.raw = job->w + find_block(at, job->w_plane, job->w_rows, job->cols);
     if (!learn_w(job, at, nodes) || !identify(slab->x.raw, job->x_rows, job->cols, nodes, id))
         return 0;
     hash_pair("inos v1 noise x", job->w_seeds + 32 * at, id, seed);
@@ -98,9 +106,9 @@ static int open_block(inos_products *job, const int64_t place[PARTS], int64_t at
     draw_perms(slab->x.seed, 0, panels * STEPS, perms, job->memory + place[INVERSE]);
     slab->w.perms = job->w_perms + at * panels * PANEL, slab->x.inverse = job->w_inverse + at * panels * PANEL;
     if (job->moduli)
-        slab->modulus = job->moduli[at], slab->reduced = job->reduced + at * job->x_rows * job->w_rows;
+        slab->modulus = job->moduli[at], slab->reduced = job->reduced + out;
     else
-        slab->out = job->out + at * job->x_rows * job->w_rows;
+        slab->out = job->out + out;
     slab->next = 0, slab->threads = 1;
     keep(slab);
     /* Towards the end of the last blocks, threads that have nothing else to do take small parts of them. */

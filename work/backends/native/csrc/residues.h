@@ -4,8 +4,10 @@
  * to a multiple of the modulus. */
 
 #define PIECE_COLS 128
-#define JOINED_COLS 512
+#define JOINED_COLS 32
 #define MAX_MODULI 32
+/* A thread takes two times 16 rows: floats of the second ones come with the first, as lines come in pairs. */
+#define TAKEN_ROWS 32
 /* Adding and subtracting this rounds a double to an integer. */
 #define ROUND_DOUBLE 6755399441055744.0
 
@@ -109,40 +111,43 @@ static void join_lanes(const measures *lanes, double row[4])
 }
 
 /* Measures rows, and writes the leading six bits of each magnitude. */
+static void measure_block(inos_floats *job, int64_t top, int64_t rows)
+{
+    double piece[ROWS][PIECE_COLS], scale[ROWS];
+    measures known[ROWS];
+    memset(known, 0, sizeof known);
+    for (int64_t r = 0; r < rows; r++)
+        for (int lane = 0; lane < 8; lane++)
+            known[r].lowest[lane] = HUGE_VAL;
+    for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
+        const int64_t count = inos_min(PIECE_COLS, job->cols - left);
+        if (count < PIECE_COLS)
+            memset(piece, 0, sizeof piece);
+        load_piece(job, top, rows, left, count, piece);
+        for (int64_t r = 0; r < rows; r++)
+            MEASURE_PIECE(piece[r], count, known + r);
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        uint64_t bits;
+        join_lanes(known + r, job->measured + 4 * (top + r));
+        memcpy(&bits, job->measured + 4 * (top + r), 8);
+        const int64_t exponent = (int64_t)(bits >> 52) - 1022; /* the largest magnitude is below 2^exponent */
+        scale[r] = exponent > -900 && exponent < 900 ? power_of_two(6 - exponent) : 0;
+    }
+    for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
+        const int64_t count = inos_min(PIECE_COLS, job->cols - left);
+        if (job->cols > PIECE_COLS)
+            load_piece(job, top, rows, left, count, piece);
+        for (int64_t r = 0; r < rows; r++)
+            LEAD_PIECE(piece[r], count, scale[r], job->leading + (top + r) * job->cols + left);
+    }
+}
+
 static void measure_rows(inos_floats *job)
 {
-    double piece[ROWS][PIECE_COLS];
-    measures known[ROWS];
-    for (int64_t top; (top = __atomic_fetch_add(&job->next, ROWS, __ATOMIC_RELAXED)) < job->rows;) {
-        const int64_t rows = inos_min(ROWS, job->rows - top);
-        double scale[ROWS];
-        memset(known, 0, sizeof known);
-        for (int64_t r = 0; r < rows; r++)
-            for (int lane = 0; lane < 8; lane++)
-                known[r].lowest[lane] = HUGE_VAL;
-        for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
-            const int64_t count = inos_min(PIECE_COLS, job->cols - left);
-            if (count < PIECE_COLS)
-                memset(piece, 0, sizeof piece);
-            load_piece(job, top, rows, left, count, piece);
-            for (int64_t r = 0; r < rows; r++)
-                MEASURE_PIECE(piece[r], count, known + r);
-        }
-        for (int64_t r = 0; r < rows; r++) {
-            uint64_t bits;
-            join_lanes(known + r, job->measured + 4 * (top + r));
-            memcpy(&bits, job->measured + 4 * (top + r), 8);
-            const int64_t exponent = (int64_t)(bits >> 52) - 1022; /* the largest magnitude is below 2^exponent */
-            scale[r] = exponent > -900 && exponent < 900 ? power_of_two(6 - exponent) : 0;
-        }
-        for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
-            const int64_t count = inos_min(PIECE_COLS, job->cols - left);
-            if (job->cols > PIECE_COLS)
-                load_piece(job, top, rows, left, count, piece);
-            for (int64_t r = 0; r < rows; r++)
-                LEAD_PIECE(piece[r], count, scale[r], job->leading + (top + r) * job->cols + left);
-        }
-    }
+    for (int64_t first; (first = __atomic_fetch_add(&job->next, TAKEN_ROWS, __ATOMIC_RELAXED)) < job->rows;)
+        for (int64_t top = first; top < inos_min(first + TAKEN_ROWS, job->rows); top += ROWS)
+            measure_block(job, top, inos_min(ROWS, job->rows - top));
 }
 
 #ifndef SPLIT_PIECE
@@ -201,6 +206,7 @@ static inline __attribute__((always_inline)) void split_digits(
 
 typedef int32_t reducer;
 #define SPLIT_PIECE split_piece
+#define SPLIT_END ((void)0)
 static void split_piece(const double *piece, int64_t count, int64_t shift, int64_t digits, const reducer *moduli,
                         int64_t of_them, int8_t *out, int64_t stride)
 {
@@ -226,16 +232,18 @@ static void split_rows(inos_floats *job)
     reducer reducers[MAX_MODULI];
     for (int64_t at = 0; at < job->count; at++)
         make_reducer(job->moduli[at], job->digits, reducers + at);
-    for (int64_t top; (top = __atomic_fetch_add(&job->next, ROWS, __ATOMIC_RELAXED)) < job->rows;) {
-        const int64_t rows = inos_min(ROWS, job->rows - top);
-        for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
-            const int64_t count = inos_min(PIECE_COLS, job->cols - left);
-            load_piece(job, top, rows, left, count, piece);
-            for (int64_t r = 0; r < rows; r++)
-                SPLIT_PIECE(piece[r], count, job->shifts[top + r], job->digits, reducers, job->count,
-                            job->residues + (top + r) * job->cols + left, job->rows * job->cols);
+    for (int64_t first; (first = __atomic_fetch_add(&job->next, TAKEN_ROWS, __ATOMIC_RELAXED)) < job->rows;)
+        for (int64_t top = first; top < inos_min(first + TAKEN_ROWS, job->rows); top += ROWS) {
+            const int64_t rows = inos_min(ROWS, job->rows - top);
+            for (int64_t left = 0; left < job->cols; left += PIECE_COLS) {
+                const int64_t count = inos_min(PIECE_COLS, job->cols - left);
+                load_piece(job, top, rows, left, count, piece);
+                for (int64_t r = 0; r < rows; r++)
+                    SPLIT_PIECE(piece[r], count, job->shifts[top + r], job->digits, reducers, job->count,
+                                job->residues + (top + r) * job->cols + left, job->plane);
+            }
         }
-    }
+    SPLIT_END;
 }
 
 /* Finds the least of product * weight in each row and, for every block of rows, in each column. */
@@ -292,29 +300,39 @@ static void reduce_product(inos_reduced *job)
     }
 }
 
+#ifndef ADD_LIMBS
+#define ADD_LIMBS add_limbs
+/* Adds residues of some columns times the limbs of their weights to zero. */
+static inline __attribute__((always_inline)) void add_limbs(
+    const int8_t *residues, int64_t stride, const double *weights, int64_t count, const int limbs, double sum[4][JOINED_COLS])
+{
+    memset(sum, 0, 4 * sizeof sum[0]);
+    for (int64_t at = 0; at < count; at++, residues += stride, weights += 4)
+        for (int limb = 0; limb < limbs; limb++)
+            for (int64_t c = 0; c < JOINED_COLS; c++)
+                sum[limb][c] += (double)residues[c] * weights[limb];
+}
+#endif
+
 /* Adds up residues times weights, whose limbs have 42 bits, subtracts the multiple of M that is nearest, and scales. */
 static inline __attribute__((always_inline)) void join_piece(
     const inos_joined *job, int64_t row, int64_t left, int64_t count, const int limbs)
 {
     double sum[4][JOINED_COLS], value[JOINED_COLS];
+    int8_t edge[MAX_MODULI][JOINED_COLS];
     const double unit = 4398046511104.0, step[4] = {1, unit, unit * unit, unit * unit * unit};
-    memset(sum, 0, sizeof sum);
-    for (int64_t at = 0; at < job->count; at++) {
-        const int8_t *residues = job->residues + (at * job->rows + row) * job->cols + left;
-        const double *weights = job->weights + 4 * at;
-        for (int64_t c = 0; c < count; c++) {
-            const double residue = residues[c];
-            sum[0][c] += residue * weights[0];
-            sum[1][c] += residue * weights[1];
-            if (limbs > 2)
-                sum[2][c] += residue * weights[2];
-            if (limbs > 3)
-                sum[3][c] += residue * weights[3];
-        }
+    const int8_t *residues = job->residues + row * job->cols + left;
+    int64_t stride = job->plane;
+    if (count < JOINED_COLS) {
+        for (int64_t at = 0; at < job->count; at++)
+            for (int64_t c = 0; c < JOINED_COLS; c++)
+                edge[at][c] = c < count ? residues[at * stride + c] : 0;
+        residues = edge[0], stride = JOINED_COLS;
     }
+    ADD_LIMBS(residues, stride, job->weights, job->count, limbs, sum);
     const int top = limbs - 1;
-    for (int64_t c = 0; c < count; c++) {
-        const double nearly = sum[top][c] + sum[top - 1][c] / unit;
+    for (int64_t c = 0; c < JOINED_COLS; c++) {
+        const double nearly = sum[top][c] + sum[top - 1][c] * (1 / unit);
         const double times = nearly * job->inverse + ROUND_DOUBLE - ROUND_DOUBLE;
         double high = (sum[top][c] - times * job->product[top]) * step[top], low = 0;
         for (int limb = top - 1; limb > 0; limb--) { /* D. E. Knuth's two-sum */
@@ -324,8 +342,10 @@ static inline __attribute__((always_inline)) void join_piece(
             high = total;
         }
         low += sum[0][c] - times * job->product[0];
-        value[c] = (high + low) * job->row_scales[row] * job->col_scales[left + c];
+        value[c] = (high + low) * job->row_scales[row];
     }
+    for (int64_t c = 0; c < count; c++)
+        value[c] *= job->col_scales[left + c];
     if (job->is_single)
         for (int64_t c = 0; c < count; c++)
             ((float *)job->out)[row * job->out_step + left + c] = (float)value[c];

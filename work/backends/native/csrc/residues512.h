@@ -4,6 +4,9 @@
 #define MEASURE_PIECE measure_piece_512
 #define LEAD_PIECE lead_piece_512
 #define SPLIT_PIECE split_piece_512
+#define ADD_LIMBS add_limbs_512
+/* Streamed stores are seen by other threads after a fence. */
+#define SPLIT_END _mm_sfence()
 /* Numbers of so many digits to base 2^16 fit four bytes. */
 #define SHORT_DIGITS 2
 
@@ -108,7 +111,7 @@ static inline __m512i round_eight(const double *piece, __m512d shift)
 }
 
 /* Writes residues of 64 numbers: they lie between -64 and 63, since a quotient that ends in a half, which only powers of
- * two have, is rounded up. */
+ * two have, is rounded up. Whole lines are written past the caches, which need not read them for that. */
 static inline __attribute__((always_inline)) void split_sixty_four(
     const double *piece, __m512d shift, const int is_short, const reducer *powers, int64_t count, int8_t *out,
     int64_t stride, __mmask64 exists)
@@ -119,6 +122,7 @@ static inline __attribute__((always_inline)) void split_sixty_four(
     /* Packing twice brings quarters of 16 bytes together, of which every word has four numbers of one register. */
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     __m512i low[4], high[4];
+    const int streams = exists == ~(__mmask64)0 && ((uintptr_t)out | (uintptr_t)stride) % 64 == 0;
 #pragma GCC unroll 4
     for (int q = 0; q < 4; q++) {
         const __m512i first = _mm512_xor_si512(round_eight(piece + 16 * q, shift), sign);
@@ -141,7 +145,10 @@ static inline __attribute__((always_inline)) void split_sixty_four(
         }
         const __m512i pairs = _mm512_packs_epi32(rest[0], rest[1]), others = _mm512_packs_epi32(rest[2], rest[3]);
         const __m512i packed = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(pairs, others));
-        _mm512_mask_storeu_epi8(out, exists, packed);
+        if (streams)
+            _mm512_stream_si512((__m512i *)(void *)out, packed);
+        else
+            _mm512_mask_storeu_epi8(out, exists, packed);
     }
 }
 
@@ -158,4 +165,31 @@ static void split_piece_512(const double *piece, int64_t count, int64_t shift, i
         else
             split_sixty_four(piece + c, by, 0, powers, moduli, out + c, stride, exists);
     }
+}
+
+/* Adds residues of 32 columns times the limbs of their weights to zero. */
+static inline __attribute__((always_inline)) void add_limbs_512(
+    const int8_t *residues, int64_t stride, const double *weights, int64_t count, const int limbs, double sum[4][JOINED_COLS])
+{
+    __m512d total[4][4];
+#pragma GCC unroll 4
+    for (int limb = 0; limb < limbs; limb++)
+#pragma GCC unroll 4
+        for (int q = 0; q < 4; q++)
+            total[limb][q] = _mm512_setzero_pd();
+    for (int64_t at = 0; at < count; at++, residues += stride, weights += 4) {
+#pragma GCC unroll 4
+        for (int q = 0; q < 4; q++) {
+            const __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)(residues + 8 * q));
+            const __m512d residue = _mm512_cvtepi32_pd(_mm256_cvtepi8_epi32(eight));
+#pragma GCC unroll 4
+            for (int limb = 0; limb < limbs; limb++)
+                total[limb][q] = _mm512_fmadd_pd(residue, _mm512_set1_pd(weights[limb]), total[limb][q]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int limb = 0; limb < limbs; limb++)
+#pragma GCC unroll 4
+        for (int q = 0; q < 4; q++)
+            _mm512_storeu_pd(sum[limb] + 8 * q, total[limb][q]);
 }

@@ -25,6 +25,8 @@ static void write_block(const int32_t *block, int32_t *out, int64_t stride, int6
             out[r * stride + c] = (adds ? out[r * stride + c] : 0) + block[r * ROWS + c];
 }
 
+#ifndef WRITE_RESIDUES
+#define WRITE_RESIDUES write_residues
 /* Stores the residues of the product. A float rounds the quotient, so they lie within -112 .. 112: half of 128, and
  * 3 * 2^-24 of the 2^28 that a product may reach. */
 static inline void write_residues(const int32_t *block, int32_t modulus, int8_t *out, int64_t stride, int64_t rows,
@@ -43,6 +45,7 @@ static inline void write_residues(const int32_t *block, int32_t modulus, int8_t 
             memcpy(out + r * stride, residues, (size_t)cols);
     }
 }
+#endif
 
 /* Multiplies strip i of the tile's X by n strips of its W from j on, peels the products and writes them. */
 static inline void finish_blocks(const inos_slab *slab, const inos_worker *worker, int64_t i, int64_t j, int n)
@@ -66,7 +69,7 @@ static inline void finish_blocks(const inos_slab *slab, const inos_worker *worke
     }
     for (int s = 0; s < n; s++)
         if (slab->modulus)
-            write_residues(block + s * ROWS * ROWS, slab->modulus, slab->reduced + at + s * ROWS, stride, rows,
+            WRITE_RESIDUES(block + s * ROWS * ROWS, slab->modulus, slab->reduced + at + s * ROWS, stride, rows,
                            cols - s * ROWS);
         else
             write_block(block + s * ROWS * ROWS, out + s * ROWS, stride, rows, cols - s * ROWS, slab->adds);
