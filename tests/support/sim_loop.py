@@ -6,10 +6,12 @@ iterated in the same order in every run.
 
 import asyncio
 from asyncio import base_events
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class NothingLeft(RuntimeError):
@@ -68,3 +70,13 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     """Do what `asyncio.run` does, on a virtual clock."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def virtually(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test on a virtual clock. It starts no thread and opens no socket."""
+
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        run_virtually(test(*args, **kwargs))
+
+    return run

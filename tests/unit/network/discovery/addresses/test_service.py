@@ -1,9 +1,11 @@
-"""Services in memory find each other: seeds, exchange, slots, feelers, anchors, reachability."""
+"""Services in memory find each other: seeds, exchange, slots, feelers, anchors, reachability.
+
+They run on a virtual clock, so that no machine is too slow for them.
+"""
 
 import asyncio
 import random
 from datetime import UTC, date, datetime, time
-from time import monotonic
 
 import pytest
 
@@ -15,7 +17,6 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
-from inos.primitives.clock import SystemClock
 from support.network_fakes import (
     FAST,
     FakeNode,
@@ -26,6 +27,7 @@ from support.network_fakes import (
     until,
 )
 from support.raw_links import hear, hear_end, say
+from support.sim_loop import virtually
 
 QUICK = {
     "redial_first_s": 0.05,
@@ -40,11 +42,25 @@ QUICK = {
 }
 
 
+class ClockOn:
+    """A clock of the loop's time that starts at noon of a given day."""
+
+    def __init__(self, day="2026-03-01"):
+        noon = datetime.combine(date.fromisoformat(day), time(12), UTC)
+        self._start_ms = int(noon.timestamp()) * 1000
+
+    def now_ms(self):
+        return self._start_ms + int(self.monotonic() * 1000)
+
+    def monotonic(self):
+        return asyncio.get_running_loop().time()
+
+
 class Town:
     """Nodes by number; node n lives at 20.n.0.1, so that each is a network group of its own."""
 
     def __init__(self, clock=None):
-        self.clock = clock or SystemClock()
+        self.clock = clock or ClockOn()
         self.network = MemoryNetwork()
         self.nodes = {}
 
@@ -79,30 +95,21 @@ def place(number):
     return PeerAddress(make_identity(number).node_id, f"20.{number}.0.1", 8646)
 
 
+def list_outbound(service):
+    return {peer.id for peer in service.peers() if peer.kind is LinkKind.OUTBOUND}
+
+
 def count_outbound(service):
-    return sum(peer.kind is LinkKind.OUTBOUND for peer in service.peers())
+    return len(list_outbound(service))
 
 
 def known(address, seen_s):
     return KnownAddress(address.id, address.host, address.port, seen_s)
 
 
-class ClockOn:
-    """A clock that starts at noon of a given day."""
-
-    def __init__(self, day):
-        noon = datetime.combine(date.fromisoformat(day), time(12), UTC)
-        self._start_ms = int(noon.timestamp()) * 1000 - int(monotonic() * 1000)
-
-    def now_ms(self):
-        return self._start_ms + int(monotonic() * 1000)
-
-    def monotonic(self):
-        return monotonic()
-
-
 # On the first day each choice of two peers a day left a node out, which is why a small book is relayed to all.
 @pytest.mark.parametrize("day", ["2026-11-29", "2028-02-29"])
+@virtually
 async def test_nodes_that_know_one_seed_find_each_other(day):
     town = Town(ClockOn(day))
     seed = town.make(1)
@@ -122,6 +129,7 @@ async def test_nodes_that_know_one_seed_find_each_other(day):
         await until(lambda: all(town.nodes[number].ledger.tip.header.height == 1 for number in range(2, 8)))
 
 
+@virtually
 async def test_a_node_that_knows_nobody_asks_a_peer_that_dialled_it():
     town = Town()
     third = town.make(3)
@@ -132,6 +140,7 @@ async def test_a_node_that_knows_nobody_asks_a_peer_that_dialled_it():
         assert [peer.id for peer in first.peers() if peer.kind is LinkKind.OUTBOUND] == [place(3).id]
 
 
+@virtually
 async def test_slots_are_bounded_and_each_is_in_another_group():
     town = Town()
     crowd = [town.make(number, host=f"20.1.0.{number}") for number in range(1, 6)]
@@ -154,9 +163,10 @@ async def test_slots_are_bounded_and_each_is_in_another_group():
 
 
 def now():
-    return SystemClock().now_ms()
+    return ClockOn().now_ms()
 
 
+@virtually
 async def test_without_discovery_nobody_is_dialled_and_others_are_answered():
     town = Town()
     quiet = town.make(1, discovery=False, seeds=(place(2),))
@@ -176,6 +186,7 @@ async def test_without_discovery_nobody_is_dialled_and_others_are_answered():
     await raw.stop()
 
 
+@virtually
 async def test_announced_addresses_are_bounded_and_a_small_book_is_relayed_to_all():
     town = Town()
     node = town.make(1)
@@ -221,6 +232,7 @@ async def test_announced_addresses_are_bounded_and_a_small_book_is_relayed_to_al
         await raw.stop()
 
 
+@virtually
 async def test_everybody_gets_the_same_answer_for_a_day():
     town = Town()
     node = town.make(1, discovery=False)
@@ -240,6 +252,7 @@ async def test_everybody_gets_the_same_answer_for_a_day():
     await raw.stop()
 
 
+@virtually
 async def test_a_node_that_nobody_can_dial_finds_out_and_does_not_announce_itself(monkeypatch):
     monkeypatch.setattr("inos.network.discovery.addresses.reachability.ANSWER_S", 0.2)
     town = Town()
@@ -263,6 +276,7 @@ async def test_a_node_that_nobody_can_dial_finds_out_and_does_not_announce_itsel
         await raw.stop()
 
 
+@virtually
 async def test_one_liar_does_not_move_the_observed_address():
     town = Town()
     node = town.make(1)
@@ -281,6 +295,7 @@ async def test_one_liar_does_not_move_the_observed_address():
         await raw.stop()
 
 
+@virtually
 async def test_a_feeler_proves_an_address_and_forgets_a_false_one():
     town = Town()
     node = town.make(1, max_outbound=0, feeler_interval_s=0.05)
@@ -296,6 +311,7 @@ async def test_a_feeler_proves_an_address_and_forgets_a_false_one():
         await until(lambda: other.peers() == [] and other.get_status().reachability == "public")
 
 
+@virtually
 async def test_anchors_and_book_come_back_after_a_restart():
     town, files = Town(), MemoryFiles()
     others = [town.make(number) for number in range(2, 6)]
@@ -305,19 +321,20 @@ async def test_anchors_and_book_come_back_after_a_restart():
     async with running(*others):
         async with running(node):
             await until(lambda: count_outbound(node) == 2)
-            anchors = {peer.id for peer in node.peers()}
+            anchors = list_outbound(node)
         assert set(files.files) >= {BOOK_FILE, ANCHORS_FILE}
         del files.files[BOOK_FILE]
         again = town.make(1, files=files, max_outbound=2)
         async with running(again):
             await until(lambda: count_outbound(again) == 2)
-            assert {peer.id for peer in again.peers()} == anchors
+            assert list_outbound(again) == anchors
             assert again.list_addresses() != []
         whole = town.make(1, files=files, max_outbound=2)
         async with running(whole):
             await until(lambda: len(whole.list_addresses()) >= 2)
 
 
+@virtually
 async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
     monkeypatch.setattr("inos.network.discovery.addresses.rotation.MIN_STAY_S", 0.1)
     town = Town()
@@ -343,6 +360,7 @@ async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
         assert useful.id in node.manager.peers, "the one that gave a block stays"
 
 
+@virtually
 async def test_an_outbound_peer_left_behind_is_let_go_and_not_banned():
     town = Town()
     behind, _ = await town.listen(2)
@@ -359,6 +377,7 @@ async def test_an_outbound_peer_left_behind_is_let_go_and_not_banned():
 
 
 @pytest.mark.parametrize("is_local", [True, False])
+@virtually
 async def test_local_addresses_are_used_on_local_networks_only(is_local):
     town = Town()
     seed = town.make(1, host="127.0.0.1", local_addresses=is_local)
@@ -374,6 +393,7 @@ async def test_local_addresses_are_used_on_local_networks_only(is_local):
     await raw.stop()
 
 
+@virtually
 async def test_a_peer_that_asks_is_dialled_back_where_it_is_and_nowhere_else():
     town = Town()
     node = town.make(1)
