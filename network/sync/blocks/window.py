@@ -81,6 +81,8 @@ class Window(Generic[K]):
         self._order: list[tuple[int, BlockId]] = []
         """The blocks stand in order of height; removed ones are skipped, and left out when the list is sorted again."""
         self._is_sorted = True
+        self._first_open = 0
+        """Before this place of the order there is no block to request. A long window is not gone through each time."""
         self._unchecked: list[tuple[int, BlockId]] = []
         """This heap holds the downloaded blocks that are not checked."""
         self._lacking: ExpiringSet[tuple[K, BlockId]] = ExpiringSet(16 * max_blocks)
@@ -116,10 +118,10 @@ class Window(Generic[K]):
         """Return at most `count` blocks to request from `peer`, lowest first; the peer is said to have all from height
         `first` up to `height`."""
         taken: list[BlockId] = []
-        for id, slot in self._iterate():
+        for id, slot in self._iterate_open():
             if len(taken) >= count or slot.height > height:
                 break
-            if slot.height < first or slot.body is not None or slot.asked is not None:
+            if slot.height < first:
                 continue
             if self._bytes > self._max_bytes and slot.parent in self._slots:
                 continue
@@ -131,7 +133,7 @@ class Window(Generic[K]):
 
     def find_lowest(self) -> int | None:
         """Return the height of the lowest block that is neither here nor requested, or None."""
-        return next((slot.height for _, slot in self._iterate() if slot.body is None and slot.asked is None), None)
+        return next((slot.height for _, slot in self._iterate_open()), None)
 
     def find_stall(self, now: float, limit_s: float) -> Stall[K] | None:
         """Return the peer that was asked for the lowest block at least `limit_s` ago, if blocks behind it are here."""
@@ -158,6 +160,7 @@ class Window(Generic[K]):
             slot = self._slots.get(id)
             if slot is not None and slot.asked == peer and slot.body is None:
                 slot.asked = None
+                self._first_open = 0
                 self._lacking.add((peer, id), now + LACKING_S)
 
     def put(self, peer: K, body: Body, now: float) -> None:
@@ -196,6 +199,7 @@ class Window(Generic[K]):
         slot.is_taken = slot.is_checked = False
         slot.checked = None
         slot.asked = None
+        self._first_open = 0
         self._lacking.add((peer, id), now + LACKING_S)
 
     def pop_ready(self, count: int = 1) -> list[Ready[K]]:
@@ -230,12 +234,29 @@ class Window(Generic[K]):
         self.remove(id)
         self._later.add(id, until)
 
-    def _iterate(self) -> Iterator[tuple[BlockId, Slot[K]]]:
+    def _iterate(self, start: int = 0) -> Iterator[tuple[BlockId, Slot[K]]]:
         """Iterate over the blocks by height. Nothing may be added or removed in the meantime."""
-        if not self._is_sorted or len(self._order) > 2 * len(self._slots) + SLACK:
-            self._order = sorted((slot.height, id) for id, slot in self._slots.items())
-            self._is_sorted = True
-        for _, id in self._order:
+        self._sort()
+        order = self._order
+        for at in range(start, len(order)):
+            id = order[at][1]
             slot = self._slots.get(id)
             if slot is not None:
                 yield id, slot
+
+    def _iterate_open(self) -> Iterator[tuple[BlockId, Slot[K]]]:
+        """Iterate in the same way over the blocks that are neither here nor requested."""
+        self._sort()
+        while self._first_open < len(self._order) and not self._is_open(self._order[self._first_open][1]):
+            self._first_open += 1
+        return (item for item in self._iterate(self._first_open) if self._is_open(item[0]))
+
+    def _is_open(self, id: BlockId) -> bool:
+        slot = self._slots.get(id)
+        return slot is not None and slot.body is None and slot.asked is None
+
+    def _sort(self) -> None:
+        if not self._is_sorted or len(self._order) > 2 * len(self._slots) + SLACK:
+            self._order = sorted((slot.height, id) for id, slot in self._slots.items())
+            self._is_sorted = True
+            self._first_open = 0

@@ -1,5 +1,8 @@
 """The window of wanted blocks, without any I/O."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from inos.chain.checked import CheckedBlock
 from inos.network.sync.blocks.window import Body, Window
 from inos.primitives.blocks import compute_block_id
@@ -82,3 +85,46 @@ def test_the_window_is_bounded_in_blocks_and_bytes_and_never_stuck():
     assert window.want(WANTED[3:4], 10.0) == 1
     window.keep([IDS[0]])
     assert len(window) == 1
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["want", "take", "arrive", "give back", "reject", "remove", "postpone", "pop"]),
+        st.integers(0, len(IDS) - 1),
+        st.integers(1, 3),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_the_lowest_block_to_request_is_known_after_all_that_happens(steps):
+    """The window remembers from where on blocks may have to be requested; going through all finds the same."""
+    window, now = Window(6, 10_000), 0.0
+    for what, place, count in steps:
+        now += 1.0
+        id, asked = IDS[place], window._slots.get(IDS[place])
+        match what:
+            case "want":
+                window.want(WANTED[place : place + count], now)
+            case "take":
+                window.take("a", 99, count, now)
+            case "arrive":
+                window.put("a", Body(id, BLOCKS[place], WITNESS, 100), now)
+            case "give back":
+                window.give_back("a", [id], now)
+            case "reject":
+                window.reject("a", id, now)
+            case "remove" if asked is not None:
+                window.remove(id)
+            case "postpone" if asked is not None:
+                window.postpone(id, now + count)
+            case "pop":
+                while (taken := window.take_unchecked()) is not None:
+                    window.set_checked(taken[0].id, now, now, CHECKED)
+                window.pop_ready(count)
+        heights = [slot.height for slot in window._slots.values() if slot.body is None and slot.asked is None]
+        assert window.find_lowest() == min(heights, default=None)
+        found = window.take("b", 99, 9, now)
+        assert [window._slots[each].height for each in found] == sorted(heights)
+        window.give_back("b", found, now - 10.0)
