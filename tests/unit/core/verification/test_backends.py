@@ -53,6 +53,17 @@ async def test_what_holds_passes_and_what_does_not_is_told_why(kind):
         assert caught.value.code == "bad-signature"
 
 
+@pytest.mark.parametrize("kind", [InlineBackend, ThreadBackend, ProcessBackend])
+async def test_of_many_small_blocks_at_once_only_the_forged_one_is_refused(kind):
+    async with running(kind) as backend:
+        blocks = [TXS[at : at + 7] for at in range(0, 70, 7)] * 6
+        blocks.insert(23, FORGED[-7:])
+        checks = [backend.check_transactions(PARAMS, block) for block in blocks]
+        found = await asyncio.gather(*checks, return_exceptions=True)
+        assert [place for place, each in enumerate(found) if each is not None] == [23]
+        assert found[23].code == "bad-signature"
+
+
 async def test_a_seal_does_not_wait_for_the_signatures_of_another_block(monkeypatch):
     """All threads that check signatures are held up until the seal was checked."""
     has_sealed, check_all = threading.Event(), backends.check_transactions_sanity
@@ -83,6 +94,7 @@ async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survi
             checks = [
                 asyncio.ensure_future(backend.check_seal(PARAMS, made.block.header, made.witness)) for made in MADE * 40
             ]
+            checks += [asyncio.ensure_future(backend.check_transactions(PARAMS, TXS[:20])) for _ in range(40)]
             await asyncio.sleep(0)
             os.kill(pid, signal.SIGKILL)
             await asyncio.gather(*checks)
