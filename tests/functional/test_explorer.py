@@ -16,6 +16,7 @@ from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.wallet.keys import derive_key
 from support.browser import Page, find_chromium, open_browser
 from support.cluster import ask, await_height
+from support.explorer_page import search
 
 CHROMIUM = find_chromium()
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--explorer")
@@ -258,13 +259,6 @@ async def check_search(page: Page, url: str, node: RunningNode, job: str) -> Non
     await page.wait("document.getElementById('main').dataset.page === 'search'")
     await page.open(f"{url}#/account/{address}/reputation")
     await page.wait("document.querySelectorAll('.chart').length === 1")
-
-
-async def search(page: Page, text: str) -> None:
-    await page.run(
-        f"(() => {{ document.getElementById('query').value = {json.dumps(text)};"
-        "document.getElementById('search').requestSubmit(); })()"
-    )
 
 
 async def check_other_pages(page: Page, url: str) -> None:

@@ -14,6 +14,7 @@ from inos.evolve.runners import LocalRunner
 from inos.node.process import NodeSpec, start_node, stop_process
 from support.browser import Page, find_chromium, open_browser
 from support.evolution import advance, make_island
+from support.explorer_page import search
 
 CHROMIUM = find_chromium()
 FLAGS = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--explorer")
@@ -57,8 +58,8 @@ async def test_the_explorer_draws_a_lineage(tmp_path: Path) -> None:
             await check_page(page, f"{url}#/evolution/{head.hex()}", record.fitness)
             await check_reading(page, (tmp_path / "other" / "files" / head.hex()).read_bytes())
             await page.open(f"{url}#/blocks")
-            await page.run(f"document.getElementById('query').value = '{head.hex()}'")
-            await page.run("document.getElementById('query').form.requestSubmit()")
+            await page.wait("document.getElementById('main').dataset.page === 'blocks'")
+            await search(page, head.hex())
             await page.wait(f"location.hash === '#/evolution/{head.hex()}'")
             await page.open(f"{url}#/matrix/{head.hex()}")
             await page.wait("document.getElementById('fetch')")

@@ -17,6 +17,7 @@ from inos.node.process import NodeSpec, start_node, stop_process
 from inos.primitives.matrices import compute_file_shape
 from inos.work.files import compute_file_id
 from support.browser import Page, find_chromium, open_browser
+from support.explorer_page import search
 from support.javascript import NODE, run_module
 from support.published_runs import FakeMesh, make_lines, publish_lines
 from support.training_runs import make_run
@@ -305,9 +306,8 @@ async def check_tasks(page: Page, url: str, run: Run) -> None:
 async def check_ways_to_it(page: Page, url: str, name: str) -> None:
     """The search leads to the page, and so does the manifest's file."""
     await page.open(f"{url}#/blocks")
-    await page.wait("document.getElementById('query')")
-    await page.run(f"document.getElementById('query').value = '{name}'")
-    await page.run("document.getElementById('query').form.requestSubmit()")
+    await page.wait("document.getElementById('main').dataset.page === 'blocks'")
+    await search(page, name)
     await page.wait(f"location.hash === '#/training/{name}'")
     await page.open(f"{url}#/matrix/{name}")
     await page.wait("document.getElementById('fetch')")

@@ -20,7 +20,7 @@ FLAGS = (
     *("--remote-debugging-port=0", "--force-color-profile=srgb", "--mute-audio"),
 )
 START_S = 30.0
-ANSWER_S = 30.0
+ANSWER_S = 90.0
 MAX_MESSAGE = 64 * 2**20
 
 

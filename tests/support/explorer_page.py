@@ -1,5 +1,6 @@
 """The explorer of a running node in headless Chromium."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,3 +25,11 @@ async def go(page: Page, url: str, place: str) -> None:
     await page.open("about:blank")
     await page.open(f"{url}/explorer/#/{place}")
     await page.wait("document.getElementById('main').dataset.page && !document.getElementById('main').ariaBusy")
+
+
+async def search(page: Page, text: str) -> None:
+    """Search for a text, in one step: the page that is being opened empties the box."""
+    await page.run(
+        f"(() => {{ document.getElementById('query').value = {json.dumps(text)};"
+        "document.getElementById('search').requestSubmit(); })()"
+    )
