@@ -43,6 +43,7 @@ ELSEWHERE: Final = {
     ". .venv/bin/activate": "Makefile",
     "git clone <this repository> inos && cd inos": ".ci/run",
     "inos bench work": "tests/unit/inos/cli/test_bench.py",
+    "inos bench work --rounds 3": "tests/unit/inos/cli/test_bench.py",
     "inos bench work --rounds 5 --plot docs/img/bench-work.png": "tests/unit/inos/cli/test_bench.py",
     "inos bench challenge": "tests/unit/inos/cli/test_bench.py",
     "inos bench start": "tests/unit/inos/cli/test_bench.py",
