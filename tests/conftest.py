@@ -5,6 +5,8 @@
 import logging
 import os
 import random
+import signal
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,6 +22,10 @@ OWN_VARIABLES = ("INOS_TEST_SEED", "INOS_RECORD", "INOS_FINALITY_SEEDS")
 """The suite's own settings. All others of the developer's INOS_* would configure the nodes and commands it starts."""
 for name in [name for name in os.environ if name.startswith("INOS_") and name not in OWN_VARIABLES]:
     del os.environ[name]
+
+# A shell that starts the suite in the background lets it ignore Ctrl-C, and with it all commands that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("inos", deadline=None, print_blob=True)
 settings.load_profile("inos")
