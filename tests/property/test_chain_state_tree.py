@@ -183,9 +183,9 @@ steps = st.lists(
 )
 
 
-def check_kept(tree: Tree, nodes: Nodes, script: list[Step]) -> None:
-    """Hold a tree over `nodes` to one that is read anew for each update."""
-    expected: Nodes = {}
+def check_kept(tree: Tree, nodes: Nodes, script: list[Step], before: Nodes | None = None) -> None:
+    """Hold a tree over `nodes`, which are those of `before`, to one that is read anew for each update."""
+    expected: Nodes = before or {}
     for step in script:
         update = TreeUpdate(expected.get, step.changes)
         assert tree.update(step.changes) == update.root
@@ -234,21 +234,12 @@ def test_a_tree_that_is_kept_reads_what_was_stored_before(
         store(stored, TreeUpdate(stored.get, changes))
     nodes = {node_key(key): node for key, node in stored.items()}
     asked: list[bytes] = []
-    opened = dict(nodes)
 
     def read(key: bytes) -> bytes | None:
         asked.append(key)
-        return opened.get(key)
+        return nodes.get(key)
 
     native = load()
     assert native is not None
-    tree = NativeTree(*native, read)
-    for step in script:
-        update = TreeUpdate(stored.get, step.changes)
-        assert tree.update(step.changes) == update.root
-        if step.is_committed:
-            store(stored, update)
-            tree.commit()
-    store(nodes, UpdatedTree(update.root, tree.take_nodes()))
-    assert nodes == {node_key(key): node for key, node in stored.items()}
+    check_kept(NativeTree(*native, read), nodes, script, stored)
     assert len(asked) == len(set(asked))
