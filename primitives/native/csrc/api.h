@@ -39,7 +39,8 @@ void inos_tree_list_writes(const inos_tree *tree, uint8_t prefix, uint8_t *keys,
  * without memory, and the tree is as before. */
 int64_t inos_tree_commit(inos_tree *tree);
 
-/* The number and size of all dirty nodes; `bytes` may be NULL. `take_dirty` lists them like `list_writes`; whoever takes them stores them. */
+/* The number and size of all dirty nodes; `bytes` may be NULL. `take_dirty` lists them like `list_writes`; whoever takes
+ * them stores them. */
 int64_t inos_tree_count_dirty(const inos_tree *tree, int64_t *bytes);
 void inos_tree_take_dirty(inos_tree *tree, uint8_t prefix, uint8_t *keys, uint8_t *nodes, int64_t *ends);
 
