@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Any, Final, get_type_hints
 
@@ -45,6 +46,16 @@ class Method:
     """
     waits: bool = False
     """It always waits for other nodes. Other methods wait if their parameters have a true property `is_waiting`."""
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The property gives the names of the parameters, in order."""
+        return tuple(self.params.model_fields)
+
+    @cached_property
+    def may_wait(self) -> bool:
+        """The property is True if the parameters have a property `is_waiting`."""
+        return hasattr(self.params, "is_waiting")
 
 
 def method(

@@ -27,6 +27,8 @@ PARSE_IN_THREAD_BYTES: Final = 2**20
 """Larger bodies are parsed off the event loop."""
 MAX_SHOWN_PROBLEMS: Final = 5
 MAX_NAME: Final = 64
+MEMBERS: Final = frozenset({"jsonrpc", "method", "params", "id"})
+"""The members that a request may have."""
 
 R = TypeVar("R")
 RequestId = str | int | float | None
@@ -189,7 +191,7 @@ class Dispatcher:
         began, outcome = time.perf_counter(), "cancelled"
         try:
             arguments = check_params(method, params)
-            waits = method.waits or getattr(arguments, "is_waiting", False)
+            waits = method.waits or (method.may_wait and getattr(arguments, "is_waiting", False))
             async with self._turns.take(is_owner=caller.is_authorized, waits=waits):
                 access = (caller.request,) if method.needs_session else ()
                 result = await _run(method, method.call(self._node, arguments, *access))
@@ -250,8 +252,8 @@ def check_request(request: Any) -> tuple[RequestId, bool]:
     request_id = request.get("id")
     if isinstance(request_id, bool) or not isinstance(request_id, str | int | float | None):
         raise _invalid("the member id must be a string, a number or null")
-    if unknown := request.keys() - {"jsonrpc", "method", "params", "id"}:
-        raise _invalid(f"unknown member {min(unknown)[:MAX_NAME]!r}")
+    if not request.keys() <= MEMBERS:
+        raise _invalid(f"unknown member {min(request.keys() - MEMBERS)[:MAX_NAME]!r}")
     return request_id, "id" not in request
 
 
@@ -261,8 +263,8 @@ def check_params(method: Method, params: dict[str, Any] | list[Any]) -> BaseMode
     Raises:
         RpcError: invalid params (-32602); the message names each wrong parameter and the reason.
     """
-    names = list(method.params.model_fields)
     if isinstance(params, list):
+        names = method.names
         if len(params) > len(names):
             takes = f"takes {', '.join(names)}" if names else "takes no parameters"
             raise RpcError(
