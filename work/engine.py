@@ -222,7 +222,7 @@ def mine_strips(
     """Multiply strips [first, last) of X only. For several slices under one anchor keep a `Lottery`.
 
     Args:
-        needs_rows: without it only the tickets count, and a graphics card does not send the rows back.
+        needs_rows: without it only the tickets count; no noise is removed, and a graphics card sends no rows back.
     """
     lottery = Lottery(w, anchor, target, backend=backend, threads=threads)
     return lottery.mine_strips(x, first, last, stop=stop, needs_rows=needs_rows)

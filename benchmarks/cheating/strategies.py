@@ -61,6 +61,8 @@ def list_attacks(cheat: Cheat, backend: str, threads: int, shape: Shape) -> Iter
     for name, (left, right) in alike.items():
         yield Attack(f"{name}, honest software", "nothing", _mine(left, right, backend, threads))
     yield Attack("same X and W, many nonces", "hashing", _mine_committed(x, w, backend, threads))
+    filler = _mine_committed(x, w, backend, threads, needs_rows=False)
+    yield Attack("filler, honest software", "hashing, peeling", filler)
     yield Attack("random, no product wanted", "hashing, peeling", _draw(cheat, x, w))
     for name, (left, right) in alike.items():
         operands = Operand.commit(left), Operand.commit(right)
@@ -94,9 +96,10 @@ def _mine(x: NDArray[np.int8], w: NDArray[np.int8], backend: str, threads: int) 
     return draw
 
 
-def _mine_committed(x: Operand, w: Operand, backend: str, threads: int) -> Draw:
+def _mine_committed(x: Operand, w: Operand, backend: str, threads: int, *, needs_rows: bool = True) -> Draw:
     def draw(anchor: bytes, target: int, on_win: OnWin) -> Turn:
-        drawn = work.Lottery(w, anchor, target, backend=backend, threads=threads).draw(x, 0, x.strips, on_win)
+        lottery = work.Lottery(w, anchor, target, backend=backend, threads=threads)
+        drawn = lottery.draw(x, 0, x.strips, on_win, needs_rows=needs_rows)
         return Turn(x, w, anchor, drawn.tickets)
 
     return draw

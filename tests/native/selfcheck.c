@@ -99,13 +99,14 @@ static int compare_wins(const void *a, const void *b)
     return memcmp(a, b, WIN_WORDS * 4);
 }
 
-static results run(int kernel, const operands *o, int keeps_x, int64_t most)
+static results run(int kernel, const operands *o, int keeps_x, int64_t most, int needs_rows)
 {
     const int64_t i = divide_up(o->m, ROWS), j = divide_up(o->n, ROWS), p = divide_up(o->k, PANEL);
     results made = {allocate((size_t)(o->m * o->n * 4)), allocate((size_t)(i * j * p * WIN_WORDS * 4)), 0,
                     allocate((size_t)(i * p * 32)), allocate((size_t)((i * p + 1) / 2 * 32))};
     inos_slab slab = {.x = make_side(kernel, o, 1, p), .w = make_side(kernel, o, 0, p), .keeps_x = keeps_x,
-                      .kept_last = keeps_x ? i : j, .streamed_last = keeps_x ? j : i, .tile_kept = 16, .tile_streamed = 4, .threads = 1, .out = made.product};
+                      .kept_last = keeps_x ? i : j, .streamed_last = keeps_x ? j : i, .tile_kept = 16, .tile_streamed = 4, .threads = 1,
+                      .out = needs_rows ? made.product : 0};
     inos_leaves leaves = {.raw = o->x, .rows = o->m, .cols = o->k, .context = "inos v1 matrix strip",
                           .leaves = made.leaves};
     memset(slab.target, 0xff, sizeof slab.target);
@@ -253,15 +254,18 @@ int main(void)
         operands o = {.m = shapes[at][0], .n = shapes[at][1], .k = shapes[at][2]};
         o.x = (int8_t *)draw_bytes((size_t)(o.m * o.k), -64, 128);
         o.w = (int8_t *)draw_bytes((size_t)(o.n * o.k), -64, 128);
-        const results expected = run(plain, &o, 0, 16);
+        const results expected = run(plain, &o, 0, 16, 1);
         for (int way = 0; way < 2 * inos_count(); way++) {
             const int kernel = way / 2;
             if (!inos_is_supported(kernel))
                 continue;
-            const results got = run(kernel, &o, way % 2, way % 2 ? 1 : 16);
+            const results got = run(kernel, &o, way % 2, way % 2 ? 1 : 16, 1);
+            const results tickets = run(kernel, &o, way % 2, way % 2 ? 1 : 16, 0);
             const int64_t strips = divide_up(o.m, ROWS) * divide_up(o.k, PANEL);
             const int is_right = got.win_count == expected.win_count && got.win_count > 0 && is_product(&o, got.product)
                 && !memcmp(got.wins, expected.wins, (size_t)(got.win_count * WIN_WORDS * 4))
+                && tickets.win_count == got.win_count
+                && !memcmp(tickets.wins, got.wins, (size_t)(got.win_count * WIN_WORDS * 4))
                 && !memcmp(got.leaves, expected.leaves, (size_t)(strips * 32))
                 && !memcmp(got.parents, expected.parents, (size_t)((strips + 1) / 2 * 32))
                 && checks_products(kernel, &o, got.product) && checks_certificates(kernel)
@@ -270,6 +274,7 @@ int main(void)
                    is_right ? "ok" : "WRONG");
             failed |= !is_right;
             release(got);
+            release(tickets);
         }
         release(expected);
         free(o.x), free(o.w);

@@ -122,6 +122,24 @@ def test_many_x_under_one_anchor(backend: str, limit: int, monkeypatch: pytest.M
 
 
 @backends
+@pytest.mark.parametrize("shape", [(100, 1100, 70), (33, 17_000, 40), (16, 64, 300)])
+def test_tickets_without_rows_are_the_same(backend: str, shape: tuple[int, int, int]) -> None:
+    """Under one anchor, rows may be wanted of some slices of some X and not of others."""
+    m, k, n = shape
+    w, others = Operand.commit(make(n, k, 8)), [Operand.commit(make(m, k, seed)) for seed in (1, 2)]
+    lottery = Lottery(w, bytes(32), ANY, backend=backend, threads=2)
+    for x in (*others, *others):
+        expected, count, wins = draw(x, w, bytes(32), "numpy", 1)
+        for needs_rows in (False, True, False):
+            found: set[Any] = set()
+            drawn = lottery.draw(x, 0, x.strips, lambda *win, found=found: found.add(win), needs_rows=needs_rows)
+            assert found == wins
+            assert drawn.tickets == count
+            assert drawn.product is not None
+            assert np.array_equal(drawn.product, expected) if needs_rows else drawn.product.shape == (0, n)
+
+
+@backends
 def test_only_digests_up_to_the_target_win(backend: str) -> None:
     x = Operand.commit(make(64, 1024, 7))
     _, _, every = draw(x, x, bytes(32), backend, 1)

@@ -27,7 +27,7 @@ class Slice(Struct, frozen=True, eq=False):
     last: int
     threads: int
     needs_rows: bool = True
-    """Without it a backend that makes the rows elsewhere leaves them there."""
+    """Without it only tickets are drawn: kernels remove no noise, and cards keep their rows."""
     out: NDArray[np.int32] | None = None
     """Contiguous memory for the rows, where a backend that can writes them; `Lottery.draw` copies those of others."""
 

@@ -36,7 +36,8 @@ class Job:
         self._depth = max(last - first for first, last in self._plan.slabs)
         self._workers: list[_Worker] = []
         self._permutations = draw_permutations(kernel, piece.seed_x, piece.x.panels)
-        rows = min(piece.last * STRIP_ROWS, piece.x.ref.rows) - piece.first * STRIP_ROWS
+        self._needs_rows = piece.needs_rows or piece.out is not None
+        rows = min(piece.last * STRIP_ROWS, piece.x.ref.rows) - piece.first * STRIP_ROWS if self._needs_rows else 0
         self.product: NDArray[np.int32] = _allocate_rows(rows, piece.w.ref.rows) if piece.out is None else piece.out
         self._slab = self._make_slab(is_bare)
 
@@ -70,14 +71,16 @@ class Job:
                     self._multiply(stop)
 
     def _prepare_kept(self, kept: KeptW, stop: threading.Event | None) -> list[NDArray[np.uint8]]:
-        """Pack W' unless it is packed, and make its sums under X's noise, in memory that no other thread reads."""
-        if not (kept.is_packed and kept.seed_x == self._piece.seed_x):
+        """Pack W' unless it is packed, and make its sums under X's noise, in memory that no other thread reads. Without
+        rows there is no noise to remove, and so there are no sums."""
+        seed_x = self._piece.seed_x if self._needs_rows else kept.seed_x
+        if not (kept.is_packed and kept.seed_x == seed_x):
             peels = [np.empty_like(peel) for peel in kept.peels] if kept.is_packed else kept.peels
             self._slab.is_packed = kept.is_packed
             for at, (packed, peel) in enumerate(zip(kept.packed, peels, strict=True)):
                 self._set_part(at, (0, self._piece.w.strips), packed, peel)
                 self._keep(stop)
-            kept.peels, kept.is_packed, kept.seed_x = peels, True, self._piece.seed_x
+            kept.peels, kept.is_packed, kept.seed_x = peels, True, seed_x
         return kept.peels
 
     def _keep(self, stop: threading.Event | None) -> None:
@@ -118,7 +121,9 @@ class Job:
         streamed = (0, piece.w.strips) if self._plan.keeps_x else (piece.first, piece.last)
         slab.streamed_first, slab.streamed_last = streamed
         slab.tile_kept, slab.tile_streamed, slab.threads = TILE, self._plan.tile, piece.threads
-        slab.out, slab.out_first = cast(self._ffi, "int32_t *", self.product), piece.first
+        if self._needs_rows:
+            slab.out = cast(self._ffi, "int32_t *", self.product)
+        slab.out_first = piece.first
         slab.target = np.frombuffer(piece.target.to_bytes(HASH_BYTES, "big"), dtype=">u4").tolist()
         slab.stop = self._flag.pointer
         return slab

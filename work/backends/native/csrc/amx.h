@@ -290,7 +290,8 @@ static int multiply_panel_amx(const inos_slab *slab, const inos_tile *tile, int3
                 for (int b = 0; b < g.w_strips; b++) {
                     const int64_t ticket = (i + a) * tile->w_strips + j + b;
                     const int place = find_sums(&g, a, b);
-                    add_sums(g.sums[0] + place * SUMS, scratch + ticket * SUMS, p == 0);
+                    if (inos_needs_rows(slab))
+                        add_sums(g.sums[0] + place * SUMS, scratch + ticket * SUMS, p == 0);
                     memcpy(states + ticket * STATE_WORDS, g.states[0] + place * STATE_WORDS, 4 * STATE_WORDS);
                 }
         }

@@ -24,7 +24,7 @@ typedef struct {
     int64_t tile_kept, tile_streamed; /* number of strips in a tile; their product is at most 256 */
     int64_t threads;
     int64_t next;           /* next strip that a thread takes, from kept_first or streamed_first on */
-    int32_t *out;           /* all columns of the product, from strip `out_first` of X on */
+    int32_t *out;           /* all columns of the product, from strip `out_first` of X on; 0 if only tickets are wanted */
     int64_t out_first;
     int32_t adds;           /* `out` already contains earlier panels */
     int32_t modulus;        /* not 0: entries are reduced by it, as of inos_reduced, and written to `reduced`, not `out` */

@@ -104,6 +104,11 @@ static inline int inos_is_stopped(const int *stop)
     return stop && __atomic_load_n(stop, __ATOMIC_RELAXED);
 }
 
+static inline int inos_needs_rows(const inos_slab *slab)
+{
+    return slab->out || slab->modulus;
+}
+
 static inline int64_t inos_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;

@@ -18,6 +18,12 @@ static int64_t take_strips(inos_slab *slab, int64_t last, int64_t most, int64_t 
     return count;
 }
 
+/* Where the sums go with which the noise is removed; 0 if it is not. */
+static int16_t *find_peel(const inos_slab *slab, int16_t *peel)
+{
+    return slab->x.is_bare || !inos_needs_rows(slab) ? 0 : peel;
+}
+
 /* Packs the kept side. If it was packed before, only adds up its columns under X's new noise. */
 static void keep(inos_slab *slab)
 {
@@ -29,7 +35,7 @@ static void keep(inos_slab *slab)
         if (slab->is_packed)
             sum_w(side, first, first + count, packed, peel, slab->stop);
         else
-            pack(side, first, first + count, packed, side->is_bare ? 0 : peel, slab->stop);
+            pack(side, first, first + count, packed, find_peel(slab, peel), slab->stop);
         if (inos_is_stopped(slab->stop))
             return;
     }
@@ -63,8 +69,7 @@ static int open_strips(inos_slab *slab, inos_worker *worker)
     worker->count = take_strips(slab, slab->streamed_last, slab->tile_streamed, &worker->first);
     if (!worker->count)
         return 0;
-    pack(side, worker->first, worker->first + worker->count, worker->packed, side->is_bare ? 0 : worker->peel,
-         slab->stop);
+    pack(side, worker->first, worker->first + worker->count, worker->packed, find_peel(slab, worker->peel), slab->stop);
     worker->kept_at = slab->kept_first;
     worker->kept_last = slab->kept_last;
     return 1;

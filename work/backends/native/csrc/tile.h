@@ -118,7 +118,7 @@ static int multiply_panel(const inos_slab *slab, const inos_tile *tile, int32_t 
         for (int64_t i = 0; i < tile->x_strips; i++) {
             const ahead next = look_ahead(tile, i, j, p, panels);
             product(tile->x + (i * stride + p * STRIP_BYTES) * X_SCALE, wide, stride, n,
-                    scratch + (i * tile->w_strips + j) * ROWS * ROWS, p == 0,
+                    scratch + (i * tile->w_strips + j) * ROWS * ROWS, p == 0 || !inos_needs_rows(slab),
                     states + (i * tile->w_strips + j) * STATE_WORDS, slab->x.is_bare, &next);
         }
     }
@@ -143,7 +143,7 @@ static void run_tile(const inos_slab *slab, inos_worker *worker)
         run_panel(slab, worker, panels - worker->panels_left, panels);
         if (inos_is_stopped(slab->stop))
             return;
-        if (--worker->panels_left == 0)
+        if (--worker->panels_left == 0 && inos_needs_rows(slab))
             finish_tile(slab, worker);
     }
 }
