@@ -115,22 +115,14 @@ class TransactionService:
             await self._threads.check(partial(Trials(self._ledger, self._mempool, self._kept).try_on_tip, tx))
             return await self._store(tx)
 
-    async def send_many(self, transactions: Sequence[Transaction]) -> list[TxId | InosError]:
+    async def send_many(self, transactions: Sequence[Transaction]) -> list[TxId | InosError | None]:
         """Take several transactions as by `send`; return the id of each, or what refused it.
 
-        Those that are checked quickly are one group, whose order is kept.
+        They are one group, whose order is kept. None stands for one that was not taken, since its check takes long.
         """
         quick = [tx for tx in transactions if not isinstance(tx.payload, SLOWLY_CHECKED)]
-        slow = [tx for tx in transactions if isinstance(tx.payload, SLOWLY_CHECKED)]
         taken = iter(await self._intake.take_all(quick) if quick else ())
-        others = iter(await asyncio.gather(*map(self._try_to_send, slow)))
-        return [next(others if isinstance(tx.payload, SLOWLY_CHECKED) else taken) for tx in transactions]
-
-    async def _try_to_send(self, tx: Transaction) -> TxId | InosError:
-        try:
-            return await self.send(tx)
-        except InosError as error:
-            return error
+        return [None if isinstance(tx.payload, SLOWLY_CHECKED) else next(taken) for tx in transactions]
 
     async def add(self, tx: Transaction) -> TxId:
         """Check a transaction and take it into the pool.

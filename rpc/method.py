@@ -5,13 +5,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, TypeAlias, get_type_hints
 
 from pydantic import BaseModel
 
 from inos.primitives.errors import InosError
 
 DEFAULT_TIMEOUT_S: Final = 15.0
+
+CallMany: TypeAlias = Callable[..., Awaitable[Sequence[BaseModel | InosError | None]]]
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ class Method:
     is_protected: bool
     examples: tuple[Example, ...]
     needs_session: bool = False
-    call_many: Callable[..., Awaitable[Sequence[BaseModel | InosError]]] | None = None
-    """It takes the node and the parameters of several calls, and returns the outcome of each. Calls that follow each
-    other in a batch of the token's holder are processed so.
+    call_many: CallMany | None = None
+    """It takes the node and the parameters of several calls, and returns the outcome of each, or None for one that takes
+    long and is to be made by itself. Calls of the token's holder that follow each other in a batch are processed so.
     """
     waits: bool = False
     """It always waits for other nodes. Other methods wait if their parameters have a true property `is_waiting`."""
@@ -64,7 +66,7 @@ def method(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     is_protected: bool = False,
     waits: bool = False,
-    call_many: Callable[..., Awaitable[Sequence[BaseModel | InosError]]] | None = None,
+    call_many: CallMany | None = None,
     examples: tuple[Example, ...] = (),
 ) -> Callable[[Callable[..., Awaitable[BaseModel]]], Method]:
     """Return a decorator that makes a method of a typed function.

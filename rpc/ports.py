@@ -163,8 +163,11 @@ class TransactionsPort(Protocol):
         """Execute a transaction on the tip and take it into the pool; RuleViolation, PoolRejected or NotYet if it is
         refused."""
 
-    async def send_many(self, transactions: Sequence[Transaction]) -> Sequence[TxId | InosError]:
-        """Take several transactions as by `send`; return the id of each, or what refused it."""
+    async def send_many(self, transactions: Sequence[Transaction]) -> Sequence[TxId | InosError | None]:
+        """Take several transactions as by `send`; return the id of each, or what refused it.
+
+        None stands for one that was not taken, since its check takes long: `send` takes it.
+        """
 
 
 class PastStatesPort(Protocol):

@@ -71,9 +71,9 @@ class InstantNode:
                 await self.worker.do_jobs()
         return id
 
-    async def _send_each(self, transactions: Sequence[Transaction]) -> list[TxId | InosError]:
+    async def _send_each(self, transactions: Sequence[Transaction]) -> list[TxId | InosError | None]:
         """Send one after another, each into a block of its own."""
-        outcomes: list[TxId | InosError] = []
+        outcomes: list[TxId | InosError | None] = []
         for tx in transactions:
             try:
                 outcomes.append(await self._send_and_mine(tx))

@@ -34,6 +34,7 @@ R = TypeVar("R")
 RequestId = str | int | float | None
 Observe = Callable[[str, float, str], None]
 """Called after each call of an existing method, with its name, the seconds, and "ok" or the error's code."""
+Give = Callable[[int, bytes | None], object]
 METHOD_HINT: Final = "rpc.discover lists all methods"
 
 
@@ -109,7 +110,8 @@ class Dispatcher:
             elif len(group) == 1:
                 found = [await self._process_one(group[0], caller)]
             else:
-                found = await self._process_group(group, caller)
+                found = [None] * len(group)
+                await self.process_group(group, caller, found.__setitem__)
             given = [answer for answer in found if answer is not None]
             size += sum(map(len, given))
             answers += given
@@ -120,7 +122,7 @@ class Dispatcher:
         group: list[Any] = []
         of: Method | None = None
         for request in requests:
-            method = self._find_grouping(request) if caller.is_authorized else None
+            method = self.find_grouping(request, caller)
             if group and (method is None or method is not of):
                 yield group
                 group = []
@@ -128,30 +130,41 @@ class Dispatcher:
             group.append(request)
         yield group
 
-    def _find_grouping(self, request: Any) -> Method | None:
-        """Return the method of a request if it takes several calls together."""
-        name = request.get("method") if isinstance(request, dict) else None
+    def find_grouping(self, request: Any, caller: Caller) -> Method | None:
+        """Return the method of a request if it takes several calls of this caller together."""
+        name = request.get("method") if caller.is_authorized and isinstance(request, dict) else None
         method = self._methods.get(name) if isinstance(name, str) else None
         return None if method is None or method.call_many is None else method
 
-    async def _process_group(self, requests: list[Any], caller: Caller) -> list[bytes | None]:
-        """Process well-formed requests of one method in one turn; return the answer to each."""
+    async def process_group(self, requests: Sequence[Any], caller: Caller, give: Give) -> None:
+        """Process requests of one method that takes several calls together, in one turn.
+
+        Args:
+            give: called once for each request with its place and its answer, or None for a notification. Calls that take
+                long are answered after the others.
+        """
         method, began = self._methods[requests[0]["method"]], time.perf_counter()
         calls = [_check_call(method, request) for request in requests]
         arguments = [call.asked for call in calls if not isinstance(call.asked, InosError)]
         outcomes = iter(await self._call_many(method, arguments, caller) if arguments else ())
-        answers: list[bytes | None] = []
-        for call in calls:
+        long: list[Awaitable[None]] = []
+        for place, call in enumerate(calls):
             outcome = call.asked if isinstance(call.asked, InosError) else next(outcomes)
+            if outcome is None:
+                long.append(self._process_long(requests[place], caller, place, give))
+                continue
             code = outcome.code if isinstance(outcome, InosError) else "ok"
             if self._observe is not None and call.is_request:
                 self._observe(method.name, time.perf_counter() - began, code)
-            answers.append(None if call.is_notification else _encode_outcome(outcome, call.id))
-        return answers
+            give(place, None if call.is_notification else _encode_outcome(outcome, call.id))
+        await asyncio.gather(*long)
+
+    async def _process_long(self, request: Any, caller: Caller, place: int, give: Give) -> None:
+        give(place, await self._process_one(request, caller))
 
     async def _call_many(
         self, method: Method, arguments: list[BaseModel], caller: Caller
-    ) -> Sequence[BaseModel | InosError]:
+    ) -> Sequence[BaseModel | InosError | None]:
         """Return the outcome of each call; what fails as a whole fails for each."""
         assert method.call_many is not None, "only such methods are grouped"
         try:

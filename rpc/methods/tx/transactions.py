@@ -72,12 +72,12 @@ class FeeEstimateModel(Model):
     fee_per_byte: Annotated[BigInteger, Field(description="Nano per byte, rounded up.")]
 
 
-async def send_together(node: NodePort, calls: Sequence[SendParams]) -> list[SentTransactionModel | InosError]:
-    """Send the transactions of several calls of `tx_send` in one group."""
+async def send_together(node: NodePort, calls: Sequence[SendParams]) -> list[SentTransactionModel | InosError | None]:
+    """Send the transactions of several calls of `tx_send` in one group, but those whose checks take long."""
     decoded = [_try_to_decode(params.hex) for params in calls]
     sent = iter(await node.transactions.send_many([tx for tx in decoded if isinstance(tx, Transaction)]))
     outcomes = [each if isinstance(each, InosError) else next(sent) for each in decoded]
-    return [each if isinstance(each, InosError) else SentTransactionModel(id=each.hex()) for each in outcomes]
+    return [SentTransactionModel(id=each.hex()) if isinstance(each, bytes) else each for each in outcomes]
 
 
 def _try_to_decode(text: str) -> Transaction | InosError:

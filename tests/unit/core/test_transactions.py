@@ -20,6 +20,7 @@ from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     SubmitResult,
+    Transfer,
     UnbondVoter,
     WithdrawBond,
     compute_tx_id,
@@ -204,3 +205,16 @@ async def test_a_result_that_comes_before_its_claim_is_held_until_the_claim_is_o
             block_id = ahead.ledger.get_block_id(height)
             await behind.blocks.add(ahead.ledger.get_block(block_id), ahead.ledger.get_witness(block_id))
         assert (await get_event(events, TransactionAdded)).tx_id == compute_tx_id(tx)
+
+
+async def test_transactions_sent_together_have_an_outcome_each_and_results_are_left_to_send(lab: Any) -> None:
+    core = lab.open("a")
+    job = await lab.post_and_claim(core)
+    first, second = (lab.sign(lab.miner, nonce, Transfer(lab.alice.address, 10**7)) for nonce in (0, 1))
+    poor = lab.sign(lab.miner, 2, Transfer(lab.alice.address, 10**15))
+    result = lab.submit(job)
+    sent = await core.transactions.send_many([first, result, second, poor])
+    assert sent[:3] == [compute_tx_id(first), None, compute_tx_id(second)]
+    assert isinstance(sent[3], RuleViolation)
+    assert await core.transactions.send_many([result]) == [None]
+    assert core.mempool.list_ids() == [compute_tx_id(first), compute_tx_id(second)]

@@ -64,19 +64,28 @@ async def update(node: Any, params: Numbers) -> Number:
 groups: list[list[int]] = []
 
 
-async def double_together(node: Any, calls: Sequence[Numbers]) -> list[Number | RuleViolation]:
-    """Double numbers, but refuse odd ones; a group with 99 fails as a whole, and one with 100 takes too long."""
+async def double_together(node: Any, calls: Sequence[Numbers]) -> list[Number | RuleViolation | None]:
+    """Double numbers, but refuse odd ones, and leave out 50 and 51, which take long; a group with 99 fails as a whole,
+    and one with 100 takes too long."""
     groups.append([params.a for params in calls])
     if 99 in groups[-1]:
         raise KeyError("/secret/path")
     if 100 in groups[-1]:
         await asyncio.Event().wait()
-    return [Number(value=2 * each.a) if each.a % 2 == 0 else RuleViolation("odd", str(each.a)) for each in calls]
+    return [_try_to_double(each.a) for each in calls]
+
+
+def _try_to_double(number: int) -> Number | RuleViolation | None:
+    if number in (50, 51):
+        return None
+    return Number(value=2 * number) if number % 2 == 0 else RuleViolation("odd", str(number))
 
 
 @method("double", call_many=double_together, timeout_s=0.01)
 async def double(node: Any, params: Numbers) -> Number:
-    """Double a number."""
+    """Double a number, but for 51, which takes too long."""
+    if params.a == 51:
+        await asyncio.Event().wait()
     return Number(value=2 * params.a)
 
 
@@ -285,6 +294,20 @@ async def test_what_fails_as_a_whole_fails_for_each_call_of_the_group(number: in
     _, answers = await ask_together(("double", [2]), ("double", [number]))
     assert [(answer["error"]["code"], answer["error"]["data"]["code"]) for answer in answers] == [(code, reason)] * 2
     assert "/secret" not in json.dumps(answers)
+
+
+async def test_calls_of_a_group_that_take_long_are_made_by_themselves() -> None:
+    observed: list[tuple[str, str]] = []
+    watched = Dispatcher(METHODS, NODE, Turns(1, 0), observe=lambda name, _, code: observed.append((name, code)))
+    requests = [json.loads(request("double", [number], number)) for number in (50, 2, 51, 4)]
+    given: list[tuple[int, Any]] = []
+    await watched.process_group(requests, OWNER, lambda place, answer: given.append((place, json.loads(answer or b""))))
+    assert [place for place, _ in given] == [1, 3, 0, 2]
+    assert [answer.get("result") for _, answer in given] == [{"value": 4}, {"value": 8}, {"value": 100}, None]
+    assert given[-1][1]["error"]["data"]["code"] == "timeout"
+    assert observed == [("double", code) for code in ("ok", "ok", "ok", "timeout")]
+    _, answers = await ask_together(("double", [50]), ("double", [2]))
+    assert [answer["result"]["value"] for answer in answers] == [100, 4]
 
 
 async def test_a_batchs_answers_have_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
