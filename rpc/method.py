@@ -43,8 +43,9 @@ class Method:
     examples: tuple[Example, ...]
     needs_session: bool = False
     call_many: CallMany | None = None
-    """It takes the node and the parameters of several calls, and returns the outcome of each, or None for one that takes
-    long and is to be made by itself. Calls of the token's holder that follow each other in a batch are processed so.
+    """It takes the node and the parameters of several calls, and returns the outcome of each, or None for one that
+    takes long and is to be made by itself. Calls of the token's holder that follow each other in a batch, or arrive in
+    the same turn of the event loop, are processed so.
     """
     waits: bool = False
     """It always waits for other nodes. Other methods wait if their parameters have a true property `is_waiting`."""

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from inos.core.listener import Listener
+from inos.rpc.server.calls import Calls
 
 log: Final = structlog.get_logger("rpc")
 
@@ -23,20 +24,32 @@ PARSE_S_PER_S: Final = 0.05
 PARSE_S_BURST: Final = 0.5
 PARSE_S_PER_BYTE: Final = 5e-9
 """Bodies are copied at more than this speed, so large uploads are never slowed."""
+IDLE_S: Final = 3630.0
+"""A connection with only plain requests is closed when nothing came for so long, as aiohttp does by default."""
 
 
 class Connection(asyncio.Protocol):
-    """Stands between a socket and aiohttp's protocol, and counts the time that parsing takes.
+    """Stands between a socket and aiohttp's protocol, answers plain requests without it, and counts the time that
+    parsing takes.
 
     aiohttp answers pings, joins fragments and reads chunks of a byte below every limit of requests. A connection that
     makes it work without end is dropped.
     """
 
-    def __init__(self, inner: web.RequestHandler) -> None:
+    def __init__(self, inner: web.RequestHandler, calls: Calls | None, rest: Callable[["Connection"], None]) -> None:
         self.inner = inner
         self.transport: asyncio.Transport | None = None
         self.is_busy = False
         """A whole request of it is being answered."""
+        self._calls = calls
+        self._reader = None if calls is None else calls.make_reader()
+        """It is None once aiohttp has got bytes, since it gets all that follow."""
+        self._rest = rest
+        self._later = b""
+        """These bytes came before the plain request ahead of them was answered."""
+        self._is_blocked = False
+        """The caller does not read its answers."""
+        self._idle: asyncio.TimerHandle | None = None
         self._credit_s = PARSE_S_BURST
         self._at = time.monotonic()
 
@@ -46,6 +59,55 @@ class Connection(asyncio.Protocol):
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._reader is None or self._calls is None or self.transport is None:
+            self._pass_on(data)
+        elif self.is_busy or self._is_blocked:
+            self._later += data
+            self.transport.pause_reading()
+        elif (post := self._reader.read(data)) is None or not self._calls.take(post, self):
+            self._reader = None
+            self._pass_on(data)
+        else:
+            self.is_busy = True
+            self._at = time.monotonic()
+            if self._idle is None:
+                self._take_over()
+
+    def answer(self, response: bytes) -> None:
+        """Send the response to the plain request, and go on with what came meanwhile."""
+        self.is_busy = False
+        if self.transport is None or self.transport.is_closing():
+            return
+        self._rest(self)
+        self.transport.write(response)
+        self._go_on()
+
+    def abort(self) -> None:
+        """Disconnect the caller, because its request cannot be answered."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _take_over(self) -> None:
+        """Close the connection when it is idle, in the place of aiohttp, which sees none of its requests."""
+        self.inner.keep_alive(True)  # This ends aiohttp's timer.
+        self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        left = self._at + IDLE_S - time.monotonic()
+        if left > 0 or self.is_busy:
+            self._idle = asyncio.get_running_loop().call_later(max(left, 1.0), self._close_if_idle)
+        elif self.transport is not None:
+            self.transport.close()
+
+    def _go_on(self) -> None:
+        """Take the bytes that came meanwhile, if they may be taken now."""
+        if self._later and not self.is_busy and not self._is_blocked and self.transport is not None:
+            later, self._later = self._later, b""
+            self.transport.resume_reading()
+            self.data_received(later)
+
+    def _pass_on(self, data: bytes) -> None:
+        """Give bytes to aiohttp."""
         began = time.thread_time()
         self.inner.data_received(data)
         if not self._charge(time.thread_time() - began - len(data) * PARSE_S_PER_BYTE) and self.transport is not None:
@@ -64,13 +126,18 @@ class Connection(asyncio.Protocol):
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
         self.inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
+        self._is_blocked = True
         self.inner.pause_writing()
 
     def resume_writing(self) -> None:
+        self._is_blocked = False
         self.inner.resume_writing()
+        self._go_on()
 
 
 class Connections:
@@ -83,10 +150,12 @@ class Connections:
         name: names the port in the log.
         runner: a runner that is set up.
         workers: so many more connections are kept, for workers.
+        calls: takes plain requests in the place of aiohttp.
     """
 
-    def __init__(self, name: str, runner: web.AppRunner, workers: int = 0) -> None:
+    def __init__(self, name: str, runner: web.AppRunner, workers: int = 0, calls: Calls | None = None) -> None:
         self._runner = runner
+        self._calls = calls
         self._most = MAX_CONNECTIONS + workers
         self._listener = Listener(name, self._take)
         self._open: dict[asyncio.Transport, Connection] = {}
@@ -104,6 +173,8 @@ class Connections:
     async def close(self) -> None:
         """Accept no more connections, and end those that are open as the runner does."""
         await self._listener.close()
+        if self._calls is not None:
+            await self._calls.close()
         await self._runner.cleanup()
 
     @contextmanager
@@ -118,15 +189,19 @@ class Connections:
             yield
         finally:
             connection.is_busy = False
-            if transport in self._open:
-                self._open[transport] = self._open.pop(transport)
+            self._rest(connection)
+
+    def _rest(self, connection: Connection) -> None:
+        """Put a connection that was busy behind those that wait."""
+        if connection.transport is not None and connection.transport in self._open:
+            self._open[connection.transport] = self._open.pop(connection.transport)
 
     async def _take(self, sock: socket.socket) -> None:
         server = self._runner.server
         if server is None or not self._make_room():
             sock.close()
             return
-        connection = Connection(server())
+        connection = Connection(server(), self._calls, self._rest)
         transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
         self._open[transport] = connection
 

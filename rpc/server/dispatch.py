@@ -89,9 +89,13 @@ class Dispatcher:
     async def process(self, body: bytes, caller: Caller) -> bytes | None:
         """Return the answer to a body: a response, a batch of them, or None if the body asks for no answer."""
         try:
-            request = await _parse(body)
+            request = parse(body) if len(body) <= PARSE_IN_THREAD_BYTES else await asyncio.to_thread(parse, body)
         except RpcError as error:
             return encode_error(error, None)
+        return await self.process_parsed(request, caller)
+
+    async def process_parsed(self, request: Any, caller: Caller) -> bytes | None:
+        """Return the answer to a body's JSON value, as by `process`."""
         if not isinstance(request, list):
             return await self._process_one(request, caller)
         if not 1 <= len(request) <= MAX_BATCH:
@@ -140,8 +144,8 @@ class Dispatcher:
         """Process requests of one method that takes several calls together, in one turn.
 
         Args:
-            give: called once for each request with its place and its answer, or None for a notification. Calls that take
-                long are answered after the others.
+            give: called once for each request with its place and its answer, or None for a notification. Calls that
+                take long are answered after the others.
         """
         method, began = self._methods[requests[0]["method"]], time.perf_counter()
         calls = [_check_call(method, request) for request in requests]
@@ -307,11 +311,13 @@ def _encode_result(result: BaseModel, request_id: RequestId) -> bytes:
     )
 
 
-async def _parse(body: bytes) -> Any:
-    """Return the body's JSON value. NaN, infinities, numbers out of a double's range and deep nesting are refused."""
+def parse(body: bytes) -> Any:
+    """Return the body's JSON value. NaN, infinities, numbers out of a double's range and deep nesting are refused.
+
+    Raises:
+        RpcError: parse error (-32700).
+    """
     try:
-        if len(body) > PARSE_IN_THREAD_BYTES:
-            return await asyncio.to_thread(msgspec.json.decode, body)
         return msgspec.json.decode(body)
     except RecursionError as error:
         raise RpcError(errors.PARSE_ERROR, "parse-error", "the JSON is nested too deeply") from error

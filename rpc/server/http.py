@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,10 +20,12 @@ from inos.rpc.method import Method
 from inos.rpc.methods import ALL_METHODS
 from inos.rpc.ports import NodePort
 from inos.rpc.server.bodies import BodyBudget, BodyLease
+from inos.rpc.server.calls import Calls
 from inos.rpc.server.connections import Connections
 from inos.rpc.server.dispatch import METHOD_HINT, Caller, Dispatcher, Observe, encode_error
 from inos.rpc.server.http_log import HTTP_LOG
 from inos.rpc.server.pages import HEADERS, answer_page
+from inos.rpc.server.posts import PostReader, get_host
 from inos.rpc.server.qr import CODES_BURST, CODES_PER_S, draw_address, find_address
 from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
@@ -153,12 +156,11 @@ class RpcServer:
             RpcError: "port-in-use", "address-unusable", or an error of `load_or_create_token`.
         """
         self._token = load_or_create_token(self._settings.token_path)
-        hint = f"the token is in {self._settings.token_path}"
         self._dispatcher = Dispatcher(
             self._methods,
             self._node,
             self._turns,
-            token_hint=hint,
+            token_hint=f"the token is in {self._settings.token_path}",
             method_hint=self._method_hint,
             observe=self._observe,
         )
@@ -173,9 +175,10 @@ class RpcServer:
             app.router.add_get("/explorer/{name:.*}", self._handle_page)
         runner = web.AppRunner(app, access_log=None, logger=HTTP_LOG, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
-        connections = Connections(
-            "rpc", runner, 0 if self._workers is None else MAX_WORKERS + FLEET_PLACES + MAX_WAITING
-        )
+        make_reader = partial(PostReader, self._hosts, self._token, self._settings.body_limit)
+        calls = Calls(self._dispatcher, self._turns, make_reader, SHUTDOWN_S)
+        workers = 0 if self._workers is None else MAX_WORKERS + FLEET_PLACES + MAX_WAITING
+        connections = Connections("rpc", runner, workers, calls)
         try:
             self._port = await connections.start(self._settings.host, self._settings.port)
         except OSError as error:
@@ -276,7 +279,7 @@ class RpcServer:
         if origin is None:
             return
         scheme, _, authority = origin.lower().partition("://")
-        name = _get_name(authority)
+        name = get_host(authority)
         if scheme not in ("http", "https") or (
             authority != request.headers.get("Host", "").lower() and (name not in self._allowed)
         ):
@@ -342,7 +345,7 @@ class RpcServer:
     def _check_host(self, request: web.Request) -> None:
         """Refuse foreign Host headers, as sent by a web page whose own name resolves to this address."""
         given = request.headers.get("Host", "").lower()
-        if _get_name(given) not in self._hosts:
+        if get_host(given) not in self._hosts:
             raise RpcError(
                 errors.FORBIDDEN_HOST,
                 "forbidden-host",
@@ -360,11 +363,6 @@ STATUS: Final = {
     errors.BUSY: 503,
 }
 """HTTP status of requests that are refused before they reach JSON-RPC; all others get 200."""
-
-
-def _get_name(authority: str) -> str:
-    """Return the host of HOST:PORT, HOST, [IPv6]:PORT or [IPv6]."""
-    return authority if authority.endswith("]") or ":" not in authority else authority.rsplit(":", 1)[0]
 
 
 def _check_upgrade(request: web.Request) -> None:

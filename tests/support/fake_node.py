@@ -70,6 +70,7 @@ from inos.wallet.keys import make_key
 from inos.work.strips import drop_padding
 from inos.workers.server.status import WorkersStatus
 from support.consensus_lab import Records
+from support.sending import Sending
 from support.voters import get_bls_key
 
 WORKER = make_key(bytes(31) + b"\x07")
@@ -526,7 +527,7 @@ class FakeNode:
         self.mempool = FakePool()
         self.store = FakeMatrices()
         self.matrices: Any = FakeMatrixService(self.store)
-        self.transactions = SimpleNamespace(send=self._add_transaction)
+        self.transactions = Sending(self._add_transaction)
         self.past_states = SimpleNamespace(prove=self._prove_past)
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
         self.pool: Any = None

@@ -80,7 +80,7 @@ async def test_an_answer_that_does_not_come(server: RpcServer, monkeypatch: pyte
         await forever.wait()
         return b""
 
-    monkeypatch.setattr("inos.rpc.server.http.RpcServer._read", wait)
+    monkeypatch.setattr("inos.rpc.server.dispatch.Dispatcher.process_parsed", wait)
     async with inos.Client(server.url, timeout_s=0.05) as client:
         with pytest.raises(ClientError) as caught:
             await client.head()

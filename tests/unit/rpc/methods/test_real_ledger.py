@@ -43,6 +43,7 @@ from inos.wallet.build import encode_transaction
 from inos.wallet.keys import Key, make_key
 from support.fake_node import FakeNode
 from support.rpc_served import Ask, ask_server, serve
+from support.sending import Sending
 
 ALICE = make_key(bytes(31) + b"\x01")
 BOB = make_key(bytes(31) + b"\x02")
@@ -81,7 +82,7 @@ class RealNode(FakeNode):
         super().__init__(network)
         self.store = MatrixStore(path / "matrices")
         self.matrices = SimpleNamespace(store=self.store, put=self._put, fetch=self._fetch)
-        self.transactions = SimpleNamespace(send=self._add)
+        self.transactions = Sending(self._add)
         self.full_ledger = Ledger.open(
             path / "chain",
             network.params,
