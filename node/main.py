@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from inos.node.logs import configure_logs
+from inos.node.memory import freeze_loaded
 from inos.node.node import Node, open_node
 from inos.node.process import get_stop_signals
 from inos.node.settings import NodeSettings
@@ -39,6 +40,7 @@ async def run_until_stopped(settings: NodeSettings) -> None:
     """
     trouble: InosError | None = None
     async with open_node(settings) as node, asyncio.TaskGroup() as group:
+        freeze_loaded()
         loop = asyncio.get_running_loop()
         for number in get_stop_signals():
             loop.add_signal_handler(number, node.request_stop)

@@ -1,6 +1,8 @@
 """Tests when the process of a node ends by itself."""
 
 import asyncio
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from inos.chain.database import Database, plyvel
 from inos.chain.errors import ChainError
 from inos.node.main import run_until_stopped
-from inos.node.node import open_node
+from inos.node.node import Node, open_node
 from inos.node.settings import NodeSettings, load_settings
 from support.disks import limit_file_size
 
@@ -19,6 +21,22 @@ MINE = {"mine": "auto", "purpose": "filler", "filler_rate": 200.0, "filler_rows"
 def make_settings(lab: Any, path: Path, **flags: Any) -> NodeSettings:
     given = {"network": str(lab.genesis_file), "data_dir": path, "rpc_port": 0, "p2p_port": 0} | flags
     return load_settings(given)
+
+
+@pytest.fixture(autouse=True)
+def unfrozen() -> Iterator[None]:
+    """A node that runs as a process freezes what is loaded, which lasts longer than a test."""
+    yield
+    gc.unfreeze()
+
+
+async def test_what_is_loaded_is_spared_from_garbage_collections(
+    lab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Node, "wait_stop_requested", lambda node: asyncio.sleep(0))
+    assert gc.get_freeze_count() == 0
+    await run_until_stopped(make_settings(lab, tmp_path / "node"))
+    assert gc.get_freeze_count() > 10_000
 
 
 async def test_a_miner_stops_when_the_disk_is_full_and_goes_on_later(lab: Any, tmp_path: Path) -> None:
