@@ -29,13 +29,9 @@ class Asker(Protocol):
         """Give up, because there will be no response."""
 
 
-class _Arrived(Struct, frozen=True):
-    post: Post
-    asker: Asker
-
-
-class _Parsed(Struct, frozen=True):
+class _Call(Struct, frozen=True):
     request: Any
+    """The JSON value of the body."""
     asker: Asker
 
 
@@ -55,7 +51,8 @@ class Calls:
         self._turns = turns
         self._stop_s = stop_s
         self._responses = Responses()
-        self._arrived: list[_Arrived] = []
+        self._together: dict[str, list[_Call]] = {}
+        """The calls of this turn that their method processes together, by its name."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -63,9 +60,19 @@ class Calls:
         """Take a request; return False if aiohttp is to refuse it."""
         if self._is_closed or (self._turns.is_crowded and not post.is_owner):
             return False
-        if not self._arrived:
+        caller = OWNER if post.is_owner else ANYBODY
+        try:
+            call = _Call(parse(post.body), asker)
+        except RpcError as error:
+            self._answer(asker, encode_error(error, None))
+            return True
+        method = self._dispatcher.find_grouping(call.request, caller)
+        if method is None:
+            self._start(self._process(call, caller))
+            return True
+        if not self._together:
             asyncio.get_running_loop().call_soon(self._begin)
-        self._arrived.append(_Arrived(post, asker))
+        self._together.setdefault(method.name, []).append(call)
         return True
 
     async def close(self) -> None:
@@ -78,20 +85,8 @@ class Calls:
             task.cancel()
 
     def _begin(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        together: dict[str, list[_Parsed]] = {}
-        for each in arrived:
-            caller = OWNER if each.post.is_owner else ANYBODY
-            try:
-                call = _Parsed(parse(each.post.body), each.asker)
-            except RpcError as error:
-                self._answer(each.asker, encode_error(error, None))
-                continue
-            method = self._dispatcher.find_grouping(call.request, caller)
-            if method is None:
-                self._start(self._process(call, caller))
-            else:
-                together.setdefault(method.name, []).append(call)
+        """Begin what is processed together, once all calls of the turn are here."""
+        together, self._together = self._together, {}
         for calls in together.values():
             for at in range(0, len(calls), MAX_BATCH):
                 self._start(self._process_group(calls[at : at + MAX_BATCH]))
@@ -101,11 +96,11 @@ class Calls:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _process(self, call: _Parsed, caller: Caller) -> None:
+    async def _process(self, call: _Call, caller: Caller) -> None:
         with _ending([call.asker]):
             self._answer(call.asker, await self._dispatcher.process_parsed(call.request, caller))
 
-    async def _process_group(self, calls: Sequence[_Parsed]) -> None:
+    async def _process_group(self, calls: Sequence[_Call]) -> None:
         waiting = {place: call.asker for place, call in enumerate(calls)}
 
         def give(place: int, answer: bytes | None) -> None:

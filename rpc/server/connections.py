@@ -12,6 +12,7 @@ from aiohttp import web
 
 from inos.core.listener import Listener
 from inos.rpc.server.calls import Calls
+from inos.rpc.server.posts import Post
 
 log: Final = structlog.get_logger("rpc")
 
@@ -64,14 +65,9 @@ class Connection(asyncio.Protocol):
         elif self.is_busy or self._is_blocked:
             self._later += data
             self.transport.pause_reading()
-        elif (post := self._reader.read(data)) is None or not self._calls.take(post, self):
+        elif (post := self._reader.read(data)) is None or not self._ask(post, self._calls):
             self._reader = None
             self._pass_on(data)
-        else:
-            self.is_busy = True
-            self._at = time.monotonic()
-            if self._idle is None:
-                self._take_over()
 
     def answer(self, response: bytes) -> None:
         """Send the response to the plain request, and go on with what came meanwhile."""
@@ -86,6 +82,17 @@ class Connection(asyncio.Protocol):
         """Disconnect the caller, because its request cannot be answered."""
         if self.transport is not None:
             self.transport.abort()
+
+    def _ask(self, post: Post, calls: Calls) -> bool:
+        """Have a request answered; return False if aiohttp is to refuse it."""
+        self._at = time.monotonic()
+        self.is_busy = True  # The answer may come at once.
+        if not calls.take(post, self):
+            self.is_busy = False
+            return False
+        if self._idle is None:
+            self._take_over()
+        return True
 
     def _take_over(self) -> None:
         """Close the connection when it is idle, in the place of aiohttp, which sees none of its requests."""
