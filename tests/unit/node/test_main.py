@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from inos.chain.database import Database, plyvel
 from inos.chain.errors import ChainError
+from inos.node import main
 from inos.node.main import run_until_stopped
 from inos.node.node import Node, open_node
 from inos.node.settings import NodeSettings, load_settings
@@ -28,6 +30,25 @@ def unfrozen() -> Iterator[None]:
     """A node that runs as a process freezes what is loaded, which lasts longer than a test."""
     yield
     gc.unfreeze()
+
+
+def test_the_event_loop_waits_shortly_for_the_interpreters_lock(
+    lab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intervals: list[float] = []
+
+    async def note(settings: NodeSettings) -> None:
+        intervals.append(sys.getswitchinterval())
+
+    monkeypatch.setattr(main, "run_until_stopped", note)
+    monkeypatch.setattr(main, "configure_logs", lambda level, format: None)
+    monkeypatch.setattr(main.os, "umask", lambda mask: None)
+    before = sys.getswitchinterval()
+    try:
+        main.run(make_settings(lab, tmp_path / "node"))
+    finally:
+        sys.setswitchinterval(before)
+    assert intervals == [pytest.approx(0.0005)]
 
 
 async def test_what_is_loaded_is_spared_from_garbage_collections(
