@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from inos.primitives.blocks import Block
 from inos.primitives.matrices import Witness
+from inos.primitives.units import TxId
 
 
 class CheckedBlock(Struct, frozen=True, eq=False):
@@ -15,3 +16,5 @@ class CheckedBlock(Struct, frozen=True, eq=False):
 
     block: Block
     witness: Witness
+    ids: tuple[TxId, ...]
+    """The ids of its transactions, in order."""

@@ -33,12 +33,18 @@ def compute_new_root(read: Read, changes: Mapping[StateKey, bytes | None]) -> St
 
 
 def make_connect_batch(
-    read: Read, update: Update, block_id: BlockId, block: Block, executed: Executed
+    read: Read,
+    update: Update,
+    block_id: BlockId,
+    block: Block,
+    executed: Executed,
+    ids: Sequence[TxId] | None = None,
 ) -> tuple[StateRoot, Batch]:
     """Return the batch that connects `block` to its parent, and the resulting state root.
 
     Args:
         read: reads the database as it is at the parent. update: computes the state tree from there.
+        ids: those of the block's transactions, if they are known.
     """
     changes, height = executed.changes, Height(block.header.height)
     root, batch = _make_state_batch(read, update, changes)
@@ -51,7 +57,7 @@ def make_connect_batch(
     batch[schema.totals_key(block_id)] = encode(totals)
     batch[schema.active_key(height)] = block_id
     batch[schema.META_TIP] = block_id
-    ids = [compute_tx_id(tx) for tx in block.transactions]
+    ids = ids or [compute_tx_id(tx) for tx in block.transactions]
     for index, tx_id in enumerate(ids):
         batch[schema.transaction_key(tx_id)] = encode(Position(height, index))
     batch |= make_history_batch(height, executed.history, ids)

@@ -158,8 +158,8 @@ class Ledger:
         if entry is not None and entry.has_body:
             return BlockOutcome((), (), False)
         self._seal_check(self._params, block.header, witness)
-        self._check_body(block, is_verified)
-        entry = self._take(entry, block, witness, now_ms)
+        ids = self._check_body(block, is_verified)
+        entry = self._take(entry, block, witness, ids, now_ms)
         try:
             outcome = self._activate()
         finally:
@@ -183,7 +183,7 @@ class Ledger:
         found: list[Entry | InosError] = []
         for checked in blocks:
             try:
-                found.append(self._take_checked(checked.block, checked.witness, now_ms))
+                found.append(self._take_checked(checked, now_ms))
             except (RuleViolation, NotYet) as error:
                 found.append(error)
         try:
@@ -315,10 +315,10 @@ class Ledger:
         if self.importer is None:  # during an import no bodies are requested, so none can be late
             self._admission.tick(now_ms)
 
-    def _check_body(self, block: Block, is_verified: Callable[[TxId], bool] | None) -> None:
+    def _check_body(self, block: Block, is_verified: Callable[[TxId], bool] | None) -> list[TxId]:
         """Check a body after its seal, because only a block that cost work may be remembered as invalid."""
         try:
-            check_block_sanity(self._params, block, self.view.bls, is_verified=is_verified)
+            return check_block_sanity(self._params, block, self.view.bls, is_verified=is_verified)
         except RuleViolation as error:
             if is_about_block(error):
                 block_id = compute_block_id(block.header)
@@ -329,20 +329,22 @@ class Ledger:
                 self._flush()
             raise
 
-    def _take(self, known: Entry | None, block: Block, witness: Witness, now_ms: TimeMs) -> Entry:
+    def _take(
+        self, known: Entry | None, block: Block, witness: Witness, ids: Sequence[TxId], now_ms: TimeMs
+    ) -> Entry:
         """Index and stage a block that passed its checks."""
         header, entry = block.header, known
         if entry is None:
             entry = self._index.add(compute_block_id(header), header, self._admission.get_parent(header))
         self._index.set_body(entry, now_ms)
-        self._chain.arrive(entry, block, witness)
+        self._chain.arrive(entry, block, witness, ids)
         return entry
 
-    def _take_checked(self, block: Block, witness: Witness, now_ms: TimeMs) -> Entry:
-        entry = self._admission.admit(block, now_ms)
+    def _take_checked(self, checked: CheckedBlock, now_ms: TimeMs) -> Entry:
+        entry = self._admission.admit(checked.block, now_ms)
         if entry is not None and entry.has_body:
             return entry
-        return self._take(entry, block, witness, now_ms)
+        return self._take(entry, checked.block, checked.witness, checked.ids, now_ms)
 
     def _resume(self) -> None:
         """Connect the best chain: a process killed between storing and connecting may have left a better one than the

@@ -4,7 +4,7 @@ Each step is complete in one atomic batch, alone or with others, so that a proce
 the state of exactly one block.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from msgspec import Struct
@@ -28,7 +28,7 @@ from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import InosError, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Product, Witness
-from inos.primitives.units import BlockId, MatrixId
+from inos.primitives.units import BlockId, MatrixId, TxId
 
 
 class BlockOutcome(Struct, frozen=True):
@@ -55,14 +55,19 @@ class ConnectedChain:
         self._blocks = BlockStore(self.staging)
         self._results = results
         self._bls = bls
-        self._arrived: dict[BlockId, Block] = {}
-        """Blocks staged since the last flush, so that connecting them need not decode them."""
+        self._arrived: dict[BlockId, tuple[Block, Sequence[TxId]]] = {}
+        """Blocks staged since the last flush with their transactions' ids, so that connecting them need not decode
+        them."""
         self.prepared = PreparedBlocks()
 
-    def arrive(self, entry: Entry, block: Block, witness: Witness) -> None:
-        """Stage a new block, connected or not."""
+    def arrive(self, entry: Entry, block: Block, witness: Witness, ids: Sequence[TxId]) -> None:
+        """Stage a new block, connected or not.
+
+        Args:
+            ids: those of its transactions, in order.
+        """
         self.staging.write(make_block_batch(entry, block, witness, self._index.recorded_root))
-        self._arrived[entry.id] = block
+        self._arrived[entry.id] = block, ids
         if self.staging.is_full:
             self.flush()
 
@@ -121,10 +126,10 @@ class ConnectedChain:
     def _connect(self, entry: Entry) -> None:
         if self.staging.is_full:
             self.flush()
-        block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
+        block, ids = self._arrived.get(entry.id) or (self._blocks.get_stored_block(entry.id), None)
         staging, kept = self.staging, self.prepared.blocks.pop(entry.id, None)
         prepared = kept or prepare_block(
-            self._params, StagedState(staging), staging.get, staging.update_tree, entry.id, block, self._bls
+            self._params, StagedState(staging), staging.get, staging.update_tree, entry.id, block, self._bls, ids=ids
         )
         if prepared.violation is not None:
             raise prepared.violation

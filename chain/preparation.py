@@ -6,6 +6,7 @@ the verdicts on delivered products are looked up when the block is connected.
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -22,7 +23,7 @@ from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Product
-from inos.primitives.units import BlockId, Height
+from inos.primitives.units import BlockId, Height, TxId
 
 MAX_PREPARED: Final = 4
 """The changes of a full block take some 10 MB."""
@@ -83,6 +84,7 @@ def prepare_block(
     block: Block,
     bls: Bls,
     start: Effects | None = None,
+    ids: Sequence[TxId] | None = None,
 ) -> PreparedBlock:
     """Execute a block, and compute all changes to the database.
 
@@ -90,10 +92,11 @@ def prepare_block(
         state: the parent's. read: reads the database as it is at the parent.
         update: computes the state tree from there.
         start: see inos.consensus.execution.Execution.
+        ids: those of the block's transactions, if they are known.
     """
     try:
         executed = execute_block(params, state, block, TRUSTED_RESULTS, bls, start)
-        root, batch = make_connect_batch(read, update, block_id, block, executed)
+        root, batch = make_connect_batch(read, update, block_id, block, executed, ids)
         check_state_root(block.header, root)
     except RuleViolation as error:
         return PreparedBlock({}, violation=error)

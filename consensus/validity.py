@@ -93,8 +93,8 @@ def check_header_sanity(params: Params, header: Header) -> None:
 
 def check_block_sanity(
     params: Params, block: Block, bls: Bls, *, is_verified: Callable[[TxId], bool] | None = None
-) -> None:
-    """Check a block without its witness (stage 1).
+) -> list[TxId]:
+    """Check a block without its witness (stage 1); return the transactions' ids.
 
     Args:
         is_verified: returns True for the id of a transaction that passed `check_transaction_sanity` with these
@@ -114,6 +114,7 @@ def check_block_sanity(
             check_transaction_sanity(params, tx, bls)
         except RuleViolation as error:
             raise RuleViolation(error.code, f"transaction {index} ({tx_id.hex()}): {error.message}") from error
+    return ids
 
 
 def check_body_sanity(params: Params, block: Block) -> list[TxId]:

@@ -15,11 +15,12 @@ from inos.consensus.finality.aggregates import check_block_aggregate
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.consensus.validity import check_seal, check_transactions_sanity
-from inos.primitives.blocks import Header
+from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import JuryReveal, JuryVote, RegisterVoter, ReportVoter, Transaction
+from inos.primitives.units import TxId
 from inos.primitives.votes import Aggregate
 
 T = TypeVar("T")
@@ -44,6 +45,12 @@ class VerificationBackend(Protocol):
 
     async def run(self, check: Callable[[], T]) -> T:
         """Run another check; it runs in a thread if there are threads."""
+
+    async def check_block(self, params: Params, block: Block, witness: Witness) -> tuple[TxId, ...] | None:
+        """Check the seal, the transaction root and the transactions of a block in one step, and return their ids.
+
+        None if no process runs that could, or if anything is wrong: then the other checks find what.
+        """
 
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         """Check that the witness proves the header's seal.
@@ -87,6 +94,9 @@ class InlineBackend:
     async def run(self, check: Callable[[], T]) -> T:
         return check()
 
+    async def check_block(self, params: Params, block: Block, witness: Witness) -> tuple[TxId, ...] | None:
+        return None
+
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         self._check_seal(params, header, witness)
 
@@ -120,6 +130,9 @@ class ThreadBackend:
 
     async def run(self, check: Callable[[], T]) -> T:
         return await self._run(check)
+
+    async def check_block(self, params: Params, block: Block, witness: Witness) -> tuple[TxId, ...] | None:
+        return None
 
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         check = partial(self._check_seal, params, header, witness)

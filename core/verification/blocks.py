@@ -1,8 +1,8 @@
 """Blocks are checked before they come to the writer, which gives the `CheckedBlock`s that the ledger takes.
 
 Pipeline: header and witness -> `check_seal` -> CheckedSeal -> `check_body` with the block (transaction root,
-transactions, the aggregate's signature) -> CheckedBlock -> the writer. Nothing here needs the parent's state, so blocks
-are checked side by side and in any order, in threads or processes.
+transactions, the aggregate's signature) -> CheckedBlock -> the writer. A bulk sync has processes that do all of it in one
+step: `check_whole`. Nothing here needs the parent's state, so blocks are checked side by side and in any order.
 """
 
 from functools import partial
@@ -70,6 +70,18 @@ class BlockVerifier:
         await self.backend.check_seal(self._params, header, witness)
         return CheckedSeal(header, witness)
 
+    async def check_whole(self, block: Block, witness: Witness) -> CheckedBlock | None:
+        """Check seal and body in one step in another process.
+
+        Returns:
+            None if no process runs that could, or if anything is wrong; `check_seal` and `check_body` then find what.
+        """
+        ids = await self.backend.check_block(self._params, block, witness)
+        if ids is None:
+            return None
+        await self._check_aggregate(block)
+        return CheckedBlock(block, witness, ids)
+
     async def check_body(self, seal: CheckedSeal, block: Block) -> CheckedBlock:
         """Check the transactions of a block whose seal was checked.
 
@@ -80,15 +92,18 @@ class BlockVerifier:
         """
         find_unknown = partial(self._find_unknown, seal, block)
         is_small = len(block.transactions) <= MIN_PART
-        unknown = find_unknown() if is_small else await self.backend.run(find_unknown)
+        ids, unknown = find_unknown() if is_small else await self.backend.run(find_unknown)
         if unknown:
             await self.backend.check_transactions(self._params, unknown)
+        await self._check_aggregate(block)
+        return CheckedBlock(block, seal.witness, ids)
+
+    async def _check_aggregate(self, block: Block) -> None:
         if block.aggregate is not None:
             await self.backend.check_aggregate(self._params, self._ledger.state, block.aggregate)
-        return CheckedBlock(block, seal.witness)
 
-    def _find_unknown(self, seal: CheckedSeal, block: Block) -> list[Transaction]:
-        """Check all of a body but its transactions, and return those that are not in the pool.
+    def _find_unknown(self, seal: CheckedSeal, block: Block) -> tuple[tuple[TxId, ...], list[Transaction]]:
+        """Check all of a body but its transactions; return their ids, and those of them that are not in the pool.
 
         Raises:
             BodyMismatch: these are not the transactions that the header names.
@@ -97,7 +112,8 @@ class BlockVerifier:
         if block.header != seal.header:
             raise BodyMismatch(Code.BAD_TX_ROOT, f"the body of block {block.header.height} came with another header")
         ids = check_body_sanity(self._params, block)
-        return [tx for tx, tx_id in zip(block.transactions, ids, strict=True) if not self._pool.has(tx_id)]
+        unknown = [tx for tx, tx_id in zip(block.transactions, ids, strict=True) if not self._pool.has(tx_id)]
+        return tuple(ids), unknown
 
     async def check(self, block: Block, witness: Witness) -> CheckedBlock:
         """Check seal and body. It raises the errors of `check_seal` and `check_body`."""
@@ -108,7 +124,7 @@ def check_block(params: Params, bls: Bls, block: Block, witness: Witness) -> Che
     """Check a block in the caller's thread, and return the violation if it is invalid."""
     try:
         check_seal(params, block.header, witness)
-        check_block_sanity(params, block, bls)
+        ids = check_block_sanity(params, block, bls)
     except RuleViolation as error:
         return error
-    return CheckedBlock(block, witness)
+    return CheckedBlock(block, witness, tuple(ids))

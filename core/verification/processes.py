@@ -1,9 +1,10 @@
-"""While a node syncs through history, its own processes check seals and signatures.
+"""While a node syncs through history, its own processes check whole blocks: seals, transactions and their signatures.
 
-Pipeline: `check_seal` -> a queue -> batches of encoded seals -> a worker process, which answers valid or not -> a seal
-that it calls invalid is checked once more in a thread here, which raises the reason. The processes start when a bulk
-sync begins and end with it; before, after, and while they start, threads do the work. When the operating system kills a
-worker, threads check what it had; after `MAX_BREAKS` deaths in one bulk sync no more processes are started.
+Pipeline: `check_block` -> a queue -> batches of encoded blocks -> a worker process, which answers with the ids of each
+block's transactions, or that something is wrong -> what it calls wrong is checked once more step by step in threads
+here, which raise the reason. The processes start when a bulk sync begins and end with it; before, after, and while they
+start, threads do the work. When the operating system kills a worker, threads check what it had; after `MAX_BREAKS`
+deaths in one bulk sync no more processes are started.
 """
 
 import asyncio
@@ -24,20 +25,24 @@ import structlog
 
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
-from inos.consensus.validity import check_seal, check_transactions_sanity
-from inos.core.verification.backends import ThreadBackend, count_workers, split_evenly
-from inos.primitives.blocks import Header
+from inos.consensus.validity import check_body_sanity, check_seal, check_transactions_sanity
+from inos.core.verification.backends import ThreadBackend, count_workers
+from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
+from inos.primitives.units import HASH_BYTES, TxId
 from inos.primitives.votes import Aggregate
 
 log = structlog.get_logger("inos.core")
 
-BATCH: Final = 16
-"""One call of a worker checks this many seals: half a millisecond of checks, of which the transfer takes a fraction."""
+BATCH_CHECKS: Final = 128
+"""One call of a worker makes about so many checks, of seals and signatures: some 6 ms, of which the transfer takes a
+fraction."""
+BATCH_BLOCKS: Final = 16
+"""It has at most so many blocks, of which each brings a witness of 33 KB."""
 JOBS_PER_WORKER: Final = 2
 """A worker checks one batch while the next one is on its way."""
 MAX_BREAKS: Final = 3
@@ -47,20 +52,20 @@ START_S: Final = 30.0
 
 T = TypeVar("T")
 
-Answers: TypeAlias = tuple[bool, ...] | None
-"""A worker answers for each item whether it is valid; None means that the worker died."""
+Answers: TypeAlias = tuple[bytes | None, ...] | None
+"""A worker answers for each block with the ids of its transactions, 32 bytes each; None for a block means that
+something in it is wrong, and None for all that the worker died."""
 
-_seals = msgspec.msgpack.Decoder(tuple[tuple[Header, Witness], ...])
-_transactions = msgspec.msgpack.Decoder(tuple[Transaction, ...])
+_blocks = msgspec.msgpack.Decoder(tuple[tuple[Block, Witness], ...])
 
 
 class _Waiting(msgspec.Struct, eq=False):
-    """Holds one seal until it is checked."""
+    """Holds one block until it is checked."""
 
     params: Params
-    header: Header
+    block: Block
     witness: Witness
-    answer: asyncio.Future[bool]
+    answer: asyncio.Future[tuple[TxId, ...] | None]
 
 
 class ProcessBackend:
@@ -89,22 +94,18 @@ class ProcessBackend:
         """Run it in a thread; what it reads is in this process."""
         return await self._threads.run(check)
 
+    async def check_block(self, params: Params, block: Block, witness: Witness) -> tuple[TxId, ...] | None:
+        if self._pool is None:
+            return None
+        waiting = _Waiting(params, block, witness, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._pump()
+        return await waiting.answer
+
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
-        if self._pool is not None:
-            waiting = _Waiting(params, header, witness, asyncio.get_running_loop().create_future())
-            self._waiting.append(waiting)
-            self._pump()
-            if await waiting.answer:
-                return
         await self._threads.check_seal(params, header, witness)
 
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
-        pool = self._pool
-        if pool is not None:
-            parts = [encode(tuple(part)) for part in split_evenly(transactions, self._size)]
-            calls = [self._submit(pool, partial(check_transaction_batch, params, self._bls, part)) for part in parts]
-            if all(answer is not None and all(answer) for answer in await asyncio.gather(*calls)):
-                return
         await self._threads.check_transactions(params, transactions)
 
     async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
@@ -157,19 +158,28 @@ class ProcessBackend:
     def _pump(self) -> None:
         """Give the workers what waits, a batch at a time."""
         while self._waiting and self._pool is None:
-            _settle(self._waiting.popleft().answer, False)
+            _settle(self._waiting.popleft().answer, None)
         while self._waiting and self._pool is not None and self._running < JOBS_PER_WORKER * self._size:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            data = encode(tuple((each.header, each.witness) for each in batch))
+            batch = self._take_batch()
+            data = encode(tuple((each.block, each.witness) for each in batch))
             self._running += 1
-            answers = self._submit(self._pool, partial(check_seal_batch, batch[0].params, data))
+            answers = self._submit(self._pool, partial(check_block_batch, batch[0].params, self._bls, data))
             answers.add_done_callback(partial(self._on_answers, batch))
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        checks = 0
+        while self._waiting and checks < BATCH_CHECKS and len(batch) < BATCH_BLOCKS:
+            batch.append(self._waiting.popleft())
+            checks += 1 + len(batch[-1].block.transactions)
+        return batch
 
     def _on_answers(self, batch: list[_Waiting], answers: asyncio.Future[Answers]) -> None:
         self._running -= 1
         known = None if answers.cancelled() else answers.result()
         for index, waiting in enumerate(batch):
-            _settle(waiting.answer, known is not None and known[index])
+            ids = None if known is None else known[index]
+            _settle(waiting.answer, None if ids is None else _split_ids(ids))
         self._pump()
 
     def _submit(self, pool: ProcessPoolExecutor, call: Callable[[], Answers]) -> asyncio.Future[Answers]:
@@ -197,9 +207,13 @@ class ProcessBackend:
             answer.set_result(known)
 
 
-def _settle(answer: asyncio.Future[bool], is_valid: bool) -> None:
+def _settle(answer: asyncio.Future[tuple[TxId, ...] | None], ids: tuple[TxId, ...] | None) -> None:
     if not answer.done():
-        answer.set_result(is_valid)
+        answer.set_result(ids)
+
+
+def _split_ids(ids: bytes) -> tuple[TxId, ...]:
+    return tuple(TxId(ids[at : at + HASH_BYTES]) for at in range(0, len(ids), HASH_BYTES))
 
 
 # The functions below run in the workers.
@@ -218,23 +232,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def check_seal_batch(params: Params, data: bytes) -> tuple[bool, ...]:
-    """Return for each (header, witness) of the encoded tuple whether it is valid."""
-    return tuple(_is_seal_valid(params, header, witness) for header, witness in _seals.decode(data))
+def check_block_batch(params: Params, bls: Bls, data: bytes) -> tuple[bytes | None, ...]:
+    """Return for each (block, witness) of the encoded tuple the ids of its transactions, or None if anything is wrong
+    with seal, body or transactions."""
+    return tuple(_list_checked_ids(params, bls, block, witness) for block, witness in _blocks.decode(data))
 
 
-def check_transaction_batch(params: Params, bls: Bls, data: bytes) -> tuple[bool, ...]:
-    """Return whether all transactions of the encoded tuple pass stage 1, as one answer."""
+def _list_checked_ids(params: Params, bls: Bls, block: Block, witness: Witness) -> bytes | None:
     try:
-        check_transactions_sanity(params, _transactions.decode(data), bls)
+        check_seal(params, block.header, witness)
+        ids = check_body_sanity(params, block)
+        check_transactions_sanity(params, block.transactions, bls)
     except InosError:
-        return (False,)
-    return (True,)
-
-
-def _is_seal_valid(params: Params, header: Header, witness: Witness) -> bool:
-    try:
-        check_seal(params, header, witness)
-    except InosError:
-        return False
-    return True
+        return None
+    return b"".join(ids)

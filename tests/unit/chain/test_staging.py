@@ -41,8 +41,12 @@ def make_branch(count: int = 12) -> Branch:
     return branch
 
 
+def check(block, witness):
+    return CheckedBlock(block, witness, tuple(map(compute_tx_id, block.transactions)))
+
+
 def give(ledger, blocks):
-    return ledger.add_checked_blocks([CheckedBlock(made.block, made.witness) for made in blocks], NOW)
+    return ledger.add_checked_blocks([check(made.block, made.witness) for made in blocks], NOW)
 
 
 def test_a_batch_leads_where_single_blocks_lead(tmp_path: Path):
@@ -124,10 +128,10 @@ def test_each_block_of_a_batch_is_told_its_fate(tmp_path: Path):
     below = Branch().grow()
     child = edit(wrong.block, height=6, parent=wrong.id)
     ledger = branch.open_ledger(tmp_path / "a")
-    blocks = [CheckedBlock(made.block, made.witness) for made in (*branch.blocks, wrong)]
+    blocks = [check(made.block, made.witness) for made in (*branch.blocks, wrong)]
     orphan = branch.fork()
     orphan.grow_by(2)
-    blocks += [CheckedBlock(child, wrong.witness), CheckedBlock(orphan.blocks[-1].block, orphan.blocks[-1].witness)]
+    blocks += [check(child, wrong.witness), check(orphan.blocks[-1].block, orphan.blocks[-1].witness)]
     outcome, errors = ledger.add_checked_blocks(blocks, NOW)
     assert len(outcome.connected) == 4
     assert errors[:4] == (None,) * 4

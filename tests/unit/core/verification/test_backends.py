@@ -1,4 +1,5 @@
-"""Seals and signatures get the same verdict inline, in threads and in processes, and a killed process loses none."""
+"""Seals and signatures get the same verdict inline and in threads, whole blocks in processes, and a killed process
+loses none."""
 
 import asyncio
 import os
@@ -11,14 +12,17 @@ import pytest
 
 from inos.core.verification import backends
 from inos.core.verification.backends import InlineBackend, ThreadBackend, split_evenly
-from inos.core.verification.processes import MAX_BREAKS, ProcessBackend, check_seal_batch
+from inos.core.verification.processes import BATCH_BLOCKS, MAX_BREAKS, ProcessBackend, check_block_batch
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import compute_tx_id
 from support.chain_maker import ALICE, BOB, Branch
 
 BRANCH = Branch()
 MADE = BRANCH.grow_by(2)
+PAYING = Branch()
+FULL = PAYING.grow(PAYING.pay(ALICE, BOB.address), PAYING.pay(ALICE, BOB.address, ahead=1))
 PARAMS = BRANCH.params
 BAD = msgspec.structs.replace(MADE[0].witness, x_strip=bytes(len(MADE[0].witness.x_strip)))
 TXS = [BRANCH.pay(ALICE, BOB.address, ahead=ahead) for ahead in range(70)]
@@ -53,7 +57,7 @@ async def test_what_holds_passes_and_what_does_not_is_told_why(kind):
         assert caught.value.code == "bad-signature"
 
 
-@pytest.mark.parametrize("kind", [InlineBackend, ThreadBackend, ProcessBackend])
+@pytest.mark.parametrize("kind", [InlineBackend, ThreadBackend])
 async def test_of_many_small_blocks_at_once_only_the_forged_one_is_refused(kind):
     async with running(kind) as backend:
         blocks = [TXS[at : at + 7] for at in range(0, 70, 7)] * 6
@@ -82,28 +86,51 @@ async def test_a_seal_does_not_wait_for_the_signatures_of_another_block(monkeypa
         await checking
 
 
+def list_ids(block):
+    return tuple(map(compute_tx_id, block.transactions))
+
+
+@pytest.mark.parametrize("kind", [InlineBackend, ThreadBackend])
+async def test_without_processes_no_block_is_checked_in_one_step(kind):
+    async with running(kind) as backend:
+        assert await backend.check_block(PARAMS, FULL.block, FULL.witness) is None
+
+
+async def test_processes_check_whole_blocks_and_leave_wrong_ones_to_the_other_checks():
+    body = FULL.block.transactions
+    forged = msgspec.structs.replace(FULL.block, transactions=(body[0], msgspec.structs.replace(body[1], fee=2)))
+    good = [(FULL.block, FULL.witness), *((made.block, made.witness) for made in MADE)]
+    wrong = [(FULL.block, BAD), (forged, FULL.witness), (msgspec.structs.replace(FULL.block, transactions=()), BAD)]
+    asked = (good + wrong) * BATCH_BLOCKS  # These are more than fit into one batch.
+    async with running(ProcessBackend) as backend:
+        found = await asyncio.gather(*(backend.check_block(PARAMS, *each) for each in asked))
+        await backend.end_bulk()
+        assert await backend.check_block(PARAMS, FULL.block, FULL.witness) is None
+    assert found == [*(list_ids(block) for block, _ in good), *(None for _ in wrong)] * BATCH_BLOCKS
+
+
 async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survived():
     backend = ProcessBackend(get_bls(), workers=1)
     try:
         assert backend.workers == 0
-        await backend.check_seal(PARAMS, MADE[0].block.header, MADE[0].witness)
         for _ in range(MAX_BREAKS):
             await backend.begin_bulk()
             assert backend.workers == 1
             (pid,) = backend._pool._processes
             checks = [
-                asyncio.ensure_future(backend.check_seal(PARAMS, made.block.header, made.witness)) for made in MADE * 40
+                asyncio.ensure_future(backend.check_block(PARAMS, made.block, made.witness))
+                for made in (*MADE, FULL) * 40
             ]
-            checks += [asyncio.ensure_future(backend.check_transactions(PARAMS, TXS[:20])) for _ in range(40)]
             await asyncio.sleep(0)
             os.kill(pid, signal.SIGKILL)
-            await asyncio.gather(*checks)
-            await backend.check_transactions(PARAMS, TXS)
+            # Its blocks are left to the other checks.
+            assert None in await asyncio.gather(*checks)
             while backend.workers:
-                await backend.check_seal(PARAMS, MADE[0].block.header, MADE[0].witness)
+                await backend.check_block(PARAMS, MADE[0].block, MADE[0].witness)
         # After this many deaths no process is started in this sync, and threads continue.
         await backend.begin_bulk()
         assert backend.workers == 0
+        assert await backend.check_block(PARAMS, MADE[1].block, MADE[1].witness) is None
         await backend.check_seal(PARAMS, MADE[1].block.header, MADE[1].witness)
         await backend.end_bulk()
     finally:
@@ -111,8 +138,8 @@ async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survi
 
 
 def test_a_worker_says_no_and_does_not_raise():
-    data = encode(tuple((made.block.header, witness) for made, witness in ((MADE[0], BAD), (MADE[1], MADE[1].witness))))
-    assert check_seal_batch(PARAMS, data) == (False, True)
+    data = encode(((FULL.block, BAD), (FULL.block, FULL.witness)))
+    assert check_block_batch(PARAMS, get_bls(), data) == (None, b"".join(list_ids(FULL.block)))
 
 
 def test_work_is_cut_into_parts_that_are_worth_it():

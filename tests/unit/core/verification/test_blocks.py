@@ -10,6 +10,7 @@ from inos.primitives.blocks import Block, compute_tx_root
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import compute_tx_id
 from support.chain_maker import ALICE, BOB, Branch
 
 BRANCH = Branch()
@@ -45,6 +46,7 @@ async def test_right_body_passes_up_to_its_exact_size():
     block = make_body(PAYMENTS)
     checked = await check(block, max_block_bytes=len(encode(block)))
     assert (checked.block, checked.witness) == (block, MADE[0].witness)
+    assert checked.ids == tuple(map(compute_tx_id, PAYMENTS))
 
 
 @pytest.mark.parametrize(

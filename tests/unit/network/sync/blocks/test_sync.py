@@ -21,7 +21,7 @@ from support.network_fakes import (
 )
 
 BLOCKS = make_chain(8)
-CHECKED = CheckedBlock(BLOCKS[0], WITNESS)
+CHECKED = CheckedBlock(BLOCKS[0], WITNESS, ())
 IDS = [compute_block_id(block.header) for block in BLOCKS]
 WANTED = [(id, block.header.parent, block.header.height) for id, block in zip(IDS, BLOCKS, strict=True)]
 
