@@ -48,7 +48,7 @@ def make_connect_batch(
     """
     changes, height = executed.changes, Height(block.header.height)
     root, batch = _make_state_batch(read, update, changes)
-    before = tuple((bytes(key), read(schema.state_key(key))) for key in changes)
+    before = tuple([(bytes(key), read(schema.STATE + key)) for key in changes])
     histories = tuple((each.address, each.place) for each in executed.history)
     batch[schema.undo_key(block_id)] = encode(Undo(before, histories, executed.job_events))
     batch[schema.block_stats_key(block_id)] = encode(executed.stats)
@@ -86,7 +86,8 @@ def make_disconnect_batch(
 
 def make_genesis_batch(records: Mapping[StateKey, bytes]) -> tuple[StateRoot, Batch]:
     """Return the batch that writes the first state into an empty database."""
-    return _make_state_batch(lambda key: None, lambda changes: update_tree(lambda key: None, changes), records)
+    root, batch = _make_state_batch(lambda key: None, lambda changes: update_tree(lambda key: None, changes), records)
+    return root, batch | compute_holdings_changes(lambda key: None, records)
 
 
 def make_history_batch(height: Height, entries: Sequence[AccountEntry], ids: Sequence[TxId]) -> Batch:
@@ -105,8 +106,7 @@ def make_history_batch(height: Height, entries: Sequence[AccountEntry], ids: Seq
 
 def _make_state_batch(read: Read, update: Update, changes: Mapping[StateKey, bytes | None]) -> tuple[StateRoot, Batch]:
     tree = update(changes)
-    batch: Batch = {schema.state_key(key): value for key, value in changes.items()}
+    batch: Batch = {schema.STATE + key: value for key, value in changes.items()}
     batch |= tree.nodes
     batch |= compute_index_changes(read, changes)
-    batch |= compute_holdings_changes(read, changes)
     return tree.root, batch

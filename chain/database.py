@@ -72,6 +72,7 @@ class Database:
                 write_buffer_size=WRITE_BUFFER_BYTES,
                 max_open_files=OPEN_FILES,
                 paranoid_checks=True,
+                compression=None,
             )
         except (plyvel.Error, OSError) as error:
             if isinstance(error, plyvel.IOError) and "lock" in str(error).lower():

@@ -32,6 +32,9 @@ class Ranking(Enum):
     """The tickets of the jobs that it computed and was paid for."""
 
 
+_PREFIXES: Final = {ranking: schema.RANK + ranking.value for ranking in Ranking}
+
+
 def make_rank_changes(ranking: Ranking, address: Address, before: int, after: int) -> Batch:
     """Return the keys to write and delete when an account's value changes."""
     if before == after:
@@ -77,4 +80,4 @@ def _get_holdings(record: bytes | None) -> int:
 
 
 def _make_key(ranking: Ranking, address: Address, value: int) -> bytes:
-    return b"%b%b%b%b" % (schema.RANK, ranking.value, (U64_MAX - value).to_bytes(_VALUE_BYTES, "big"), address)
+    return _PREFIXES[ranking] + (U64_MAX - value).to_bytes(_VALUE_BYTES, "big") + address

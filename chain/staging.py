@@ -10,8 +10,9 @@ from typing import Final
 from inos.chain import schema
 from inos.chain.database import Database
 from inos.chain.errors import ChainError
+from inos.chain.ranking import compute_holdings_changes
 from inos.chain.tree_update import Nodes, UpdatedTree, open_tree
-from inos.consensus.records import StateKey
+from inos.consensus.records import ACCOUNT_PREFIX, StateKey
 from inos.consensus.state import overlay, select_range
 
 FULL_BYTES: Final = 8 << 20
@@ -27,6 +28,7 @@ NODE_BYTES: Final = 150
 """A changed node of the tree takes about so much in a batch."""
 TREE_BYTES: Final = 24 << 20
 """A tree that remembers more nodes is read anew."""
+STATE_BYTE: Final = schema.STATE[0]
 CACHED: Final = frozenset({schema.STATE, schema.NODE})
 """The prefixes whose records are remembered. Only this class writes them, so what it remembers is right."""
 
@@ -129,7 +131,7 @@ class Staging:
         """Stage changes; None deletes a key. All of them are on disk after `flush`, and none before."""
         self._changes.update(changes)
         for key, value in changes.items():
-            if key[:1] == schema.STATE:
+            if key[0] == STATE_BYTE:
                 kind = key[: schema.STATE_KIND_BYTES]
                 self._kinds.setdefault(kind, {})[key] = value
                 if value is not None:
@@ -146,7 +148,7 @@ class Staging:
         """
         self._stage_nodes()
         if self._changes:
-            self._db.write(self._changes)
+            self._db.write(self._changes | self._compute_holdings())
             if len(self._recent) > RECENT_KEYS:
                 self._recent.clear()
             written = {key: value for key, value in self._changes.items() if key[:1] in CACHED}
@@ -155,6 +157,14 @@ class Staging:
             self._changes, self._kinds, self._bytes = {}, {}, 0
             if self._tree.size > TREE_BYTES:
                 self.forget_tree()
+
+    def _compute_holdings(self) -> Recent:
+        """Return what the changed accounts change in their ranking, which nobody reads before all is written."""
+        accounts = self._kinds.get(schema.STATE + ACCOUNT_PREFIX, {})
+        return compute_holdings_changes(self._get_stored, {StateKey(key[1:]): value for key, value in accounts.items()})
+
+    def _get_stored(self, key: bytes) -> bytes | None:
+        return self._recent[key] if key in self._recent else self._db.get(key)
 
     def take_written(self) -> Recent | None:
         """Return the state records and tree nodes written since the last call; None if they are too many to keep."""
@@ -185,9 +195,10 @@ class StagedState:
 
     def __init__(self, staging: Staging) -> None:
         self._staging = staging
+        self._get = staging.get
 
     def get(self, key: StateKey) -> bytes | None:
-        return self._staging.get(schema.state_key(key))
+        return self._get(schema.STATE + key)
 
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
         return self._staging.iterate_state(prefix, start)

@@ -31,7 +31,7 @@ from inos.primitives.blocks import Block, Header, compute_difficulty, get_target
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Product
-from inos.primitives.transactions import Transaction, compute_tx_id, get_sender
+from inos.primitives.transactions import Transaction, Transfer, compute_tx_id, get_sender
 from inos.primitives.units import U64_MAX, Address, BlockId, Height, JobId, Nano, StateRoot
 from inos.primitives.votes import Aggregate
 
@@ -141,11 +141,10 @@ class Execution:
                 ("block-too-costly", "too-many-matrix-bytes"); the state is as before.
             VerdictMissing: its product is not checked yet; the state is as before.
         """
-        cost = compute_transaction_cost(self._params, self._state, tx)
-        if self._add_transfer(tx, cost):
+        if isinstance(tx.payload, Transfer) and self._add_transfer(tx):
             return
         effects = self._begin()
-        effects.charge(cost)
+        effects.charge(compute_transaction_cost(self._params, self._state, tx))
         self._check_cost(effects)
         process_transaction(effects, tx)
         matrices = self._count_matrices(effects)
@@ -160,8 +159,9 @@ class Execution:
         self._added += 1
         self._history += _list_entries(effects.history, self._added)
 
-    def _add_transfer(self, tx: Transaction, cost_us: int) -> bool:
+    def _add_transfer(self, tx: Transaction) -> bool:
         """Execute a usual transfer; return False, with nothing changed, if it is none or has no room."""
+        cost_us = compute_transaction_cost(self._params, self._state, tx)
         if self._cost_us + cost_us > self._params.max_block_cost_us or self._fees + tx.fee > U64_MAX:
             return False
         sender = get_sender(tx)

@@ -1,7 +1,7 @@
 """The typed state of one block: reading it, and drafting changes that may still be dropped."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -40,7 +40,7 @@ from inos.consensus.records import (
     voter_key,
 )
 from inos.consensus.reputation import compute_halved
-from inos.primitives.codec import decode, encode
+from inos.primitives.codec import decode, decode_own, encode
 from inos.primitives.units import Address, Height, JobId, Nano
 
 R = TypeVar("R", bound=Struct)
@@ -95,9 +95,13 @@ class StateView:
         """Return the account, or an empty one, since every address exists."""
         return self._get(Account, account_key(address)) or EMPTY_ACCOUNT
 
+    def find_account(self, address: Address) -> Account | None:
+        """Return the account, or None if it has no record."""
+        return self._get(Account, account_key(address))
+
     def has_account(self, address: Address) -> bool:
         """Return True if the account has a record."""
-        return self._get(Account, account_key(address)) is not None
+        return self.find_account(address) is not None
 
     def get_job(self, job: JobId) -> Job | None:
         return self._get(Job, job_key(job))
@@ -165,8 +169,8 @@ class StateView:
         return self._get(Committee, committee_key(epoch)) or EMPTY_COMMITTEE
 
     def _get(self, kind: type[R], key: StateKey) -> R | None:
-        data = self.get(key)
-        return None if data is None else decode(kind, data, limit=MAX_RECORD_BYTES)
+        data = self._reader.get(key)
+        return None if data is None else decode_own(kind, data)
 
 
 class Draft(StateView):
@@ -179,16 +183,18 @@ class Draft(StateView):
     def __init__(self, reader: StateReader) -> None:
         super().__init__(reader)
         self._below = reader if isinstance(reader, Draft) else None
-        self._changes: dict[StateKey, Struct | None] = {}
-        self._known: dict[StateKey, Struct | None] = {}
+        self._changes: dict[StateKey, Any] = {}
+        """Records of the type that belongs to their key; None for a removed one."""
+        self._known: dict[StateKey, Any] = {}
         """Records of a reader below that is no draft."""
 
     def get(self, key: StateKey) -> bytes | None:
         return _encode(self._changes[key]) if key in self._changes else self._reader.get(key)
 
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
-        changes = [(key, _encode(record)) for key, record in select_range(self._changes.items(), prefix, start)]
-        return overlay(changes, self._reader.iterate(prefix, start))
+        below = self._reader.iterate(prefix, start)
+        changed = select_range(self._changes.items(), prefix, start)
+        return overlay([(key, _encode(record)) for key, record in changed], below) if changed else below
 
     def set_account(self, address: Address, account: Account) -> None:
         self._changes[account_key(address)] = None if account == EMPTY_ACCOUNT else account
@@ -248,13 +254,16 @@ class Draft(StateView):
         return {key: record for key, record in encoded if record != self._reader.get(key)}
 
     def _get(self, kind: type[R], key: StateKey) -> R | None:
+        record: R | None
         if key in self._changes:
-            return cast("R | None", self._changes[key])
-        if self._below is not None:
-            return self._below._get(kind, key)
-        if key not in self._known:
-            self._known[key] = super()._get(kind, key)
-        return cast("R | None", self._known[key])
+            record = self._changes[key]
+        elif self._below is not None:
+            record = self._below._get(kind, key)
+        elif key in self._known:
+            record = self._known[key]
+        else:
+            record = self._known[key] = super()._get(kind, key)
+        return record
 
     def _put(self, key: StateKey, record: Struct | None) -> None:
         self._changes[key] = record

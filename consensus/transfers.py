@@ -11,6 +11,8 @@ from inos.consensus.state import Draft
 from inos.primitives.transactions import Transaction, Transfer
 from inos.primitives.units import U64_MAX, Address
 
+FEE, SENT, RECEIVED = Reason.FEE, Reason.SENT, Reason.RECEIVED
+
 
 class Moved(Struct, frozen=True):
     """What moved on the two accounts of a transfer."""
@@ -30,16 +32,16 @@ def move_transfer(state: Draft, sender: Address, tx: Transaction) -> Moved | Non
     if not isinstance(payload, Transfer):
         return None
     receiver, amount = Address(payload.to), payload.amount
-    account, other = state.get_account(sender), state.get_account(receiver)
+    account, other = state.find_account(sender), state.find_account(receiver)
+    if account is None or other is None:
+        return None  # Making an account burns a part of the amount.
     balance, received = account.balance - fee - amount, other.balance + amount
     if not fee or not amount or sender == receiver or account.nonce != tx.nonce or balance < 0 or received > U64_MAX:
         return None
-    if not state.has_account(receiver):
-        return None  # Making an account burns a part of the amount.
     state.set_account(sender, replace(account, nonce=tx.nonce + 1, balance=balance))
     state.set_account(receiver, replace(other, balance=received))
     return Moved(
         receiver,
-        (Movement(Reason.FEE, fee), Movement(Reason.SENT, amount, receiver)),
-        (Movement(Reason.RECEIVED, amount, sender),),
+        (Movement(FEE, fee), Movement(SENT, amount, receiver)),
+        (Movement(RECEIVED, amount, sender),),
     )
