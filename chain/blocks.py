@@ -44,7 +44,7 @@ class BlockStore:
         self._db.write({schema.invalid_key(block_id): encode(StoredInvalid(code, message))})
 
     def get_block(self, block_id: BlockId) -> Block | None:
-        return self._read(Block, schema.block_key(block_id))
+        return self._read(Block, schema.BLOCK, block_id)
 
     def get_stored_block(self, block_id: BlockId) -> Block:
         """Return a block that must be stored; raises ChainError "database-damaged" if it is missing."""
@@ -54,22 +54,22 @@ class BlockStore:
         return block
 
     def get_witness(self, block_id: BlockId) -> Witness | None:
-        return self._read(Witness, schema.witness_key(block_id))
+        return self._read(Witness, schema.WITNESS, block_id)
 
     def get_undo(self, block_id: BlockId) -> Undo:
         """Return the undo record of a connected block; raises ChainError "database-damaged" if it is missing."""
-        undo = self._read(Undo, schema.undo_key(block_id))
+        undo = self._read(Undo, schema.UNDO, block_id)
         if undo is None:
             raise self._db.explain(f"block {block_id.hex()} is connected but has no undo record")
         return undo
 
-    def _read(self, kind: type[T], key: bytes) -> T | None:
+    def _read(self, kind: type[T], prefix: bytes, block_id: BlockId) -> T | None:
         """Return a stored record, or None. Data that cannot be decoded means a damaged disk and breaks no rule."""
-        data = self._db.get(key)
+        data = schema.read_by_id(self._db.get, prefix, block_id)
         try:
             return None if data is None else decode(kind, data, limit=MAX_STORED_BYTES)
         except CodecError as error:
-            raise self._db.explain(f"the record {key[:1].decode()} {key[1:].hex()}: {error}") from error
+            raise self._db.explain(f"the record {prefix.decode()} of block {block_id.hex()}: {error}") from error
 
 
 def make_header_batch(entry: Entry, root: Height) -> Batch:
@@ -91,8 +91,8 @@ def make_header_batch(entry: Entry, root: Height) -> Batch:
 def make_block_batch(entry: Entry, block: Block, witness: Witness, root: Height) -> Batch:
     """Return the batch that stores header, block and witness, so that either all of them are stored or none."""
     return make_header_batch(entry, root) | {
-        schema.block_key(entry.id): encode(block),
-        schema.witness_key(entry.id): encode(witness),
+        schema.block_key(entry.height, entry.id): encode(block),
+        schema.witness_key(entry.height, entry.id): encode(witness),
     }
 
 

@@ -50,7 +50,7 @@ def make_connect_batch(
     root, batch = _make_state_batch(read, update, changes)
     before = tuple([(bytes(key), read(schema.STATE + key)) for key in changes])
     histories = tuple((each.address, each.place) for each in executed.history)
-    batch[schema.undo_key(block_id)] = encode(Undo(before, histories, executed.job_events))
+    batch[schema.undo_key(height, block_id)] = encode(Undo(before, histories, executed.job_events))
     batch[schema.block_stats_key(block_id)] = encode(executed.stats)
     totals = read_totals(read, BlockId(block.header.parent)) or Totals()
     totals = add_block(totals, len(block.transactions), executed.stats, executed.job_events)
@@ -70,7 +70,7 @@ def make_disconnect_batch(
 ) -> tuple[StateRoot, Batch]:
     """Return the batch that undoes the tip `block`, and the resulting state root."""
     root, batch = _make_state_batch(read, update, {StateKey(key): value for key, value in undo.records})
-    batch[schema.undo_key(entry.id)] = None
+    batch[schema.undo_key(entry.height, entry.id)] = None
     batch[schema.block_stats_key(entry.id)] = None
     batch[schema.totals_key(entry.id)] = None
     batch[schema.active_key(entry.height)] = None

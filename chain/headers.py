@@ -70,7 +70,7 @@ class HeaderStore:
         return found.code, found.message
 
     def has_body(self, block: BlockId) -> bool:
-        return self._db.get(schema.block_key(block)) is not None
+        return schema.read_by_id(self._db.get, schema.BLOCK, block) is not None
 
     def evict(self, blocks: Iterable[BlockId]) -> None:
         """Remove headers from the cache, because they were removed from the database."""

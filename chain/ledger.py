@@ -329,9 +329,7 @@ class Ledger:
                 self._flush()
             raise
 
-    def _take(
-        self, known: Entry | None, block: Block, witness: Witness, ids: Sequence[TxId], now_ms: TimeMs
-    ) -> Entry:
+    def _take(self, known: Entry | None, block: Block, witness: Witness, ids: Sequence[TxId], now_ms: TimeMs) -> Entry:
         """Index and stage a block that passed its checks."""
         header, entry = block.header, known
         if entry is None:

@@ -90,7 +90,7 @@ def begin_database(database: Database, genesis: GenesisState) -> None:
         schema.META_GENESIS: genesis_id,
         schema.META_TIP: genesis_id,
         schema.active_key(Height(0)): genesis_id,
-        schema.block_key(genesis_id): encode(Block(genesis.header, ())),
+        schema.block_key(0, genesis_id): encode(Block(genesis.header, ())),
         schema.header_key(0, genesis_id): encode(StoredHeader(genesis.header, 0, b"")),
         schema.height_key(genesis_id): schema.encode_height(0),
     }
@@ -183,7 +183,7 @@ def _find_tip(database: Database, index: BlockIndex) -> Entry:
         raise LookupError("the tip is not among the stored blocks")
     if database.get(schema.active_key(tip.height)) != tip.id:
         raise LookupError("the tip is not the last block of the connected chain")
-    if tip.id != database.get(schema.META_BASE) and database.get(schema.block_key(tip.id)) is None:
+    if tip.id != database.get(schema.META_BASE) and database.get(schema.block_key(tip.height, tip.id)) is None:
         raise LookupError("the tip has no block")
     is_whole = database.get(schema.META_IMPORT) is None
     if is_whole and compute_new_root(database.get, {}) != tip.header.state_root:

@@ -75,7 +75,7 @@ class PastState:
         self._stored = stored
         self._records: dict[StateKey, bytes | None] = {}
         for each in above:
-            data = stored.get(schema.undo_key(each))
+            data = schema.read_by_id(stored.get, schema.UNDO, each)
             if data is None:
                 raise explain(f"block {each.hex()} is connected but has no undo record")
             # Older blocks are undone later, so their values replace those of newer blocks.

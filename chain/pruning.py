@@ -47,7 +47,7 @@ def make_prune_batch(database: Stored, first: Height, last: Height) -> Batch:
     batch: Batch = {schema.META_PRUNED: schema.encode_height(last)}
     for key, _ in snapshot.iterate(schema.HEADER, start=start, below=below):
         block, height = schema.get_header_id(key), schema.get_header_height(key)
-        batch |= dict.fromkeys((schema.block_key(block), schema.witness_key(block)))
+        batch |= dict.fromkeys((schema.block_key(height, block), schema.witness_key(height, block)))
         if snapshot.get(schema.active_key(height)) == block:
             batch |= _make_connected_batch(snapshot, block, height)
         else:
@@ -56,11 +56,11 @@ def make_prune_batch(database: Stored, first: Height, last: Height) -> Batch:
 
 
 def _make_connected_batch(snapshot: Snapshot, block: BlockId, height: Height) -> Batch:
-    data = snapshot.get(schema.undo_key(block))
+    data = snapshot.get(schema.undo_key(height, block))
     if data is None:  # the block lies below an imported state
         return {}
     undo = decode(Undo, data, limit=MAX_STORED_BYTES)
-    batch: Batch = {schema.undo_key(block): None}
+    batch: Batch = {schema.undo_key(height, block): None}
     for address, place in undo.histories:
         batch[schema.history_key(Address(address), height, place)] = None
     for number, event in enumerate(undo.job_events):

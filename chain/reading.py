@@ -235,7 +235,7 @@ class ChainReader:
         if block is None or header is None or not 0 <= depth <= MAX_REWIND:
             return None
         above = self.list_block_ids(height + 1, depth)[::-1]
-        if any(self._snapshot.get(schema.undo_key(each)) is None for each in above):
+        if any(schema.read_by_id(self._snapshot.get, schema.UNDO, each) is None for each in above):
             return None  # these blocks lie below an imported state
         try:
             return PastState(self._snapshot, block, header, above, self._explain)

@@ -6,13 +6,13 @@
 | h | height u64, block id | header, arrival number, and weight of the chain up to it |
 | l | block id | height u64 |
 | o | block id | height u64: a block at or below META_ROOT that is off the connected chain and above the final block |
-| b | block id | block |
-| w | block id | witness |
+| b | height u64, block id | block |
+| w | height u64, block id | witness |
 | x | block id | code and reason why the block is invalid |
 | a | height u64 | block id on the connected chain |
 | f | block id | stats of a connected block |
 | v | block id | running totals of the connected chain up to the block |
-| u | block id | undo record: the state records the block replaced |
+| u | height u64, block id | undo record: the state records the block replaced |
 | s | state key | state record |
 | n | depth u16, bits above (32 bytes) | node of the state tree |
 | t | tx id | height u64, index u32 |
@@ -26,9 +26,11 @@
 | q | ranking, u64 that falls as the value grows, address | nothing: accounts by what they have, mined or settled |
 | j | dimension and value, posted at u64, job id | nothing: jobs by state, poster, worker, or all |
 
-Integers in keys are big-endian, so that LevelDB sorts them by value.
+Integers in keys are big-endian, so that LevelDB sorts them by value. What is large and written once, which is blocks,
+witnesses and undo records, is sorted by height: LevelDB then need not merge new ones with old ones.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -41,7 +43,7 @@ from inos.primitives.matrices import U32, Hash32
 from inos.primitives.transactions import U64, AddressBytes
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
-SCHEMA_VERSION: Final = b"6"
+SCHEMA_VERSION: Final = b"7"
 
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
@@ -155,12 +157,12 @@ def decode_height(data: bytes) -> Height:
     return Height(int.from_bytes(data, "big"))
 
 
-def block_key(block: BlockId) -> bytes:
-    return BLOCK + block
+def block_key(height: int, block: BlockId) -> bytes:
+    return BLOCK + encode_height(height) + block
 
 
-def witness_key(block: BlockId) -> bytes:
-    return WITNESS + block
+def witness_key(height: int, block: BlockId) -> bytes:
+    return WITNESS + encode_height(height) + block
 
 
 def invalid_key(block: BlockId) -> bytes:
@@ -179,8 +181,14 @@ def totals_key(block: BlockId) -> bytes:
     return b"v" + block
 
 
-def undo_key(block: BlockId) -> bytes:
-    return UNDO + block
+def undo_key(height: int, block: BlockId) -> bytes:
+    return UNDO + encode_height(height) + block
+
+
+def read_by_id(read: Callable[[bytes], bytes | None], prefix: bytes, block: BlockId) -> bytes | None:
+    """Return the block, witness or undo record of a block whose height is looked up first, or None."""
+    height = read(HEIGHT + block)
+    return None if height is None else read(prefix + height + block)
 
 
 def state_key(key: StateKey) -> bytes:

@@ -126,7 +126,10 @@ class ThreadBackend:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="verify")
         self._seals = ThreadPoolExecutor(self._threads, thread_name_prefix="seals")
         """The seal of a block does not wait for the thousands of signatures of another one."""
-        self.workers = 0
+
+    @property
+    def workers(self) -> int:
+        return 0
 
     async def run(self, check: Callable[[], T]) -> T:
         return await self._run(check)

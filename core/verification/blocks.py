@@ -1,8 +1,8 @@
 """Blocks are checked before they come to the writer, which gives the `CheckedBlock`s that the ledger takes.
 
 Pipeline: header and witness -> `check_seal` -> CheckedSeal -> `check_body` with the block (transaction root,
-transactions, the aggregate's signature) -> CheckedBlock -> the writer. A bulk sync has processes that do all of it in one
-step: `check_whole`. Nothing here needs the parent's state, so blocks are checked side by side and in any order.
+transactions, the aggregate's signature) -> CheckedBlock -> the writer. A bulk sync has processes that do all of it in
+one step: `check_whole`. Nothing here needs the parent's state, so blocks are checked side by side and in any order.
 """
 
 from functools import partial

@@ -13,28 +13,25 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 import msgspec
 import structlog
 
 from inos.consensus.params import Params
-from inos.consensus.state import StateView
 from inos.consensus.validity import check_body_sanity, check_seal, check_transactions_sanity
 from inos.core.verification.backends import ThreadBackend, count_workers
-from inos.primitives.blocks import Block, Header
+from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
-from inos.primitives.transactions import Transaction
 from inos.primitives.units import HASH_BYTES, TxId
-from inos.primitives.votes import Aggregate
 
 log = structlog.get_logger("inos.core")
 
@@ -49,8 +46,6 @@ MAX_BREAKS: Final = 3
 """A bulk sync goes on with threads alone after this many workers died."""
 
 START_S: Final = 30.0
-
-T = TypeVar("T")
 
 Answers: TypeAlias = tuple[bytes | None, ...] | None
 """A worker answers for each block with the ids of its transactions, 32 bytes each; None for a block means that
@@ -68,8 +63,8 @@ class _Waiting(msgspec.Struct, eq=False):
     answer: asyncio.Future[tuple[TxId, ...] | None]
 
 
-class ProcessBackend:
-    """Satisfies `inos.core.verification.backends.VerificationBackend`.
+class ProcessBackend(ThreadBackend):
+    """Checks whole blocks in processes while they run, and everything else in threads.
 
     Args:
         bls: checks the signatures of voters, here and in the processes, to which it is pickled.
@@ -77,10 +72,9 @@ class ProcessBackend:
     """
 
     def __init__(self, bls: Bls, workers: int | None = None) -> None:
-        self._bls = bls
+        super().__init__(bls)
         self._size = workers or count_workers()
-        self._threads = ThreadBackend(bls)
-        self._pool: ProcessPoolExecutor | None = None
+        self._processes: ProcessPoolExecutor | None = None
         self._waiting: deque[_Waiting] = deque()
         self._running = 0
         self._breaks = 0
@@ -88,33 +82,19 @@ class ProcessBackend:
 
     @property
     def workers(self) -> int:
-        return 0 if self._pool is None else self._size
-
-    async def run(self, check: Callable[[], T]) -> T:
-        """Run it in a thread; what it reads is in this process."""
-        return await self._threads.run(check)
+        return 0 if self._processes is None else self._size
 
     async def check_block(self, params: Params, block: Block, witness: Witness) -> tuple[TxId, ...] | None:
-        if self._pool is None:
+        if self._processes is None:
             return None
         waiting = _Waiting(params, block, witness, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._pump()
         return await waiting.answer
 
-    async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
-        await self._threads.check_seal(params, header, witness)
-
-    async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
-        await self._threads.check_transactions(params, transactions)
-
-    async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
-        """Check in a thread, because this process does not remember what another one computes."""
-        await self._threads.check_aggregate(params, state, aggregate)
-
     async def begin_bulk(self) -> None:
         async with self._turn:
-            if self._pool is None and self._breaks < MAX_BREAKS:
+            if self._processes is None and self._breaks < MAX_BREAKS:
                 await self._start()
 
     async def end_bulk(self) -> None:
@@ -124,7 +104,7 @@ class ProcessBackend:
 
     def close(self) -> None:
         self._drop()
-        self._threads.close()
+        super().close()
 
     async def _start(self) -> None:
         """Start the processes. Threads do the work until one of them has answered."""
@@ -145,25 +125,25 @@ class ProcessBackend:
             if not is_ready:
                 pool.shutdown(wait=False, cancel_futures=True)
         if is_ready:
-            self._pool = pool
+            self._processes = pool
             log.info("verification processes started", workers=self._size)
 
     def _drop(self) -> None:
         """End the processes; threads answer the callers that still wait."""
-        pool, self._pool = self._pool, None
+        pool, self._processes = self._processes, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
         self._pump()
 
     def _pump(self) -> None:
         """Give the workers what waits, a batch at a time."""
-        while self._waiting and self._pool is None:
+        while self._waiting and self._processes is None:
             _settle(self._waiting.popleft().answer, None)
-        while self._waiting and self._pool is not None and self._running < JOBS_PER_WORKER * self._size:
+        while self._waiting and self._processes is not None and self._running < JOBS_PER_WORKER * self._size:
             batch = self._take_batch()
             data = encode(tuple((each.block, each.witness) for each in batch))
             self._running += 1
-            answers = self._submit(self._pool, partial(check_block_batch, batch[0].params, self._bls, data))
+            answers = self._submit(self._processes, partial(check_block_batch, batch[0].params, self._bls, data))
             answers.add_done_callback(partial(self._on_answers, batch))
 
     def _take_batch(self) -> list[_Waiting]:
@@ -199,7 +179,7 @@ class ProcessBackend:
         return answer
 
     def _take(self, pool: ProcessPoolExecutor, answer: asyncio.Future[Answers], known: Answers) -> None:
-        if known is None and pool is self._pool:
+        if known is None and pool is self._processes:
             self._breaks += 1
             log.warning("a verification process died", deaths=self._breaks)
             self._drop()

@@ -66,7 +66,8 @@ def _read_template(database: Database, block: BlockId) -> Template:
     height = schema.decode_height(read(schema.height_key(block)))
     stored = decode(StoredHeader, read(schema.header_key(height, block)), limit=schema.MAX_STORED_BYTES)
     header = stored.header
-    records = {letter: read(letter + block) for letter in (b"b", b"w", b"u", b"f", b"v")}
+    by_height = {letter: read(letter + schema.encode_height(height) + block) for letter in (b"b", b"w", b"u")}
+    records = by_height | {letter: read(letter + block) for letter in (b"f", b"v")}
     history = read(schema.history_key(Address(header.beneficiary), height, PLACE_END))
     weight = int.from_bytes(stored.weight, "big")
     return Template(header, weight, stored.arrival, records, history)
@@ -114,11 +115,11 @@ def _make_records(
         schema.header_key(header.height, block): encode(StoredHeader(header, template.arrival + above, weight)),
         schema.height_key(block): height,
         schema.active_key(Height(header.height)): block,
-        schema.block_key(block): encode(Block(header, ())),
-        schema.undo_key(block): template.records[b"u"],
+        schema.block_key(header.height, block): encode(Block(header, ())),
+        schema.undo_key(header.height, block): template.records[b"u"],
         schema.block_stats_key(block): template.records[b"f"],
         schema.history_key(Address(header.beneficiary), Height(header.height), PLACE_END): template.history,
     }
     if has_witness:
-        records[schema.witness_key(block)] = template.records[b"w"]
+        records[schema.witness_key(header.height, block)] = template.records[b"w"]
     return records

@@ -68,7 +68,7 @@ def test_other_genesis_is_refused(tmp_path: Path) -> None:
 def test_other_layout_is_refused(tmp_path: Path) -> None:
     branch = Branch()
     branch.open_ledger(tmp_path).close()
-    codes = {b"1": "old-protocol", b"3": "old-protocol", b"4": "schema-version", b"7": "schema-version"}
+    codes = {b"1": "old-protocol", b"3": "old-protocol", b"6": "schema-version", b"8": "schema-version"}
     for layout, code in codes.items():
         with plyvel.DB(str(tmp_path)) as database:
             database.put(schema.META_SCHEMA, layout)
@@ -254,7 +254,11 @@ def test_lost_records_are_told(tmp_path: Path) -> None:
     """The files of the database are intact, but its records contradict each other."""
     branch = fill(tmp_path)
     last = branch.blocks[-1]
-    for key in (schema.block_key(last.id), schema.header_key(branch.height, last.id), schema.active_key(branch.height)):
+    for key in (
+        schema.block_key(branch.height, last.id),
+        schema.header_key(branch.height, last.id),
+        schema.active_key(branch.height),
+    ):
         with plyvel.DB(str(tmp_path)) as database:
             value = database.get(key)
             database.delete(key)
@@ -262,8 +266,8 @@ def test_lost_records_are_told(tmp_path: Path) -> None:
         with plyvel.DB(str(tmp_path)) as database:
             database.put(key, value)
     with plyvel.DB(str(tmp_path)) as database:
-        database.delete(schema.undo_key(last.id))
-        database.put(schema.block_key(branch.blocks[3].id), b"\x93")
+        database.delete(schema.undo_key(branch.height, last.id))
+        database.put(schema.block_key(4, branch.blocks[3].id), b"\x93")
     ledger = branch.open_ledger(tmp_path)
     assert get_code(lambda: ledger.view.get_block(branch.blocks[3].id)) == "database-damaged"
     ledger.close()

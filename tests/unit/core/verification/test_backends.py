@@ -116,7 +116,7 @@ async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survi
         for _ in range(MAX_BREAKS):
             await backend.begin_bulk()
             assert backend.workers == 1
-            (pid,) = backend._pool._processes
+            (pid,) = backend._processes._processes
             checks = [
                 asyncio.ensure_future(backend.check_block(PARAMS, made.block, made.witness))
                 for made in (*MADE, FULL) * 40
