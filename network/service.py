@@ -158,6 +158,9 @@ class NetworkService:
             for peer in self.manager.peers.values()
         ]
 
+    def count_peers(self) -> int:
+        return len(self.manager.peers)
+
     def get_status(self) -> NetworkStatus:
         """Return reachability, links and the size of the address book."""
         peers = self.manager.peers.values()

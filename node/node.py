@@ -123,7 +123,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
             data.path,
             monitor,
             get_sync=p2p.sync.monitor.get_status,
-            count_peers=lambda: len(p2p.peers()),
+            count_peers=p2p.count_peers,
             is_alone=_may_be_alone(settings, network, is_mining=miner is not None),
             knows_nobody=partial(_knows_nobody, net, p2p),
         )

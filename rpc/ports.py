@@ -264,6 +264,8 @@ class PeersPort(Protocol):
 
     def peers(self) -> Sequence[PeerInfo]: ...
 
+    def count_peers(self) -> int: ...
+
     def get_status(self) -> NetworkStatus:
         """Return reachability, links and the counts of the address book."""
 

@@ -478,6 +478,9 @@ class FakeNetwork:
         machine.observe(observation)
         return make_status(machine, observation, RateMeter(), WaitTimes())
 
+    def count_peers(self) -> int:
+        return len(self.peers())
+
     def peers(self) -> Sequence[PeerInfo]:
         return self.connected
 

@@ -110,7 +110,7 @@ async def chain_head(node: NodePort, params: NoParams) -> HeadModel:
         final_height=node.ledger.final.header.height,
         justified_height=node.ledger.get_justified_height(),
         best_header_height=node.ledger.best_header.header.height,
-        peers=len(node.p2p.peers()),
+        peers=node.p2p.count_peers(),
         pool=len(node.mempool),
     )
 

@@ -73,7 +73,7 @@ async def net_status(node: NodePort, params: NoParams) -> NetStatusModel:
     relay = status.block_relay
     return NetStatusModel(
         node_id=node.node_id.hex(),
-        peers=len(node.p2p.peers()),
+        peers=node.p2p.count_peers(),
         listen_port=status.listen_port,
         reachability=cast(Reachability, status.reachability),
         observed_host=status.observed_host,
