@@ -86,10 +86,12 @@ def make_random(rows: int, cols: int, seed: int) -> Operand:
 
 
 def _mine(x: NDArray[np.int8], w: NDArray[np.int8], backend: str, threads: int) -> Draw:
-    """Do everything that a miner does for a customer who needs the product of new matrices."""
+    """Do everything that a miner does for a customer who needs the product of new matrices. Like `work.mine`, it reads
+    them where they are.
+    """
 
     def draw(anchor: bytes, target: int, on_win: OnWin) -> Turn:
-        left, right = Operand.commit(x), Operand.commit(w)
+        left, right = Operand.commit(x, copy=False), Operand.commit(w, copy=False)
         drawn = work.Lottery(right, anchor, target, backend=backend, threads=threads).draw(left, 0, left.strips, on_win)
         return Turn(left, right, anchor, drawn.tickets)
 

@@ -90,6 +90,14 @@ def test_tiles_of_every_kind_and_slices(backend: str, shape: tuple[int, int, int
 
 
 @backends
+def test_a_product_that_is_written_past_the_caches(backend: str) -> None:
+    x, w = Operand.commit(make(2100, 64, 3)), Operand.commit(make(2064, 64, 4))
+    lottery = Lottery(w, bytes(32), 0, backend=backend, threads=2)
+    parts = [lottery.mine_strips(x, a, b).product for a, b in ((0, 130), (130, x.strips))]
+    assert np.array_equal(np.concatenate(parts), x.array.astype(np.int32) @ w.array.astype(np.int32).T)
+
+
+@backends
 @pytest.mark.parametrize("room", [0, 1 << 40])
 @pytest.mark.parametrize("shape", [(48, 300, 1500), (300, 48, 2500), (33, 70, 17_000)])
 def test_little_and_much_memory_give_the_same(

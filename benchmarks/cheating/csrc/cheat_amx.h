@@ -1,69 +1,44 @@
-/* FACTORS: W' of a strip is the same 1 KiB at every step and stays in a tile, so that only X' is loaded. Sums that are
- * read again, as REUSE does, take more memory than the products that make them. */
-#define TILE_W GROUP
+/* FACTORS: W' of a strip is the same 1 KiB at every step, so that it stays in the first-level cache together with two
+ * strips of X. Sums that are read again, as REUSE does, take more memory than the products that make them. */
+#define TILE_W MAX_TILE_TICKETS /* all strips of W in a tile */
 
 static int cheat_special(int way)
 {
     return way == CHEAT_PLAIN || way == CHEAT_FACTORS;
 }
 
-/* Multiplies all steps of two strips of X by the noise of two strips of W. */
-static __attribute__((noinline)) void cheat_block(const uint8_t *const x[2], const int8_t *const w[2], int32_t *sums,
-                                                  int32_t between[2][BLOCK], uint32_t *states)
+static void cheat_next(sequence *s, const enum shape shape, const inos_tile *tile, int64_t i, int64_t j,
+                       const int8_t *factors, uint32_t *states)
 {
-    uint32_t unused[4 * STATE_WORDS];
-    memset(unused, 0, sizeof unused);
-    memset(states, 0, sizeof unused);
-    CLEAR_TILE(0);
-    CLEAR_TILE(1);
-    CLEAR_TILE(2);
-    CLEAR_TILE(3);
-    LOAD_TILE(6, w[0]);
-    LOAD_TILE(7, w[1]);
-    for (int b = 0; b < STEPS; b++) {
-        const beside by_step = {between[b % 2], between[(b + 1) % 2], b < 2 ? unused : states}, *by = &by_step;
-        const enum start start = GO_ON;
-        LOAD_TILE(4, x[0] + b * STEP_BYTES);
-        DOT_STEP(0, 4, 6);
-        DOT_STEP(1, 4, 7);
-        LOAD_TILE(5, x[1] + b * STEP_BYTES);
-        DOT_STEP(2, 5, 6);
-        DOT_STEP(3, 5, 7);
-    }
-    store_sums(sums);
-    fold_block(between[(STEPS - 1) % 2], states);
-    fold_block(sums, states);
+    describe_block(s, shape, tile, i, j, 0, 1, states, 0);
+    s->own->w_step = 0;
+    for (int b = 0; b < 4; b++)
+        s->own->w[b] = factors + inos_min(j + b, tile->w_strips - 1) * STEP_BYTES;
+    multiply_next(s, shape, 0);
 }
 
-static void cheat_factors(group *g)
+static void cheat_factors(const inos_tile *tile, const int8_t *factors, uint32_t *states)
 {
-    const int across = (g->w_strips + 1) / 2;
-    for (int q = 0; q < (g->x_strips + 1) / 2 * across; q++)
-        cheat_block(g->x + q / across * 2, g->w + q % across * 2, g->sums[q], g->between, g->states[q]);
+    const int64_t pairs = tile->x_strips / 2 * 2;
+    sequence s;
+    open_sequence(&s);
+    for (int64_t i = 0; i < pairs; i += 2)
+        for (int64_t j = 0; j < tile->w_strips; j += 2)
+            cheat_next(&s, SQUARE, tile, i, j, factors, states);
+    for (int64_t j = 0; pairs < tile->x_strips && j < tile->w_strips; j += 4)
+        cheat_next(&s, ROW, tile, pairs, j, factors, states);
+    close_sequence(&s, 0);
 }
 
-/* Multiplies all strips of X that the worker has packed by up to four of W. */
+/* Multiplies all strips of X that the worker has packed by all of a tile's W. */
 static void cheat_strips(const inos_slab *slab, const inos_worker *worker, const cheat_plan *plan, int64_t j, int n,
                          uint32_t *states, int64_t w_strips)
 {
-    group g __attribute__((aligned(64)));
-    const int is_plain = plan->way == CHEAT_PLAIN;
-    const int64_t size = is_plain ? STRIP_BYTES : STEP_BYTES;
-    const int8_t *w = (is_plain ? (const int8_t *)slab->kept : plan->factors) + j * size;
-    memset(g.between, 0, sizeof g.between);
-    for (int64_t i = 0; i < worker->count; i += g.x_strips) {
-        const uint8_t *x = worker->packed + i * STRIP_BYTES;
-        fill_group(&g, x, STRIP_BYTES, worker->count - i, w, size, n);
-        g.next = (ahead){(uintptr_t)(x + GROUP * STRIP_BYTES), (uintptr_t)w};
-        if (is_plain)
-            multiply_group(&g);
-        else
-            cheat_factors(&g);
-        for (int a = 0; a < g.x_strips; a++)
-            for (int b = 0; b < n; b++) {
-                const int place = is_plain ? find_sums(&g, a, b) : find_block_sums(&g, a, b);
-                memcpy(states + ((i + a) * w_strips + b) * STATE_WORDS, g.states[0] + place * STATE_WORDS,
-                       4 * STATE_WORDS);
-            }
-    }
+    inos_tile tile = {.x_strips = worker->count, .x = worker->packed, .w_strips = n};
+    (void)w_strips;
+    tile.w = (const int8_t *)slab->kept + j * STRIP_BYTES;
+    if (plan->way == CHEAT_PLAIN)
+        multiply_panel_amx(slab, &tile, 0, 0, 1, states);
+    else
+        cheat_factors(&tile, plan->factors + j * STEP_BYTES, states);
 }

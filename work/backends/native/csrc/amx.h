@@ -2,18 +2,13 @@
  * by one of a strip of W' and adds to 16 x 16 sums. X' lies row by row, [step][16 rows][64], and W' as for the other
  * kernels. Sums reach vector registers only through memory, so the fold of every step stores and loads them.
  *
- * Four strips of X times four of W are a group. It is worked through two steps at a time, block by block of 2 x 2 strips,
- * so that its operands and sums stay in the first-level cache. An instruction waits for the one before it that uses the
- * same tile; therefore each sum is stored one step after its product, and folded another step later. */
+ * Two strips of X times two of W are a block: four sums stay in tiles over the whole panel. An instruction waits for the
+ * one before it that uses the same tile; therefore each sum is stored one step after its product, and folded another step
+ * later. Blocks follow each other without a pause: the last two steps of one are folded during the first two of the next. */
 #include <string.h>
 
 #define INOS_AMX
-#define GROUP 4
-#define CHUNK 2 /* steps */
 #define SUMS (ROWS * ROWS)
-#define BLOCK (4 * SUMS)
-/* Parts of 1 KiB of either side's peeling: noise, and the sums' high and low bytes. */
-#define PEEL_PART 1024
 
 typedef struct {
     uint8_t palette, start_row, reserved[14];
@@ -48,223 +43,216 @@ static void close_tiles(void)
 /* kind: two letters, of x and of w, u for unsigned bytes and s for signed ones */
 #define DOT_TILES(kind, acc, x, w) __asm__ volatile("tdpb" #kind "d %tmm" #w ", %tmm" #x ", %tmm" #acc)
 
-enum start { GO_ON, FROM_ZERO, FROM_SUMS };
+/* A block of four tickets: two strips of X by two of W, or one by four. */
+enum shape { SQUARE, ROW };
 
-/* What is done beside the products of one step: the sums of the step before are stored at `kept`, and those of the step
- * before that, which lie at `folded`, are folded into `states`. */
 typedef struct {
-    int32_t *kept;
-    const int32_t *folded;
-    uint32_t *states;
-} beside;
+    const uint8_t *x[2];
+    const int8_t *w[4];
+    int64_t x_step, w_step; /* bytes from one step to the next */
+    int32_t *sums[4];       /* the sums of the last step are stored here */
+    int32_t *totals[4];     /* and added to these, unless they are 0 */
+    uint32_t *states[4];
+    ahead next;
+} block;
 
-static inline __attribute__((always_inline)) void fold(const int32_t *sums, uint32_t *state)
+/* The sums of the last two steps, of four tickets each, by even and odd steps. */
+typedef int32_t between[2][4 * SUMS];
+
+static inline __attribute__((always_inline)) __m512i fold(__m512i state, const int32_t *sums)
 {
-    __m512i words = _mm512_rol_epi32(_mm512_loadu_si512(state), 13);
+    state = _mm512_rol_epi32(state, 13);
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r += 2)
-        words = _mm512_ternarylogic_epi32(words, _mm512_loadu_si512(sums + r * ROWS),
+        state = _mm512_ternarylogic_epi32(state, _mm512_loadu_si512(sums + r * ROWS),
                                           _mm512_loadu_si512(sums + (r + 1) * ROWS), 0x96);
-    _mm512_storeu_si512(state, words);
+    return state;
 }
 
+static inline __attribute__((always_inline)) void add_sums(int32_t *total, const int32_t *sums)
+{
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; r++)
+        _mm512_storeu_si512(total + r * ROWS, _mm512_add_epi32(_mm512_loadu_si512(total + r * ROWS),
+                                                              _mm512_loadu_si512(sums + r * ROWS)));
+}
+
+/* Folds the sums of a ticket's last step, adds them to those of earlier panels, and stores the state. */
+static inline __attribute__((always_inline)) void finish(const block *done, int t, __m512i state, const int is_bare)
+{
+    if (!is_bare)
+        _mm512_storeu_si512(done->states[t], fold(state, done->sums[t]));
+    if (done->totals[t])
+        add_sums(done->totals[t], done->sums[t]);
+}
+
+/* One step of ticket t. The sums of the step before are stored, and those of the step before that are folded. In the
+ * first two steps these are of the last block, whose tickets end there. */
 #define DOT_STEP(t, x, w) \
     do { \
-        if (by->kept) \
-            STORE_TILE(t, by->kept + t * SUMS); \
-        if (start == FROM_ZERO) \
+        if (b == 0) { \
+            STORE_TILE(t, before->sums[t]); \
             CLEAR_TILE(t); \
-        else if (start == FROM_SUMS) \
-            LOAD_TILE(t, sums + t * SUMS); \
+        } else if (!is_bare) { \
+            STORE_TILE(t, kept[(b + 1) % 2] + t * SUMS); \
+        } \
         DOT_TILES(us, t, x, w); \
-        if (by->folded) \
-            fold(by->folded + t * SUMS, by->states + t * STATE_WORDS); \
+        if (b == 1) { \
+            finish(before, t, state[t], is_bare); \
+            state[t] = _mm512_setzero_si512(); \
+        } else if (!is_bare) { \
+            state[t] = fold(state[t], kept[b % 2] + t * SUMS); \
+        } \
     } while (0)
 
-/* Multiplies one step of two strips of X by one of two strips of W. */
-static inline __attribute__((always_inline)) void dot_block(const uint8_t *x0, const uint8_t *x1, const int8_t *w0,
-                                                            const int8_t *w1, const enum start start,
-                                                            const int32_t *sums, const beside *by)
+static inline __attribute__((always_inline)) void dot_step(const enum shape shape, const int b, const block *own,
+                                                           const block *before, between kept, __m512i state[4],
+                                                           int64_t step, const int is_bare)
 {
-    LOAD_TILE(4, x0);
-    LOAD_TILE(6, w0);
-    DOT_STEP(0, 4, 6);
-    LOAD_TILE(7, w1);
-    DOT_STEP(1, 4, 7);
-    LOAD_TILE(5, x1);
-    DOT_STEP(2, 5, 6);
-    DOT_STEP(3, 5, 7);
-}
-
-/* Multiplies one step of a strip of X by one of four strips of W. */
-static inline __attribute__((always_inline)) void dot_row(const uint8_t *x, const int8_t *const w[GROUP], int64_t at,
-                                                          const enum start start, const int32_t *sums,
-                                                          const beside *by)
-{
-    LOAD_TILE(4, x + at);
-    LOAD_TILE(5, w[0] + at);
-    DOT_STEP(0, 4, 5);
-    LOAD_TILE(6, w[1] + at);
-    DOT_STEP(1, 4, 6);
-    LOAD_TILE(7, w[2] + at);
-    DOT_STEP(2, 4, 7);
-    LOAD_TILE(5, w[3] + at);
-    DOT_STEP(3, 4, 5);
-}
-
-static inline __attribute__((always_inline)) void store_sums(int32_t *sums)
-{
-    STORE_TILE(0, sums);
-    STORE_TILE(1, sums + SUMS);
-    STORE_TILE(2, sums + 2 * SUMS);
-    STORE_TILE(3, sums + 3 * SUMS);
-}
-
-static inline void fold_block(const int32_t *sums, uint32_t *states)
-{
-    for (int t = 0; t < 4; t++)
-        fold(sums + t * SUMS, states + t * STATE_WORDS);
-}
-
-/* A panel of up to four strips of either side, missing ones replaced by the last, and what becomes of them by block. */
-typedef struct {
-    const uint8_t *x[GROUP];
-    const int8_t *w[GROUP];
-    int x_strips, w_strips;
-    ahead next; /* 16 KiB of either side */
-    int32_t sums[4][BLOCK] __attribute__((aligned(64))), between[2][BLOCK];
-    uint32_t states[5][4 * STATE_WORDS]; /* one more, for what is folded before the first step */
-} group;
-
-static inline __attribute__((always_inline)) void fetch_ahead(const group *g, int64_t at)
-{
+    const int64_t at = step * own->x_step, w_at = step * own->w_step;
+    LOAD_TILE(4, own->x[0] + at);
+    if (shape == SQUARE) {
+        LOAD_TILE(6, own->w[0] + w_at);
+        DOT_STEP(0, 4, 6);
+        LOAD_TILE(7, own->w[1] + w_at);
+        DOT_STEP(1, 4, 7);
+        LOAD_TILE(5, own->x[1] + at);
+        DOT_STEP(2, 5, 6);
+        DOT_STEP(3, 5, 7);
+    } else {
+        LOAD_TILE(5, own->w[0] + w_at);
+        DOT_STEP(0, 4, 5);
+        LOAD_TILE(6, own->w[1] + w_at);
+        DOT_STEP(1, 4, 6);
+        LOAD_TILE(7, own->w[2] + w_at);
+        DOT_STEP(2, 4, 7);
+        LOAD_TILE(5, own->w[3] + w_at);
+        DOT_STEP(3, 4, 5);
+    }
 #pragma GCC unroll 4
     for (int line = 0; line < 256; line += 64) {
-        __builtin_prefetch((const void *)(g->next.x + (uintptr_t)(at + line)), 0, 2);
-        __builtin_prefetch((const void *)(g->next.w + (uintptr_t)(at + line)), 0, 2);
+        __builtin_prefetch((const void *)(own->next.x + (uintptr_t)(step * 256 + line)), 0, 2);
+        __builtin_prefetch((const void *)(own->next.w + (uintptr_t)(step * 256 + line)), 0, 2);
     }
 }
 
-/* Multiplies two steps of all blocks. `last` is where the sums of the block before go. */
-static inline __attribute__((always_inline)) void multiply_chunk(group *g, int chunk, const enum start start,
-                                                                 int *last, const int is_bare)
+/* Multiplies a block, and finishes the one before, whose last sums are in the tiles. `state` is carried from one to the
+ * next. */
+static inline __attribute__((always_inline)) void multiply_block(const enum shape shape, const block *own,
+                                                                 const block *before, between kept, __m512i state[4],
+                                                                 const int is_bare)
 {
-    const int across = (g->w_strips + 1) / 2, blocks = (g->x_strips + 1) / 2 * across;
-    const int64_t at = chunk * CHUNK * STEP_BYTES;
-    for (int q = 0; q < blocks; q++) {
-        const int i = across == 1 ? 2 * q : q & ~1, j = across == 1 ? 0 : q % 2 * 2;
-        const uint8_t *x0 = g->x[i] + at, *x1 = g->x[i + 1] + at;
-        const int8_t *w0 = g->w[j] + at, *w1 = g->w[j + 1] + at;
-        int32_t *before = *last < 4 ? g->sums[*last] : g->between[1];
-        uint32_t *states = g->states[*last];
-        const beside first = {before, is_bare ? 0 : g->between[0], states};
-        const beside second = {is_bare ? 0 : g->between[0], is_bare ? 0 : before, states};
-        dot_block(x0, x1, w0, w1, start, g->sums[q], &first);
-        fetch_ahead(g, ((chunk * blocks + q) * CHUNK) * 256);
-        dot_block(x0 + STEP_BYTES, x1 + STEP_BYTES, w0 + STEP_BYTES, w1 + STEP_BYTES, GO_ON, 0, &second);
-        fetch_ahead(g, ((chunk * blocks + q) * CHUNK + 1) * 256);
-        *last = q;
+    dot_step(shape, 0, own, before, kept, state, 0, is_bare);
+    dot_step(shape, 1, own, before, kept, state, 1, is_bare);
+    for (int step = 2; step < STEPS; step += 2) {
+        dot_step(shape, 2, own, before, kept, state, step, is_bare);
+        dot_step(shape, 3, own, before, kept, state, step + 1, is_bare);
     }
 }
 
-static inline __attribute__((always_inline)) void multiply_blocks(group *g, const int is_bare)
+static __attribute__((noinline)) void multiply_square(const block *own, const block *before, between kept,
+                                                      __m512i state[4], int is_bare)
 {
-    int last = 4;
-    multiply_chunk(g, 0, FROM_ZERO, &last, is_bare);
-    for (int chunk = 1; chunk < STEPS / CHUNK; chunk++)
-        multiply_chunk(g, chunk, FROM_SUMS, &last, is_bare);
-    store_sums(g->sums[last]);
-    if (!is_bare) {
-        fold_block(g->between[0], g->states[last]);
-        fold_block(g->sums[last], g->states[last]);
-    }
-}
-
-/* Multiplies one strip of X by four of W. */
-static inline __attribute__((always_inline)) void multiply_row(group *g, const int is_bare)
-{
-    for (int b = 0; b < STEPS; b++) {
-        uint32_t *states = g->states[b < 2 ? 4 : 0];
-        const beside by = {is_bare ? 0 : g->between[b % 2], is_bare ? 0 : g->between[(b + 1) % 2], states};
-        if (b == 0)
-            dot_row(g->x[0], g->w, 0, FROM_ZERO, 0, &by);
-        else
-            dot_row(g->x[0], g->w, b * STEP_BYTES, GO_ON, 0, &by);
-        fetch_ahead(g, b * 256);
-    }
-    store_sums(g->sums[0]);
-    if (!is_bare) {
-        fold_block(g->between[(STEPS - 1) % 2], g->states[0]);
-        fold_block(g->sums[0], g->states[0]);
-    }
-}
-
-static __attribute__((noinline)) void multiply_group(group *g)
-{
-    memset(g->states, 0, sizeof g->states);
-    if (g->x_strips == 1)
-        multiply_row(g, 0);
+    if (is_bare)
+        multiply_block(SQUARE, own, before, kept, state, 1);
     else
-        multiply_blocks(g, 0);
+        multiply_block(SQUARE, own, before, kept, state, 0);
 }
 
-static __attribute__((noinline)) void multiply_group_bare(group *g)
+static __attribute__((noinline)) void multiply_row(const block *own, const block *before, between kept,
+                                                   __m512i state[4], int is_bare)
 {
-    if (g->x_strips == 1)
-        multiply_row(g, 1);
+    if (is_bare)
+        multiply_block(ROW, own, before, kept, state, 1);
     else
-        multiply_blocks(g, 1);
+        multiply_block(ROW, own, before, kept, state, 0);
 }
 
-/* Returns the place of strip i of X times strip j of W in a group of blocks. */
-static inline int find_block_sums(const group *g, int i, int j)
+#define FINISH(t) \
+    do { \
+        STORE_TILE(t, last->sums[t]); \
+        finish(last, t, fold(state[t], kept[0] + t * SUMS), is_bare); \
+    } while (0)
+
+/* Finishes the last block. */
+static void finish_block(const block *last, between kept, const __m512i state[4], const int is_bare)
 {
-    const int across = (g->w_strips + 1) / 2;
-    return (i / 2 * across + j / 2) * 4 + i % 2 * 2 + j % 2;
+    FINISH(0);
+    FINISH(1);
+    FINISH(2);
+    FINISH(3);
 }
 
-static inline int find_sums(const group *g, int i, int j)
+/* The blocks of a panel, one after the other, and what they share. */
+typedef struct {
+    between kept __attribute__((aligned(64)));
+    __m512i state[4];
+    uint32_t unused[STATE_WORDS]; /* states of strips that are missing */
+    block blocks[2], *own, *before;
+} sequence;
+
+/* A block whose results nobody needs: the one before the first. */
+static inline void open_sequence(sequence *s)
 {
-    return g->x_strips == 1 ? j : find_block_sums(g, i, j);
+    memset(s, 0, sizeof *s);
+    s->own = s->blocks, s->before = s->blocks + 1;
+    for (int t = 0; t < 4; t++)
+        s->before->sums[t] = s->kept[1] + t * SUMS, s->before->states[t] = s->unused;
 }
 
-/* Takes up to four strips of either side, which lie so many bytes apart; of X either four, two or one. */
-static inline void fill_group(group *g, const uint8_t *x, int64_t x_stride, int64_t x_strips, const int8_t *w,
-                              int64_t w_stride, int64_t w_strips)
+static inline void multiply_next(sequence *s, const enum shape shape, int is_bare)
 {
-    g->x_strips = x_strips >= GROUP ? GROUP : x_strips >= 2 ? 2 : 1;
-    g->w_strips = (int)inos_min(GROUP, w_strips);
-    for (int s = 0; s < GROUP; s++) {
-        g->x[s] = x + inos_min(s, g->x_strips - 1) * x_stride;
-        g->w[s] = w + inos_min(s, g->w_strips - 1) * w_stride;
-    }
+    block *const done = s->own;
+    if (shape == SQUARE)
+        multiply_square(s->own, s->before, s->kept, s->state, is_bare);
+    else
+        multiply_row(s->own, s->before, s->kept, s->state, is_bare);
+    s->own = s->before, s->before = done;
 }
 
-static inline void add_sums(const int32_t *sums, int32_t *out, int is_new)
+static inline void close_sequence(sequence *s, int is_bare)
 {
-    for (int r = 0; r < ROWS; r++) {
-        __m512i row = _mm512_loadu_si512(sums + r * ROWS);
-        if (!is_new)
-            row = _mm512_add_epi32(row, _mm512_loadu_si512(out + r * ROWS));
-        _mm512_storeu_si512(out + r * ROWS, row);
-    }
+    finish_block(s->before, s->kept, s->state, is_bare);
 }
 
-/* Fetches X's next panel and W's next group, 16 KiB at a time. After the last panel it fetches what follows in the kept
- * side. The addresses may lie beyond it, since nothing is read, only fetched. They are written in place:
+/* Fetches X's next panel and W's next two strips, 4 KiB at a time. After the last panel it fetches what follows in the
+ * kept side. The addresses may lie beyond it, since nothing is read, only fetched. They are written in place:
  * where both were copied as one vector, panels took 2 to 3 % longer. */
-static void look_ahead_of_group(const inos_tile *tile, int64_t i, int64_t j, int64_t p, int64_t panels, ahead *next)
+static inline void look_ahead_of_block(const inos_tile *tile, int64_t i, int64_t j, int64_t p, int64_t panels,
+                                       ahead *next)
 {
-    const int is_last_panel = p + 1 == panels, is_last_group = j + GROUP >= tile->w_strips;
-    int64_t x = i + j / GROUP, w = j + GROUP + i / GROUP, x_panel = p + 1, w_panel = p;
+    const int is_last_panel = p + 1 == panels, is_last_pair = j + 2 >= tile->w_strips;
+    int64_t x = i + j / 8, w = j + 2 + i / 8, x_panel = p + 1, w_panel = p;
     if (is_last_panel)
         x += tile->keeps_x ? tile->x_strips : 0, x_panel = 0;
-    if (is_last_group) {
-        w = i / GROUP + (is_last_panel && !tile->keeps_x ? tile->w_strips : 0);
+    if (is_last_pair) {
+        w = i / 8 + (is_last_panel && !tile->keeps_x ? tile->w_strips : 0);
         w_panel = is_last_panel ? 0 : p + 1;
     }
-    next->x = (uintptr_t)tile->x + (uintptr_t)((x * panels + x_panel) * STRIP_BYTES);
-    next->w = (uintptr_t)tile->w + (uintptr_t)((w * panels + w_panel) * STRIP_BYTES);
+    next->x = (uintptr_t)tile->x + (uintptr_t)((x * panels + x_panel) * STRIP_BYTES + j % 8 / 2 * 4096);
+    next->w = (uintptr_t)tile->w + (uintptr_t)((w * panels + w_panel) * STRIP_BYTES + i % 8 / 2 * 4096);
+}
+
+/* Describes a block of a panel; a strip of W that is missing is replaced by the last. */
+static inline void describe_block(sequence *s, const enum shape shape, const inos_tile *tile, int64_t i, int64_t j,
+                                  int64_t p, int64_t panels, uint32_t *states, int32_t *scratch)
+{
+    block *own = s->own;
+    const int across = shape == SQUARE ? 2 : 4;
+    own->x_step = own->w_step = STEP_BYTES;
+    for (int a = 0; a < 4 / across; a++)
+        own->x[a] = tile->x + ((i + a) * panels + p) * STRIP_BYTES;
+    for (int b = 0; b < across; b++)
+        own->w[b] = tile->w + (inos_min(j + b, tile->w_strips - 1) * panels + p) * STRIP_BYTES;
+    for (int t = 0; t < 4; t++) {
+        const int is_missing = j + t % across >= tile->w_strips;
+        const int64_t ticket = (i + t / across) * tile->w_strips + j + t % across;
+        int32_t *total = is_missing || !scratch ? 0 : scratch + ticket * SUMS;
+        own->states[t] = is_missing ? s->unused : states + ticket * STATE_WORDS;
+        own->sums[t] = total && p == 0 ? total : s->kept[1] + t * SUMS;
+        own->totals[t] = p == 0 ? 0 : total;
+    }
+    look_ahead_of_block(tile, i, j, p, panels, &own->next);
 }
 
 /* Multiplies panel p of a tile; the states are [x strip][w strip][16]. Returns 0 if `stop` was set. */
@@ -272,30 +260,24 @@ static void look_ahead_of_group(const inos_tile *tile, int64_t i, int64_t j, int
 static int multiply_panel_amx(const inos_slab *slab, const inos_tile *tile, int32_t *scratch, int64_t p,
                               int64_t panels, uint32_t *states)
 {
-    const int64_t stride = panels * STRIP_BYTES;
-    group g __attribute__((aligned(64)));
-    memset(g.between, 0, sizeof g.between);
-    for (int64_t j = 0; j < tile->w_strips; j += GROUP) {
+    const int64_t pairs = tile->x_strips / 2 * 2;
+    const int is_bare = slab->x.is_bare;
+    int32_t *const totals = inos_needs_rows(slab) ? scratch : 0;
+    sequence s;
+    open_sequence(&s);
+    for (int64_t j = 0; j < tile->w_strips; j += 2) {
         if (inos_is_stopped(slab->stop))
             return 0;
-        for (int64_t i = 0; i < tile->x_strips; i += g.x_strips) {
-            fill_group(&g, tile->x + i * stride + p * STRIP_BYTES, stride, tile->x_strips - i,
-                       tile->w + j * stride + p * STRIP_BYTES, stride, tile->w_strips - j);
-            look_ahead_of_group(tile, i, j, p, panels, &g.next);
-            if (slab->x.is_bare)
-                multiply_group_bare(&g);
-            else
-                multiply_group(&g);
-            for (int a = 0; a < g.x_strips; a++)
-                for (int b = 0; b < g.w_strips; b++) {
-                    const int64_t ticket = (i + a) * tile->w_strips + j + b;
-                    const int place = find_sums(&g, a, b);
-                    if (inos_needs_rows(slab))
-                        add_sums(g.sums[0] + place * SUMS, scratch + ticket * SUMS, p == 0);
-                    memcpy(states + ticket * STATE_WORDS, g.states[0] + place * STATE_WORDS, 4 * STATE_WORDS);
-                }
+        for (int64_t i = 0; i < pairs; i += 2) {
+            describe_block(&s, SQUARE, tile, i, j, p, panels, states, totals);
+            multiply_next(&s, SQUARE, is_bare);
         }
     }
+    for (int64_t j = 0; pairs < tile->x_strips && j < tile->w_strips; j += 4) {
+        describe_block(&s, ROW, tile, pairs, j, p, panels, states, totals);
+        multiply_next(&s, ROW, is_bare);
+    }
+    close_sequence(&s, is_bare);
     return 1;
 }
 
@@ -303,81 +285,17 @@ static int multiply_panel_amx(const inos_slab *slab, const inos_tile *tile, int3
 static inline void product(const uint8_t *x, const int8_t *w, int64_t stride, int n, int32_t *acc, int is_new,
                            uint32_t *states, int bare, const ahead *next)
 {
-    group g __attribute__((aligned(64)));
-    (void)stride, (void)n, (void)bare;
-    memset(g.between, 0, sizeof g.between);
-    fill_group(&g, x, 0, 1, w, 0, 1);
-    g.next = *next;
-    multiply_group(&g);
-    add_sums(g.sums[0], acc, is_new);
-    memcpy(states, g.states[0], 4 * STATE_WORDS);
+    const inos_tile tile = {.x_strips = 1, .w_strips = 1, .x = x, .w = w};
+    sequence s;
+    (void)stride, (void)n, (void)bare, (void)next;
+    open_sequence(&s);
+    describe_block(&s, ROW, &tile, 0, 0, 0, 1, states, is_new ? acc : 0);
+    s.own->totals[0] = is_new ? 0 : acc;
+    multiply_next(&s, ROW, 0);
+    close_sequence(&s, 0);
 }
 
-/* A strip's side of the peeling, of which X's lies row by row and W's as operands do: noise, and the high and the low
- * bytes of the sums. */
-#define WRITE_PEEL write_peel_amx
-static void write_peel_amx(int is_x, uint8_t noise[ROWS][RANK], int16_t (*sums)[RANK], int16_t *peel)
-{
-    uint8_t parts[3][ROWS][RANK] __attribute__((aligned(64)));
-    memcpy(parts[0], noise, sizeof parts[0]);
-    for (int r = 0; r < ROWS; r++)
-        for (int q = 0; q < RANK; q++) {
-            parts[1][r][q] = (uint8_t)(sums[r][q] >> 8);
-            parts[2][r][q] = (uint8_t)sums[r][q];
-        }
-    if (is_x)
-        memcpy(peel, parts, sizeof parts);
-    else
-        for (int part = 0; part < 3; part++)
-            transpose(parts[part][0], RANK, (uint8_t *)peel + part * PEEL_PART);
-}
-
-/* X F^T + (64 + E) W'^T of a strip of X and one of W, in the tiles `high` and `low`: the sum is 256 high + low. */
-#define DOT_PEEL(high, low, x, w) \
-    do { \
-        CLEAR_TILE(high); \
-        CLEAR_TILE(low); \
-        LOAD_TILE(4, w); \
-        LOAD_TILE(5, (x) + PEEL_PART); \
-        DOT_TILES(ss, high, 5, 4); \
-        LOAD_TILE(6, (x) + 2 * PEEL_PART); \
-        DOT_TILES(us, low, 6, 4); \
-        LOAD_TILE(7, x); \
-        LOAD_TILE(5, (w) + PEEL_PART); \
-        DOT_TILES(us, high, 7, 5); \
-        LOAD_TILE(6, (w) + 2 * PEEL_PART); \
-        DOT_TILES(uu, low, 7, 6); \
-    } while (0)
-
-static inline void subtract_peel(int32_t peel[2][SUMS], const int32_t *block, const place *out)
-{
-    for (int r = 0; r < ROWS; r++) {
-        const __m512i high = _mm512_slli_epi32(_mm512_load_si512(peel[0] + r * ROWS), 8);
-        const __m512i sum = _mm512_add_epi32(high, _mm512_load_si512(peel[1] + r * ROWS));
-        _mm512_storeu_si512(out->start + r * out->row, _mm512_sub_epi32(_mm512_loadu_si512(block + r * ROWS), sum));
-    }
-}
-
-#define PEEL_W 2
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, int32_t *start,
-                 int64_t row, int64_t strip)
-{
-    place out = {start, row, strip};
-    int32_t sums[2][2][SUMS] __attribute__((aligned(64)));
-    const uint8_t *rows = (const uint8_t *)x, *columns = (const uint8_t *)w;
-    DOT_PEEL(0, 1, rows, columns);
-    if (n == 2)
-        DOT_PEEL(2, 3, rows, columns + 2 * stride);
-    STORE_TILE(0, sums[0][0]);
-    STORE_TILE(1, sums[0][1]);
-    subtract_peel(sums[0], block, &out);
-    if (n == 2) {
-        const place second = {out.start + out.strip, out.row, 0};
-        STORE_TILE(2, sums[1][0]);
-        STORE_TILE(3, sums[1][1]);
-        subtract_peel(sums[1], block + SUMS, &second);
-    }
-}
+#include "peel_amx.h"
 
 /* Four sums hide the latency of a product of tiles. */
 static int64_t run_limit(int64_t rounds)

@@ -3,7 +3,8 @@
  * The including file gives, for n adjacent strips of W (n <= TILE_W or PEEL_W), strides in elements:
  *   product(x, w, w_stride, n, acc, acc_is_new, states, bare, next)   acc: n blocks of 16 x 16 int32, added to
  *   peel(x, w, w_stride, n, acc, out, row, strip)                   acc plus negated corrections into `out`
- * It may give MULTIPLY_PANEL in place of the product, and OPEN_TILES and CLOSE_TILES, between which both run.
+ * It may give MULTIPLY_PANEL in place of the product, FINISH_TILE for some tiles, and OPEN_TILES and
+ * CLOSE_TILES, between which they run.
  */
 #ifndef OPEN_TILES
 #define OPEN_TILES ((void)0)
@@ -77,6 +78,10 @@ static inline void finish_blocks(const inos_slab *slab, const inos_worker *worke
 
 static void finish_tile(const inos_slab *slab, const inos_worker *worker)
 {
+#ifdef FINISH_TILE
+    if (FINISH_TILE(slab, worker))
+        return;
+#endif
     for (int64_t i = 0; i < worker->tile.x_strips; i++)
         for (int64_t j = 0; j < worker->tile.w_strips; j += PEEL_W)
             finish_blocks(slab, worker, i, j, (int)inos_min(PEEL_W, worker->tile.w_strips - j));
