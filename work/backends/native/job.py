@@ -12,7 +12,7 @@ from inos.primitives.matrices import STRIP_BYTES, STRIP_ROWS
 from inos.primitives.units import HASH_BYTES
 from inos.work.backends.base import OnWin, Slice
 from inos.work.backends.native.library import Kernel, load
-from inos.work.backends.native.memory import allocate, borrow, cast
+from inos.work.backends.native.memory import allocate_rows, borrow, cast
 from inos.work.backends.native.plan import PEEL_BYTES, TICKET_BYTES, TILE
 from inos.work.backends.native.prepared import KeptW, PreparedW, draw_permutations, fill_sides
 from inos.work.backends.native.running import Flag, run_all
@@ -38,7 +38,7 @@ class Job:
         self._permutations = draw_permutations(kernel, piece.seed_x, piece.x.panels)
         self._needs_rows = piece.needs_rows or piece.out is not None
         rows = min(piece.last * STRIP_ROWS, piece.x.ref.rows) - piece.first * STRIP_ROWS if self._needs_rows else 0
-        self.product: NDArray[np.int32] = _allocate_rows(rows, piece.w.ref.rows) if piece.out is None else piece.out
+        self.product: NDArray[np.int32] = allocate_rows(rows, piece.w.ref.rows) if piece.out is None else piece.out
         self._slab = self._make_slab(is_bare)
 
     @property
@@ -135,10 +135,6 @@ class Job:
         slab.adds = at > 0
         slab.kept_first, slab.kept_last = block
         slab.kept, slab.kept_peel = cast(self._ffi, "uint8_t *", packed), cast(self._ffi, "int16_t *", peel)
-
-
-def _allocate_rows(rows: int, cols: int) -> NDArray[np.int32]:
-    return allocate(4 * rows * cols).view(np.int32).reshape(rows, cols)
 
 
 class _Worker:

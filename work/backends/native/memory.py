@@ -1,7 +1,7 @@
 """Memory for the kernels. Some is kept between calls, since clearing new pages costs as much as packing into them."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 LINE: Final = 64
 MAX_KEPT_BYTES: Final = 24 << 20
 """At most this many bytes are kept for later calls."""
+MAX_PRODUCT_BYTES: Final = (64 << 20) + LINE
+"""So many bytes of products that nobody refers to any more are kept for later ones: a product of 4096 x 4096."""
+MIN_PRODUCT_BYTES: Final = 1 << 20
+"""What smaller products leave is used again without our help."""
 
 
 def allocate(count: int) -> NDArray[np.uint8]:
@@ -18,6 +22,17 @@ def allocate(count: int) -> NDArray[np.uint8]:
     memory = np.empty(count + LINE, dtype=np.uint8)
     start = -memory.__array_interface__["data"][0] % LINE
     return memory[start : start + count]
+
+
+class _Loan:
+    """Memory that a numpy array uses. It goes back once neither the array nor any part of it is referred to."""
+
+    def __init__(self, whole: NDArray[np.uint8], count: int, give_back: Callable[[NDArray[np.uint8]], None]) -> None:
+        self.__array_interface__ = whole[:count].__array_interface__
+        self._whole, self._give_back = whole, give_back
+
+    def __del__(self) -> None:
+        self._give_back(self._whole)
 
 
 class Memory:
@@ -41,9 +56,26 @@ class Memory:
             yield arrays
         finally:
             with self._lock:
-                self._kept.extend(arrays)
-                while sum(map(len, self._kept)) > self._most:
-                    self._kept.pop(0)
+                self._keep(arrays)
+
+    def lend(self, count: int) -> NDArray[np.uint8]:
+        """Return `count` bytes, used before if there are some, that come back by themselves once nobody needs them."""
+        with self._lock:
+            whole = self._take(count)
+        return np.asarray(_Loan(whole, count, self._give_back))
+
+    def _give_back(self, array: NDArray[np.uint8]) -> None:
+        # The collector may call this in the middle of anything, even of what holds the lock. Then the memory is freed.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._keep([array])
+            finally:
+                self._lock.release()
+
+    def _keep(self, arrays: list[NDArray[np.uint8]]) -> None:
+        self._kept.extend(arrays)
+        while sum(map(len, self._kept)) > self._most:
+            self._kept.pop(0)
 
     def _take(self, count: int) -> NDArray[np.uint8]:
         for at, array in enumerate(self._kept):
@@ -53,6 +85,15 @@ class Memory:
 
 
 borrow: Final = Memory(MAX_KEPT_BYTES).borrow
+_products: Final = Memory(MAX_PRODUCT_BYTES)
+
+
+def allocate_rows(rows: int, cols: int) -> NDArray[np.int32]:
+    """Return undefined int32 rows for a product, in memory of an earlier one where there is some: to clear new pages
+    takes a tenth of a large product's time."""
+    count = 4 * rows * cols
+    memory = allocate(count) if count < MIN_PRODUCT_BYTES else _products.lend(count)
+    return memory.view(np.int32).reshape(rows, cols)
 
 
 def cast(ffi: Any, kind: str, array: NDArray[Any]) -> Any:

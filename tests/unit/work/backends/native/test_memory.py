@@ -1,12 +1,14 @@
-"""The memory of a product in addition to its operands and result, measured in a separate process."""
+"""Memory that is used again, and that of a product in addition to its operands and result, in a process of its own."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inos import work
+from inos.work.backends.native.memory import LINE, Memory
 
 MEASURE = """
 import sys
@@ -48,3 +50,34 @@ def test_operands_product_and_a_quarter(shape: tuple[int, int, int]) -> None:
     )
     operands, product = (m + n) * k, 4 * m * n
     assert int(done.stdout) <= product + (operands + product) // 4 + SLACK
+
+
+def test_a_product_uses_the_memory_of_one_that_nobody_needs() -> None:
+    memory = Memory(3 << 20)
+    first = memory.lend(1 << 20)
+    place, part = first.__array_interface__["data"][0], first.view(np.int32).reshape(-1, 64)[:2]
+    assert place % LINE == 0
+    del first
+    second = memory.lend(1 << 20)
+    assert not np.may_share_memory(second, part)
+    del part
+    assert memory.lend((1 << 20) - 64).__array_interface__["data"][0] == place
+
+
+def test_memory_beyond_the_bound_and_of_another_size_is_not_kept() -> None:
+    memory = Memory(3 << 20)
+    lent = [memory.lend(1 << 20) for _ in range(5)]
+    places = {array.__array_interface__["data"][0] for array in lent}
+    lent.clear()
+    assert sum(map(len, memory._kept)) == 3 << 20
+    assert memory.lend(1 << 20).__array_interface__["data"][0] in places
+    assert len(memory.lend(4 << 20)) == 4 << 20
+    assert sum(map(len, memory._kept)) <= 3 << 20
+
+
+def test_memory_that_comes_back_in_the_middle_of_a_loan_is_freed() -> None:
+    memory = Memory(3 << 20)
+    lent = memory.lend(1 << 20)
+    with memory._lock:
+        del lent
+    assert memory._kept == []
