@@ -34,8 +34,7 @@
 /* This many pairs of int16 products of Freivalds' check are added up in int32: 64 * 2 * 2^15 * 255 < 2^31. */
 #define DOT_PAIRS 64
 
-/* This many strips are hashed, or rows compared, before a thread takes the next piece. */
-#define HASHED_STRIPS 4
+/* This many rows are compared before a thread takes the next piece. */
 #define COMPARED_ROWS 64
 #define REDUCED_ENTRIES 65536
 

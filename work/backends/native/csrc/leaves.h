@@ -15,41 +15,60 @@ static void derive_key(const char *context, words key[8])
     compress(key, block, &(words){0}, (uint32_t)strlen(context), CHUNK_START | CHUNK_END | ROOT | CONTEXT);
 }
 
-/* Joins 16 chunk values of each of two strips in pairs, four times; the digests end in lanes 0 and 8. */
-static void join_chunks(const words key[8], words chunks[2][8], words value[8])
+#define JOINED 16 /* leaves that are joined together, so that all lanes are used */
+
+#ifdef __clang__
+#define EVEN_LANES(a, b) \
+    __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define ODD_LANES(a, b) \
+    __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#else
+#define EVEN_LANES(a, b) __builtin_shuffle(a, b, (words){0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30})
+#define ODD_LANES(a, b) __builtin_shuffle(a, b, (words){1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31})
+#endif
+
+/* The blocks of the parents of neighbouring lanes, first of those in `a` and then of those in `b`. */
+static inline void pair_lanes(const words a[8], const words b[8], words block[16])
 {
-    uint32_t from[2][8][16];
-    memcpy(from, chunks, sizeof from);
-    for (int count = 8; count >= 1; count /= 2) {
-        uint32_t both[16][16];
-        words block[16];
-        memset(both, 0, sizeof both);
-        for (int w = 0; w < 16; w++)
-            for (int pair = 0; pair < 16; pair++)
-                if (pair % 8 < count)
-                    both[w][pair] = from[pair / 8][w % 8][2 * (pair % 8) + w / 8];
-        memcpy(block, both, sizeof block);
-        for (int w = 0; w < 8; w++)
-            value[w] = key[w];
-        compress(value, block, &(words){0}, STEP, PARENT | MATERIAL | (count == 1 ? ROOT : 0));
-        for (int w = 0; w < 8; w++) {
-            uint32_t lanes[16];
-            memcpy(lanes, &value[w], sizeof lanes);
-            memcpy(from[0][w], lanes, 32);
-            memcpy(from[1][w], lanes + 8, 32);
+    for (int w = 0; w < 8; w++) {
+        block[w] = EVEN_LANES(a[w], b[w]);
+        block[8 + w] = ODD_LANES(a[w], b[w]);
+    }
+}
+
+/* Joins the 16 chunk values of each of up to 16 strips in pairs, four times. The digest of strip s ends in lane s of
+ * values[0]. */
+static void join_chunks(const words key[8], words values[JOINED][8], int count)
+{
+    for (int level = 0; level < 4; level++) {
+        const int last = count - 1;
+        count = (count + 1) / 2;
+        for (int at = 0; at < count; at += 2) {
+            words block[2][16], parents[2][8];
+            for (int u = 0; u < 2; u++) {
+                const int64_t left = inos_min(2 * (at + u), last);
+                pair_lanes(values[left], values[inos_min(left + 1, last)], block[u]);
+                memcpy(parents[u], key, sizeof parents[u]);
+            }
+            const uint32_t flags = PARENT | MATERIAL | (level == 3 ? ROOT : 0);
+            if (at + 1 < count)
+                compress_two(parents, block, &(words){0}, STEP, flags);
+            else
+                compress(parents[0], block[0], &(words){0}, STEP, flags);
+            memcpy(values[at], parents, (size_t)inos_min(2, count - at) * sizeof parents[0]);
         }
     }
 }
 
-/* Writes leaves `first` and `second` (strip * panels + panel) to `leaves`, and returns whether all their entries are in
- * -64 .. 63. */
-static int hash_two(const inos_leaves *job, const words key[8], int64_t first, int64_t second, uint8_t *leaves)
+/* Computes the chunk values of leaves `first` and `second` (strip * panels + panel), and returns whether all their
+ * entries are in -64 .. 63. */
+static int hash_chunks(const inos_leaves *job, const words key[8], int64_t first, int64_t second, words chunks[2][8])
 {
     const words lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const int64_t panels = (job->cols + PANEL - 1) / PANEL, at[2] = {first, second};
     const int64_t ahead = (first + 2) / panels * ROWS * job->cols + (first + 2) % panels * PANEL
                         - (first / panels * ROWS * job->cols + first % panels * PANEL);
-    words chunks[2][8], block[2][16], value[8];
+    words block[2][16];
     bytes seen = {0};
     for (int u = 0; u < 2; u++)
         memcpy(chunks[u], key, sizeof chunks[u]);
@@ -68,12 +87,27 @@ static int hash_two(const inos_leaves *job, const words key[8], int64_t first, i
     for (int entry = 0; entry < 64; entry++)
         if (seen[entry] & 0x80)
             return 0;
-    join_chunks(key, chunks, value);
-    for (int w = 0; w < DIGEST_WORDS; w++) {
-        const uint32_t digests[2] = {value[w][0], value[w][8]};
-        memcpy(leaves + 4 * w, &digests[0], 4);
-        memcpy(leaves + 32 + 4 * w, &digests[1], 4);
+    return 1;
+}
+
+/* Writes leaves [first, last), at most 16. Returns 0 if an entry is out of range or `stop` was set. */
+static int hash_batch(inos_leaves *job, const words key[8], int64_t first, int64_t last)
+{
+    words values[JOINED][8];
+    uint32_t digests[DIGEST_WORDS][LANES];
+    for (int64_t at = first; at < last; at += 2) {
+        if (inos_is_stopped(job->stop) || __atomic_load_n(&job->is_bad, __ATOMIC_RELAXED))
+            return 0;
+        if (!hash_chunks(job, key, at, inos_min(at + 1, last - 1), values + (at - first))) {
+            __atomic_store_n(&job->is_bad, 1, __ATOMIC_RELAXED);
+            return 0;
+        }
     }
+    join_chunks(key, values, (int)(last - first));
+    memcpy(digests, values[0], sizeof digests);
+    for (int64_t at = first; at < last; at++)
+        for (int w = 0; w < DIGEST_WORDS; w++)
+            memcpy(job->leaves + at * 32 + 4 * w, &digests[w][at - first], 4);
     return 1;
 }
 
@@ -81,22 +115,13 @@ static int hash_two(const inos_leaves *job, const words key[8], int64_t first, i
 static void hash_leaves(inos_leaves *job)
 {
     const int64_t panels = (job->cols + PANEL - 1) / PANEL, strips = (job->rows + ROWS - 1) / ROWS;
+    const int64_t taken = panels >= JOINED ? 1 : JOINED / panels;
     words key[8];
     derive_key(job->context, key);
-    for (;;) {
-        const int64_t start = __atomic_fetch_add(&job->next, HASHED_STRIPS, __ATOMIC_RELAXED);
-        const int64_t last = inos_min(start + HASHED_STRIPS, strips) * panels;
-        for (int64_t at = start * panels; at < last; at += 2) {
-            uint8_t leaves[2 * 32];
-            if (inos_is_stopped(job->stop) || __atomic_load_n(&job->is_bad, __ATOMIC_RELAXED))
+    for (int64_t start; (start = __atomic_fetch_add(&job->next, taken, __ATOMIC_RELAXED)) < strips;)
+        for (int64_t at = start * panels, last = inos_min(start + taken, strips) * panels; at < last; at += JOINED)
+            if (!hash_batch(job, key, at, inos_min(at + JOINED, last)))
                 return;
-            if (!hash_two(job, key, at, inos_min(at + 1, last - 1), leaves))
-                __atomic_store_n(&job->is_bad, 1, __ATOMIC_RELAXED);
-            memcpy(job->leaves + at * 32, leaves, (size_t)(32 * inos_min(2, last - at)));
-        }
-        if (start >= strips)
-            return;
-    }
 }
 
 /* Hashes a level of the tree: pairs of nodes are hashed under `context`, and an odd last one is carried up. */

@@ -31,8 +31,8 @@ static int is_path(const inos_opened *side, int64_t panel, int64_t panels, const
 static int is_opened(const inos_opened *side, int64_t panel)
 {
     const int64_t panels = (side->cols + PANEL - 1) / PANEL, cols = side->cols - panel * PANEL;
-    const inos_leaves job = {.raw = side->data, .rows = ROWS, .cols = PANEL};
-    uint8_t leaf[2 * 32];
+    uint8_t leaf[32];
+    inos_leaves job = {.raw = side->data, .rows = ROWS, .cols = PANEL, .leaves = leaf};
     words key[8];
     if (side->strip >= (side->rows + ROWS - 1) / ROWS || panel >= panels)
         return 0;
@@ -41,7 +41,7 @@ static int is_opened(const inos_opened *side, int64_t panel)
     if (!is_id(side))
         return 0;
     derive_key("inos v1 matrix strip", key);
-    if (!hash_two(&job, key, 0, 0, leaf) || !is_path(side, panel, panels, leaf))
+    if (!hash_batch(&job, key, 0, 1) || !is_path(side, panel, panels, leaf))
         return 0;
     for (int64_t r = 0; r < ROWS; r++)
         for (int64_t c = side->strip * ROWS + r < side->rows ? cols : 0; c < PANEL; c++)
