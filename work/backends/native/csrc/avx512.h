@@ -7,29 +7,34 @@
 #define TRANSPOSE transpose
 #define SUM_STEPS sum_steps
 
-/* Transposes 16 x 16 words, by exchanging pairs of rows 8 apart four times. Rows are `stride` bytes apart. */
+/* Loads 16 bytes into a quarter of a vector. */
+#define LOAD_QUARTER(vector, quarter, from) \
+    _mm512_mask_broadcast_i32x4(vector, (__mmask16)(0xf << 4 * (quarter)), \
+                                _mm_loadu_si128((const __m128i *)(const void *)(from)))
+
+/* Transposes 16 x 16 words. Rows are `stride` bytes apart. Rows that lie four apart are loaded into the quarters of one
+ * vector, so that the quarters are transposed by themselves. */
 static inline void transpose(const void *from, int64_t stride, void *to)
 {
-    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-    __m512i rows[16], next[16];
-#pragma GCC unroll 16
-    for (int r = 0; r < 16; r++)
-        rows[r] = _mm512_loadu_si512((const char *)from + r * stride);
+    const char *rows = from;
 #pragma GCC unroll 4
-    for (int pass = 0; pass < 4; pass++) {
-#pragma GCC unroll 8
-        for (int r = 0; r < 8; r++) {
-            next[2 * r] = _mm512_permutex2var_epi32(rows[r], low, rows[r + 8]);
-            next[2 * r + 1] = _mm512_permutex2var_epi32(rows[r], high, rows[r + 8]);
+    for (int quarter = 0; quarter < 4; quarter++, rows += 16) {
+        __m512i part[4];
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++) {
+            part[r] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)(rows + r * stride)));
+            part[r] = LOAD_QUARTER(part[r], 1, rows + (r + 4) * stride);
+            part[r] = LOAD_QUARTER(part[r], 2, rows + (r + 8) * stride);
+            part[r] = LOAD_QUARTER(part[r], 3, rows + (r + 12) * stride);
         }
-#pragma GCC unroll 16
-        for (int r = 0; r < 16; r++)
-            rows[r] = next[r];
+        const __m512i a = _mm512_unpacklo_epi32(part[0], part[1]), b = _mm512_unpackhi_epi32(part[0], part[1]);
+        const __m512i c = _mm512_unpacklo_epi32(part[2], part[3]), d = _mm512_unpackhi_epi32(part[2], part[3]);
+        char *out = (char *)to + quarter * 256;
+        _mm512_storeu_si512(out, _mm512_unpacklo_epi64(a, c));
+        _mm512_storeu_si512(out + 64, _mm512_unpackhi_epi64(a, c));
+        _mm512_storeu_si512(out + 128, _mm512_unpacklo_epi64(b, d));
+        _mm512_storeu_si512(out + 192, _mm512_unpackhi_epi64(b, d));
     }
-#pragma GCC unroll 16
-    for (int r = 0; r < 16; r++)
-        _mm512_storeu_si512((char *)to + 64 * r, rows[r]);
 }
 
 /* The same as sort_step of noise.h: a number is behind those before it that are at most equal, and those after it that
