@@ -113,6 +113,8 @@ class BlockSync:
                     await self._is_stale.wait()
             except TimeoutError:
                 continue
+            if len(self._window) >= self._size // 2:
+                await asyncio.sleep(POLL_S)  # The list is long, and there is enough to do.
 
     def _warn_if_unserved(self) -> None:
         """Say so once a minute if all connected peers were started from a snapshot or pruned above the next block."""

@@ -75,3 +75,23 @@ async def test_body_of_another_header_is_a_mismatch():
     with pytest.raises(BodyMismatch) as caught:
         await check(make_body(PAYMENTS), seal_header=MADE[1].block.header)
     assert caught.value.code == "bad-tx-root"
+
+
+class WholeBackend(InlineBackend):
+    """Has a process that checks whole blocks and finds fault with a spoiled witness."""
+
+    async def check_block(self, params, block, witness):
+        return tuple(map(compute_tx_id, block.transactions)) if witness == MADE[0].witness else None
+
+
+async def test_a_block_that_a_process_checked_whole_is_checked_and_a_wrong_one_is_left_to_the_other_checks():
+    block = make_body(PAYMENTS)
+    verifier = BlockVerifier(BRANCH.params, WholeBackend(get_bls()), ledger=None, pool=Pool())
+    checked = await verifier.check_whole(block, MADE[0].witness)
+    assert (checked.block, checked.witness, checked.ids) == (
+        block,
+        MADE[0].witness,
+        tuple(map(compute_tx_id, PAYMENTS)),
+    )
+    spoiled = msgspec.structs.replace(MADE[0].witness, x_strip=b"")
+    assert await verifier.check_whole(block, spoiled) is None

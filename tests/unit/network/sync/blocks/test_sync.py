@@ -141,6 +141,26 @@ async def test_one_lacks_blocks_and_one_lies_and_all_blocks_come_from_the_third(
         assert fresh.sync.monitor.get_status().height == 300
 
 
+async def test_a_liar_is_detected_too_where_processes_check_whole_blocks():
+    """What they find wrong is checked again step by step, which tells whose fault it is."""
+    chain = make_chain(60)
+    honest, lying, new = (FakeNode() for _ in range(3))
+    await honest.add_chain(chain)
+    await lying.add_chain(chain, BAD_WITNESS)
+    whole: list[bool] = []
+
+    async def check_block(params, block, witness):
+        whole.append(witness != BAD_WITNESS)
+        return () if whole[-1] else None
+
+    new.verifier.backend.check_block = check_block
+    async with syncing(new, honest, lying) as (fresh, services):
+        await until(lambda: new.ledger.tip.header.height == 60)
+        await until(lambda: {peer.id for peer in fresh.peers()} == {services[0].node_id})
+    assert whole.count(True) >= 60
+    assert False in whole
+
+
 async def test_who_holds_up_the_others_is_replaced_and_not_banned():
     chain = make_chain(120)
     honest, silent, new = (FakeNode() for _ in range(3))
