@@ -187,9 +187,10 @@ async def test_a_page_halves_itself_in_the_background(tmp_path: Path) -> None:
 
 
 LIE = """
-(() => {
-  const send = WebSocket.prototype.send;
-  WebSocket.prototype.send = function (bytes) {
+(async () => {
+  const { Connection } = await import("/explorer/work/connection.js");
+  const { send } = Connection.prototype;
+  Connection.prototype.send = function (bytes) {
     const isResult = bytes[1] === 3 && bytes.length > 40;
     if (isResult) bytes[bytes.length - 2] ^= 1; // the last byte of the last share's digest
     return send.call(this, bytes);

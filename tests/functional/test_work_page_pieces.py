@@ -135,9 +135,10 @@ async def test_a_page_that_is_closed_in_the_middle_of_a_piece_leaves_it_to_other
 
 
 LIE = """
-(() => {
-  const send = WebSocket.prototype.send;
-  WebSocket.prototype.send = function (bytes) {
+(async () => {
+  const { Connection } = await import("/explorer/work/connection.js");
+  const { send } = Connection.prototype;
+  Connection.prototype.send = function (bytes) {
     const isOfPiece = bytes[2] > 1; // the number of the assignment; the filler is 1
     if (isOfPiece && bytes[1] === %s) bytes[bytes.length - %s] ^= 1;
     return send.call(this, bytes);

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from inos.primitives.blocks import compute_anchor
 from inos.primitives.matrices import Seal, Witness
@@ -56,6 +56,11 @@ class PageNode:
         self.problems: list[str] = []
         self.shares: list[Share] = []
         self.sockets: list[web.WebSocketResponse] = []
+        self.can_read = asyncio.Event()
+        """The node takes no message while a test has cleared this."""
+        self.can_read.set()
+        self.ended = 0
+        """So many connections have ended."""
         self.refusal: Refused | None = None
         self._fillers: dict[int, Filler] = {}
         self.header = HEADER
@@ -97,20 +102,29 @@ class PageNode:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Speak with a page until it closes."""
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         self.sockets.append(socket)
         self._prefix = 2**31 + self._connections
         self._connections += 1
-        async for message in socket:
-            assert message.type == WSMsgType.BINARY, message
-            kind = peek_kind(message.data)
-            decoded = decode_from_worker(message.data, limit=LIMITS[kind].max_bytes)
-            await self._handle(decoded)
-            async with self._changed:
-                self.received.append(decoded)
-                self._changed.notify_all()
+        try:
+            async for message in socket:
+                await self.can_read.wait()
+                assert message.type == WSMsgType.BINARY, message
+                await self._take(message.data)
+        except ClientConnectionResetError:
+            pass  # The page left before it was answered.
+        async with self._changed:
+            self.ended += 1
+            self._changed.notify_all()
         return socket
+
+    async def _take(self, data: bytes) -> None:
+        decoded = decode_from_worker(data, limit=LIMITS[peek_kind(data)].max_bytes)
+        await self._handle(decoded)
+        async with self._changed:
+            self.received.append(decoded)
+            self._changed.notify_all()
 
     async def _handle(self, message: FromWorker) -> None:
         match message:

@@ -2,6 +2,7 @@
 
 import { areEqual, toBigInt } from "../bytes.js";
 import { makeHello, makeMeasured, makeResult, makeRows, MAX_ROWS_BYTES, MAX_SHARES, readMessage, VERSION } from "./messages.js";
+import { openSocket } from "./socket.js";
 
 const RETRY_S = [1, 2, 4, 8, 16, 32, 60];
 const GAP_MS = 150; // between two Results: a node allows ten a second
@@ -30,7 +31,7 @@ export class Connection {
   open() {
     this.forget();
     this.listener.onState(STATES.opening, false);
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/work`);
+    const socket = openSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/work`);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(makeHello({ ...this, room: this.pieces.room, line: this.pieces.line }));
     socket.onmessage = ({ data }) => this.isOver || this.receive(new Uint8Array(data));

@@ -14,6 +14,7 @@ import { showKey } from "./keyform.js";
 import { chooseRoom, Pieces } from "./pieces.js";
 import { describeWork, findPool, showIncomes } from "./pool.js";
 import { Power } from "./power.js";
+import { dropSockets } from "./socket.js";
 
 const SHOW_MS = 500, SPEED_MS = 5000, INCOMES_MS = 10_000;
 const BACKGROUND_PACE = 0.5;
@@ -170,6 +171,11 @@ function onButton() {
   setState(`${power.why}: tick “Also on battery” to work all the same`, true);
 }
 
+function onLeave() {
+  stop();
+  dropSockets();
+}
+
 function showNumbers() {
   $("rate").textContent = count(Math.round(crew?.getRate() ?? 0));
   if (crew) $("drawn").textContent = count(crew.drawn);
@@ -231,7 +237,7 @@ $("use-card").addEventListener("change", onThreads);
 $("on-battery").addEventListener("change", onPower);
 $("start").addEventListener("click", onButton);
 document.addEventListener("visibilitychange", onVisibility);
-addEventListener("pagehide", () => stop());
+addEventListener("pagehide", onLeave);
 setInterval(showNumbers, SHOW_MS);
 setInterval(() => { if (crew) showDivision().catch(() => {}); }, INCOMES_MS);
 setInterval(() => {
