@@ -29,6 +29,8 @@ def choose_filler_rows(settings: MinerSettings, rows: int, speed: float) -> int:
     Args:
         rows: those of the last filler. speed: tickets per second.
     """
+    if settings.filler_rate > 0:
+        speed = min(speed, settings.filler_rate)
     is_short = compute_tickets(rows, rows, settings.filler_depth) < speed * settings.slice_ms / 1000
     return min(2 * rows, max(rows, settings.max_filler_rows)) if is_short else rows
 

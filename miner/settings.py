@@ -64,8 +64,9 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     """At most this many filler tickets are made per second; 0 is no limit."""
     filler_rows: int = 1024
     """Both filler operands have this many rows."""
-    max_filler_rows: int = 0
-    """Engines for which that is too little work at a time get more rows, up to so many."""
+    max_filler_rows: int = 4096
+    """Engines for which that is too little work at a time get more rows, up to so many. With these, both operands take
+    8 MiB, and slices last long enough that what they cost beside tickets hardly counts."""
     filler_depth: int = 1024
     slice_ms: DurationMs = DurationMs(250)
     """One slice should take this long, because a win waits for the end of its slice."""

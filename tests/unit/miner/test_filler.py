@@ -35,9 +35,11 @@ def test_filler_keeps_no_rows() -> None:
 
 
 def test_filler_grows_where_one_slice_takes_all_of_it() -> None:
-    own = replace(SETTINGS, filler_rows=1024, filler_depth=1024, slice_ms=250)
+    own = replace(SETTINGS, filler_rate=0.0, filler_rows=1024, filler_depth=1024, slice_ms=250)
     large = replace(own, max_filler_rows=16_384)
-    assert choose_filler_rows(own, 1024, 1e9) == 1024, "an engine of this machine's processor"
+    assert choose_filler_rows(own, 1024, 1e9) == 2048
+    assert choose_filler_rows(own, 4096, 1e9) == 4096, "an engine of this machine's processor"
+    assert choose_filler_rows(replace(own, filler_rate=200.0), 1024, 1e9) == 1024, "a slice has 50 tickets"
     assert choose_filler_rows(large, 1024, 4 * 4096) == 1024, "4,096 tickets are a slice"
     assert choose_filler_rows(large, 1024, 4 * 4097) == 2048
     assert choose_filler_rows(large, 16_384, 1e9) == 16_384
