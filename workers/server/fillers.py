@@ -11,8 +11,8 @@ from inos.workers.filler import make_operands
 from inos.workers.limits import FILLER_S
 from inos.workers.messages import Filler, WorkerKind
 
-SIDES: Final = {WorkerKind.PAGE: 1024, WorkerKind.CARD: 4096, WorkerKind.MACHINE: 1024}
-"""Rows and depth of both operands: 2 MiB a pair for a page or a machine, 32 MiB for a card, which is slow with small
+SIDES: Final = {WorkerKind.PAGE: 1024, WorkerKind.CARD: 4096, WorkerKind.MACHINE: 2048}
+"""Rows and depth of both operands: 2 MiB a pair for a page, 8 for a machine and 32 for a card. Both are slow with small
 ones."""
 
 
