@@ -401,6 +401,15 @@ TABLE: Final = (
     ),
     Exposure(
         R,
+        "memory",
+        "bytes behind a request that is being answered",
+        "{} of a connection",
+        ("rpc.server.connections:READ_BYTES",),
+        "no more is read until it is answered",
+        "unit/rpc/server/test_connections.py::test_bytes_behind_a_request_are_bounded",
+    ),
+    Exposure(
+        R,
         "time",
         "half a request",
         "{} s, and no turn",

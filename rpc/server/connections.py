@@ -25,6 +25,8 @@ PARSE_S_PER_S: Final = 0.05
 PARSE_S_BURST: Final = 0.5
 PARSE_S_PER_BYTE: Final = 5e-9
 """Bodies are copied at more than this speed, so large uploads are never slowed."""
+READ_BYTES: Final = 256 << 10
+"""asyncio reads at most so much at one time."""
 IDLE_S: Final = 3630.0
 """A connection with only plain requests is closed when nothing came for so long, as aiohttp does by default."""
 

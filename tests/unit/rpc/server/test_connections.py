@@ -95,6 +95,22 @@ async def test_requests_behind_one_that_is_answered_keep_their_order(world: Worl
     writer.close()
 
 
+async def test_bytes_behind_a_request_are_bounded(world: World) -> None:
+    reader, writer = await world.connect()
+    writer.write(call("a"))
+    await until(lambda: world.entered == ["a"])
+    (connection,) = world.list_connections()
+    writer.write(b"x" * LONG)
+    await until(lambda: connection._later != b"")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(connection._later) <= connections.READ_BYTES
+    world.leave.set()
+    assert await read_text(reader) == "a"
+    assert (await asyncio.wait_for(reader.readline(), SOON_S)).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+
+
 async def test_a_caller_that_does_not_read_is_not_answered_further(world: World) -> None:
     reader, writer = await world.connect()
     writer.write(call("a", "long"))
