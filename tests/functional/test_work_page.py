@@ -186,6 +186,25 @@ async def test_a_page_halves_itself_in_the_background(tmp_path: Path) -> None:
         assert node.problems == []
 
 
+SLOW_TIMERS = """
+const setOwn = setInterval;
+globalThis.setInterval = (call, ms) => setOwn(call, Math.max(ms, 60000));
+"""
+
+
+async def test_a_page_whose_timers_are_throttled_tells_its_shares_all_the_same(tmp_path: Path) -> None:
+    """Chromium runs the timers of a page once a minute after five minutes in the background."""
+    async with open_page(tmp_path) as (node, page):
+        await page.send("Page.addScriptToEvaluateOnNewDocument", source=SLOW_TIMERS)
+        await page.open("about:blank")
+        await page.open(f"{node.url}/explorer/work/")
+        await page.wait(f"{STATE} === 'ready'")
+        await begin(page)
+        await node.wait(lambda: len(node.list_received(Result)) > 5)
+        assert len(node.shares) > 5
+        assert node.problems == []
+
+
 LIE = """
 (async () => {
   const { Connection } = await import("/explorer/work/connection.js");

@@ -130,7 +130,7 @@ export class Connection {
   }
 
   begin() {
-    this.toldAt = this.measuredAt = performance.now();
+    this.toldAt = this.measuredAt = this.flushedAt = performance.now();
     this.timers = [setInterval(() => this.flush(false), GAP_MS)];
     // A line that could not be measured stays as it is known.
     for (const seconds of MEASURE_AT_S) this.timers.push(setTimeout(() => this.measureLine().catch(() => {}), 1000 * seconds));
@@ -163,6 +163,8 @@ export class Connection {
     if (!last) this.results.push((last = { template, assignment, drawn: 0, shares: [] }));
     last.drawn += drawn;
     last.shares.push(...shares.filter((share) => this.isWanted(share, assignment, template)));
+    // Browsers run the timers of a page in the background once a minute, but hand over what threads say.
+    if (performance.now() - this.flushedAt > GAP_MS) this.flush(false);
   }
 
   // A node wants to know all shares, and of tickets that win but are no shares the first of each template.
@@ -177,6 +179,7 @@ export class Connection {
 
   // Sends one Result: that of an earlier template or assignment first, the newest if it has shares or is due.
   flush(isAll) {
+    this.flushedAt = performance.now();
     this.pieces.pump();
     const isDue = performance.now() - this.toldAt > QUIET_MS;
     while (this.results.length) {
