@@ -33,6 +33,7 @@ from inos.network.wire.matrices import Strip, Strips
 from inos.network.wire.transactions import AnnounceTransactions
 from inos.primitives.transactions import compute_tx_id
 from support.network_fakes import make_tx, until
+from support.sim_loop import virtually
 
 IDS = [compute_tx_id(make_tx(nonce)) for nonce in range(4)]
 
@@ -133,6 +134,7 @@ async def run_until(announcer: Announcer, is_true: Callable[[], object]) -> None
         work.cancel()
 
 
+@virtually
 async def test_each_peer_hears_at_its_own_time(pool):
     clock = SimpleNamespace(monotonic=asyncio.get_running_loop().time, now_ms=lambda: 0)
     near, far = make_peer(clock, LinkKind.OUTBOUND), make_peer(clock, LinkKind.INBOUND)
@@ -150,6 +152,7 @@ async def test_each_peer_hears_at_its_own_time(pool):
     assert told == [("near", IDS[0]), ("near", IDS[1]), ("near", IDS[2]), ("far", IDS[0]), ("far", IDS[2])]
 
 
+@virtually
 async def test_what_a_full_lane_refuses_is_told_later(pool):
     clock = SimpleNamespace(monotonic=asyncio.get_running_loop().time, now_ms=lambda: 0)
     peer = make_peer(clock)
