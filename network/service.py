@@ -218,6 +218,7 @@ class NetworkService:
             NetworkError: "port-in-use", "cannot-listen".
         """
         await self.bans.load()
+        await self.addresses.load()
         await self.manager.listen(PeerHandler(self.sync, self.addresses))
         self.listen_port = self._transport.port
         log.info("network listening", id=self.node_id.hex(), port=self.listen_port)

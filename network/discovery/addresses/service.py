@@ -158,12 +158,17 @@ class AddressService:
             except LinkError as error:
                 log.debug("peer cannot be dialled", peer=peer.name, code=error.code)
 
+    async def load(self) -> None:
+        """Read what was saved, unless it was read before."""
+        if not self._is_loaded:
+            await load_book(self.book, self._files, self._clock.now_ms())
+            self._anchors = await load_anchors(self._files)
+            self._saved_changes, self._is_loaded = self.book.changes, True
+
     async def run(self) -> None:
         """Find peers and keep what is known, until cancelled."""
+        await self.load()
         now_ms = self._clock.now_ms()
-        await load_book(self.book, self._files, now_ms)
-        self._anchors = await load_anchors(self._files)
-        self._saved_changes, self._is_loaded = self.book.changes, True
         for known in (*self._settings.seeds, *self._anchors):
             self.book.add(known, compute_group(known.host, known.port), now_ms, now_ms)
         works = [self.exchange.run(), self._keep_saved()]

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inos.bench.chains import make_chain
+from inos.chain import schema
 from inos.chain.ledger import Ledger
 from inos.cli.main import app
 from inos.core.verification.results import StoredResults
@@ -166,11 +167,10 @@ def test_damage_is_found_and_named(tmp_path: Path, spoil: str) -> None:
         key, _ = next(iter(ledger._db.iterate(b"s")))
         ledger._db.write({key: None})
     elif spoil == "witness":
-        ledger._db.write({b"w" + (ledger.view.get_block_id(Height(4)) or b""): b"\x92\xc4"})
+        ledger._db.write({schema.witness_key(4, ledger.view.get_block_id(Height(4)) or b""): b"\x92\xc4"})
     else:
-        ids = [ledger.view.get_block_id(Height(height)) for height in (3, 4)]
-        blocks = [ledger._db.get(b"b" + (id or b"")) for id in ids]
-        ledger._db.write({b"b" + (ids[0] or b""): blocks[1]})
+        keys = [schema.block_key(height, ledger.view.get_block_id(Height(height)) or b"") for height in (3, 4)]
+        ledger._db.write({keys[0]: ledger._db.get(keys[1])})
     ledger.close()
     result = invoke("db", "check", "--data-dir", str(folder), "--network", str(made.network), "--json")
     assert result.exit_code == 1
