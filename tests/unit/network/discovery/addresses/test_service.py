@@ -331,7 +331,8 @@ async def test_anchors_and_book_come_back_after_a_restart():
             assert again.list_addresses() != []
         whole = town.make(1, files=files, max_outbound=2)
         async with running(whole):
-            await until(lambda: len(whole.list_addresses()) >= 2)
+            assert len(whole.list_addresses()) >= 2, "the book is read before the node is ready"
+            await until(lambda: count_outbound(whole) == 2)
 
 
 @virtually
