@@ -228,7 +228,7 @@ class NetworkService:
         try:
             async with asyncio.TaskGroup() as group:
                 works = (self.sync, self.addresses, self.routing, self._static, self.bans)
-                work = group.create_task(self.manager.run(*(each.run() for each in works)))
+                work = group.create_task(self.manager.run(*(each.run for each in works)))
                 await self._stopping.wait()
                 work.cancel()
         finally:

@@ -94,13 +94,13 @@ class PeerManager:
         found = [peer for peer in self.peers.values() if peer.kind is kind and not peer.is_closing]
         return sum(not peer.is_brief for peer in found) if kind is LinkKind.INBOUND else len(found)
 
-    async def run(self, *works: Coroutine[Any, Any, None]) -> None:
+    async def run(self, *works: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run the sessions of dialled links, and `works` beside them, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                for work in (self._short.run(), *works):
-                    group.create_task(work)
+                for work in (self._short.run, *works):
+                    group.create_task(work())
         finally:
             self._group = None
 
