@@ -145,11 +145,7 @@ globalThis.plug = (charging) => { battery.charging = charging; listeners.forEach
 
 
 async def test_a_page_rests_on_battery_unless_it_is_told_to_work(tmp_path: Path) -> None:
-    async with open_page(tmp_path) as (node, page):
-        await page.send("Page.addScriptToEvaluateOnNewDocument", source=FAKE_BATTERY)
-        await page.open("about:blank")
-        await page.open(f"{node.url}/explorer/work/")
-        await page.wait(f"{STATE} === 'ready'")
+    async with open_page(tmp_path, script=FAKE_BATTERY) as (node, page):
         await begin(page)
         await node.wait(lambda: bool(node.shares))
         await page.run("plug(false)")
@@ -171,11 +167,7 @@ async def test_a_page_rests_on_battery_unless_it_is_told_to_work(tmp_path: Path)
 
 
 async def test_a_page_halves_itself_in_the_background(tmp_path: Path) -> None:
-    async with open_page(tmp_path) as (node, page):
-        await page.send("Page.addScriptToEvaluateOnNewDocument", source=RECORD_PACE)
-        await page.open("about:blank")
-        await page.open(f"{node.url}/explorer/work/")
-        await page.wait(f"{STATE} === 'ready'")
+    async with open_page(tmp_path, script=RECORD_PACE) as (node, page):
         await begin(page)
         await node.wait(lambda: len(node.shares) > 3)
         for is_hidden in (True, False):
@@ -195,11 +187,7 @@ globalThis.setInterval = (call, ms) => setOwn(call, Math.max(ms, 60000));
 
 async def test_a_page_whose_timers_are_throttled_tells_its_shares_all_the_same(tmp_path: Path) -> None:
     """Chromium runs the timers of a page once a minute after five minutes in the background."""
-    async with open_page(tmp_path) as (node, page):
-        await page.send("Page.addScriptToEvaluateOnNewDocument", source=SLOW_TIMERS)
-        await page.open("about:blank")
-        await page.open(f"{node.url}/explorer/work/")
-        await page.wait(f"{STATE} === 'ready'")
+    async with open_page(tmp_path, script=SLOW_TIMERS) as (node, page):
         await begin(page)
         await node.wait(lambda: len(node.list_received(Result)) > 5)
         assert len(node.shares) > 5

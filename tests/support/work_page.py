@@ -16,9 +16,13 @@ STATE = "document.getElementById('state').textContent"
 
 
 @asynccontextmanager
-async def open_page(folder: Path, *flags: str, host: str = "127.0.0.1") -> AsyncIterator[tuple[PageNode, Page]]:
+async def open_page(
+    folder: Path, *flags: str, host: str = "127.0.0.1", script: str = ""
+) -> AsyncIterator[tuple[PageNode, Page]]:
+    """Open the page, in which `script` runs before its own scripts."""
     assert CHROMIUM is not None
     async with open_page_node(host) as node, open_browser(CHROMIUM, folder / "browser", flags) as page:
+        await page.send("Page.addScriptToEvaluateOnNewDocument", source=script)
         await page.open(f"{node.url}/explorer/work/")
         await page.wait(f"{STATE} === 'ready'")
         yield node, page
