@@ -40,7 +40,7 @@ from inos.consensus.records import (
     voter_key,
 )
 from inos.consensus.reputation import compute_halved
-from inos.primitives.codec import decode, decode_own, encode
+from inos.primitives.codec import decode, decode_canonical, encode
 from inos.primitives.units import Address, Height, JobId, Nano
 
 R = TypeVar("R", bound=Struct)
@@ -170,7 +170,7 @@ class StateView:
 
     def _get(self, kind: type[R], key: StateKey) -> R | None:
         data = self._reader.get(key)
-        return None if data is None else decode_own(kind, data)
+        return None if data is None else decode_canonical(kind, data)
 
 
 class Draft(StateView):

@@ -11,8 +11,6 @@ from inos.consensus.state import Draft
 from inos.primitives.transactions import Transaction, Transfer
 from inos.primitives.units import U64_MAX, Address
 
-FEE, SENT, RECEIVED = Reason.FEE, Reason.SENT, Reason.RECEIVED
-
 
 class Moved(Struct, frozen=True):
     """What moved on the two accounts of a transfer."""
@@ -42,6 +40,6 @@ def move_transfer(state: Draft, sender: Address, tx: Transaction) -> Moved | Non
     state.set_account(receiver, replace(other, balance=received))
     return Moved(
         receiver,
-        (Movement(FEE, fee), Movement(SENT, amount, receiver)),
-        (Movement(RECEIVED, amount, sender),),
+        (Movement(Reason.FEE, fee), Movement(Reason.SENT, amount, receiver)),
+        (Movement(Reason.RECEIVED, amount, sender),),
     )

@@ -39,18 +39,22 @@ def decode(kind: type[T], data: bytes | memoryview, *, limit: int) -> T:
     """
     if len(data) > limit:
         raise CodecError("too-large", f"{_name(kind)} is too large", expected=f"at most {limit} bytes", got=len(data))
-    value = decode_own(kind, data)
+    value = _read(kind, data)
     if _encoder.encode(value) != data:
         raise CodecError("not-canonical", f"{_name(kind)} is not in its canonical encoding")
     return value
 
 
-def decode_own(kind: type[T], data: bytes | memoryview) -> T:
-    """Read bytes as `kind` that this program encoded itself, so that they are canonical.
+def decode_canonical(kind: type[T], data: bytes | memoryview) -> T:
+    """Read bytes as `kind` that are known to be canonical: this program encoded them, or a state root commits to them.
 
     Raises:
         CodecError: "malformed".
     """
+    return _read(kind, data)
+
+
+def _read(kind: type[T], data: bytes | memoryview) -> T:
     try:
         value: T = _decoder(cast(Hashable, kind)).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -66,8 +66,11 @@ def _read_template(database: Database, block: BlockId) -> Template:
     height = schema.decode_height(read(schema.height_key(block)))
     stored = decode(StoredHeader, read(schema.header_key(height, block)), limit=schema.MAX_STORED_BYTES)
     header = stored.header
-    by_height = {letter: read(letter + schema.encode_height(height) + block) for letter in (b"b", b"w", b"u")}
-    records = by_height | {letter: read(letter + block) for letter in (b"f", b"v")}
+    keys = (
+        *(make_key(height, block) for make_key in (schema.block_key, schema.witness_key, schema.undo_key)),
+        *(make_key(block) for make_key in (schema.block_stats_key, schema.totals_key)),
+    )
+    records = {key[:1]: read(key) for key in keys}
     history = read(schema.history_key(Address(header.beneficiary), height, PLACE_END))
     weight = int.from_bytes(stored.weight, "big")
     return Template(header, weight, stored.arrival, records, history)

@@ -57,7 +57,7 @@ class BlockChecker:
     async def _check(self, body: Body, source: Peer) -> None:
         try:
             checked = await self._node.verifier.check_whole(body.block, body.witness)
-            sealed_at = 0.0  # The signatures took almost all of the time.
+            sealed_at = 0.0  # The whole wait counts as one for signatures, which take almost all of it.
             if checked is None:
                 seal = await self._check_seal(body)
                 sealed_at = self._clock.monotonic()
