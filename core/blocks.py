@@ -80,6 +80,9 @@ class BlockService:
             ClockAhead: it is deferred until its time comes. VerdictMissing: it is held until its results are checked.
             ParentMissing: it is not kept.
         """
+        return await self._threads.complete(self._add(block, witness))
+
+    async def _add(self, block: Block, witness: Witness) -> BlockOutcome:
         async with self._turn:
             prepared = await self._prepare(block, witness)
             try:
@@ -119,6 +122,9 @@ class BlockService:
     async def add_checked(self, blocks: Sequence[CheckedBlock]) -> AddedBlocks:
         """Connect checked blocks in order. Blocks ahead of the clock or with unchecked results are deferred as by
         `add`."""
+        return await self._threads.complete(self._add_checked(blocks))
+
+    async def _add_checked(self, blocks: Sequence[CheckedBlock]) -> AddedBlocks:
         async with self._turn:
             prepared = await self._prepare(blocks[0].block, None) if len(blocks) == 1 else None
             call = partial(self._writer.add_checked_blocks, tuple(blocks), prepared)

@@ -2,9 +2,9 @@
 blocks before the writer does: one that arrived, and one to be mined."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from inos.core.errors import NodeError
 
@@ -27,6 +27,8 @@ class Threads:
         self._checkers = ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="check")
         self._executors = ThreadPoolExecutor(EXECUTE_THREADS, thread_name_prefix="execute")
         self._slots = asyncio.Semaphore(MAX_WAITING)
+        self._works: set[asyncio.Task[Any]] = set()
+        """References that keep the tasks of `complete` alive."""
 
     async def write(self, call: Callable[[], T]) -> T:
         """Run a change of chain or pool in the writer thread: one at a time, in order.
@@ -47,6 +49,16 @@ class Threads:
     async def execute(self, call: Callable[[], T]) -> T:
         """Execute a block, which may take seconds, without changing anything. It raises the errors of `write`."""
         return await self._run(self._executors, call)
+
+    async def complete(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that changes something and then tells of it, to its end even if the caller is cancelled.
+
+        A peer's session may end while a thread connects the peer's block; others must hear of that block all the same.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self._works.add(task)
+        task.add_done_callback(self._works.discard)
+        return await asyncio.shield(task)
 
     def close(self) -> None:
         """End the threads. Calls that run are finished first, calls that wait are dropped."""

@@ -113,7 +113,7 @@ class TransactionService:
         async with self._sending:
             await self._check(tx)
             await self._threads.check(partial(Trials(self._ledger, self._mempool, self._kept).try_on_tip, tx))
-            return await self._store(tx)
+            return await self._threads.complete(self._store(tx))
 
     async def send_many(self, transactions: Sequence[Transaction]) -> list[TxId | InosError | None]:
         """Take several transactions as by `send`; return the id of each, or what refused it.
@@ -134,7 +134,7 @@ class TransactionService:
                 challenge of a result that is not on chain here yet.
         """
         await self._check(tx)
-        return await self._store(tx)
+        return await self._threads.complete(self._store(tx))
 
     async def _send_group(self, transactions: Sequence[Transaction]) -> list[TxId | InosError]:
         """Take transactions that need no matrices; return the id of each, or what refused it."""

@@ -48,9 +48,13 @@ class VoteService:
             async with self._turn:
                 tip, state = self._ledger.tip, self._ledger.state
                 found = await self._threads.check(partial(self.pool.check, vote, state, tip.header.height))
-            taken = await self._threads.write(partial(self.pool.add, vote, found))
+            return await self._threads.complete(self._take(vote, found))
         finally:
             self._checking.discard(vote)
+
+    async def _take(self, vote: Vote, found: Taken) -> Taken:
+        """Take a checked vote, and tell subscribers if it is new."""
+        taken = await self._threads.write(partial(self.pool.add, vote, found))
         if taken is Taken.CAUGHT:
             log.warning("a voter signed two conflicting votes", key=vote.key.hex(), epoch=vote.link.target.epoch)
         if taken in (Taken.NEW, Taken.CAUGHT):

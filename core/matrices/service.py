@@ -55,24 +55,17 @@ class MatrixService:
 
     async def put(self, array: NDArray[Any]) -> MatrixRef:
         """Store a matrix: an int8 operand or an int32 result."""
-        ref = await self._threads.store(partial(self.store.put, array))
-        await self._announce(ref.matrix_id)
-        return ref
+        return await self._put(partial(self.store.put, array))
 
     async def put_bytes(self, data: bytes | memoryview) -> MatrixRef:
         """Store a file."""
-        ref = await self._threads.store(partial(self.store.put_bytes, data))
-        await self._announce(ref.matrix_id)
-        return ref
+        return await self._put(partial(self.store.put_bytes, data))
 
     async def put_rows(
         self, matrix: MatrixId, shape: tuple[DType, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
         """Store some rows of a matrix, and return how many are here; see inos.core.matrices.uploads."""
-        done = await self._threads.store(partial(self.uploads.add, matrix, shape, first, rows))
-        if self.store.has(matrix):
-            await self._announce(matrix)
-        return done
+        return await self._store(matrix, partial(self.uploads.add, matrix, shape, first, rows))
 
     async def open_product(self, job: JobId, rows: int, cols: int) -> ProductRows:
         """Open a job's product on disk, as far as it was made before."""
@@ -84,9 +77,7 @@ class MatrixService:
         Args:
             finish: its `ProductRows.finish`.
         """
-        ref = await self._threads.store(finish)
-        await self._announce(ref.matrix_id)
-        return ref
+        return await self._put(finish)
 
     async def keep_outcome(self, job: JobId, outputs: tuple[bytes, ...]) -> tuple[MatrixId, ...]:
         """Store what a task's worker computed, so that it is found after a restart; see inos.core.matrices.outcomes."""
@@ -112,10 +103,7 @@ class MatrixService:
         if max_bytes is not None and info.size > max_bytes:
             raise _make_too_large(info, max_bytes)
         await self._change(info.id, partial(self.store.arrivals.begin, info))
-        if not self.store.has(info.id):
-            return False
-        await self._announce(info.id)
-        return True
+        return self.store.has(info.id)
 
     async def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
         """Add one run of a matrix on its way, verified against its id, and return True if the matrix is complete.
@@ -125,11 +113,7 @@ class MatrixService:
         """
         if self.store.has(matrix):
             return True
-        add = partial(self.store.arrivals.add_run, matrix, index, data, tuple(path))
-        is_complete = await self._change(matrix, add)
-        if is_complete:
-            await self._announce(matrix)
-        return is_complete
+        return await self._change(matrix, partial(self.store.arrivals.add_run, matrix, index, data, tuple(path)))
 
     async def read_run(self, matrix: MatrixId, index: int) -> Run | None:
         """Return one run of a stored matrix, checked, or None if it is not here."""
@@ -234,15 +218,36 @@ class MatrixService:
             if not self._fetching[matrix]:
                 del self._fetching[matrix]
 
+    async def _put(self, call: Callable[[], MatrixRef]) -> MatrixRef:
+        """Store a whole matrix, and tell of it."""
+
+        async def work() -> MatrixRef:
+            ref = await self._threads.store(call)
+            await self._announce(ref.matrix_id)
+            return ref
+
+        return await self._threads.complete(work())
+
     async def _change(self, matrix: MatrixId, call: Callable[[], T]) -> T:
         """Change the store for a matrix that comes; callers that wait for it are told why it cannot be stored."""
         try:
-            return await self._threads.store(call)
+            return await self._store(matrix, call)
         except MeshError as error:
             for waiter in self._fetching.get(matrix, ()):
                 if not waiter.done():
                     waiter.set_exception(error)
             raise
+
+    async def _store(self, matrix: MatrixId, call: Callable[[], T]) -> T:
+        """Change the store, and tell if the matrix is here then."""
+
+        async def work() -> T:
+            answer = await self._threads.store(call)
+            if self.store.has(matrix):
+                await self._announce(matrix)
+            return answer
+
+        return await self._threads.complete(work())
 
     async def _announce(self, matrix: MatrixId) -> None:
         self._events.publish(MatrixAdded(matrix))

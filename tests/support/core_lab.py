@@ -108,6 +108,9 @@ class Lab:
         self._stack.callback(core.close)
         return core
 
+    def get_ledger(self, core: NodeCore) -> Ledger:
+        return self._ledgers[core]
+
     def close(self, core: NodeCore) -> None:
         core.close()
         self._ledgers[core].close()

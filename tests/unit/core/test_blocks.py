@@ -3,7 +3,8 @@ it sends.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -50,6 +51,47 @@ async def test_a_block_moves_the_tip_empties_the_pool_and_is_told(lab: Any) -> N
     assert isinstance(event, TipChanged)
     assert (event.connected, event.disconnected) == ((compute_block_id(block.header),), ())
     assert (core.ledger.tip.header.height, len(core.mempool)) == (1, 0)
+
+
+async def leave_while_written(
+    adding: Coroutine[Any, Any, Any], owner: Any, name: str, patch: pytest.MonkeyPatch
+) -> None:
+    """Cancel the caller of a change while its thread runs `owner.name`, as the end of a peer's session does."""
+    entered, go_on, change = threading.Event(), threading.Event(), getattr(owner, name)
+
+    def wait_and_change(*args: Any, **kwargs: Any) -> Any:
+        entered.set()
+        assert go_on.wait(60)
+        return change(*args, **kwargs)
+
+    patch.setattr(owner, name, wait_and_change)
+    caller = asyncio.ensure_future(adding)
+    try:
+        assert await asyncio.to_thread(entered.wait, 60)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+    finally:
+        go_on.set()
+
+
+async def test_a_change_is_told_although_the_peer_that_brought_it_left(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = lab.open("a")
+    ledger, tx = lab.get_ledger(core), lab.sign(lab.alice, 0, Transfer(lab.worker.address, 5))
+    async with core.events.subscribe() as events:
+        await leave_while_written(core.transactions.add(tx), core.mempool, "add", monkeypatch)
+        assert (await get_event(events, TransactionAdded)).tx_id == compute_tx_id(tx)
+        block, witness = await lab.mine(core)
+        await leave_while_written(core.blocks.add(block, witness), ledger, "add_block", monkeypatch)
+        assert (await get_event(events, TipChanged)).connected == (compute_block_id(block.header),)
+        checked = await core.verifier.check(*await lab.mine(core))
+        await leave_while_written(core.blocks.add_checked([checked]), ledger, "add_checked_blocks", monkeypatch)
+        assert (await get_event(events, TipChanged)).connected == (compute_block_id(checked.block.header),)
+        await leave_while_written(core.matrices.put(lab.x), core.matrices.store, "put", monkeypatch)
+        await get_event(events, MatrixAdded)
+    assert core.ledger.tip.header.height == 2
 
 
 async def test_what_is_refused_is_neither_kept_nor_told(lab: Any) -> None:
