@@ -15,7 +15,7 @@ from inos.devnet.intro import DEV_PHRASE
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import Key, derive_key, make_key
-from support.cluster import RpcFailed, ask, await_height, await_one_tip, await_that, get_height
+from support.cluster import RpcFailed, ask, await_final, await_height, await_one_tip, await_that, get_height
 
 COMMON = (
     "--network",
@@ -77,6 +77,9 @@ async def test_a_split_network_heals_to_one_chain(tmp_path: Path) -> None:
         for node in (left, right):
             await await_included(node, funding)
         stranger = await stack.enter_async_context(Client(right.rpc_url, wallet=STRANGER))
+        # A network that is split before it has a final block may keep two final chains: see decision 62.
+        for node in (left, right):
+            await await_final(node.rpc_url, 0)
 
         bridge.cut()
         # Different accounts spend on each side: both transfers stay valid and must be on the final chain.

@@ -13,18 +13,10 @@ from inos.cli import main as cli
 from inos.genesis.loading import derive_devnet
 from inos.node.process import NodeSpec, start_node, stop_process
 from inos.primitives.units import TimeMs
-from support.cluster import ask, await_that
+from support.cluster import ask, await_final, await_that
 
 QUICK = {"spacing_ms": 500, "asert_half_life_ms": 5000, "epoch_blocks": 4}
 FLAGS = ("--rpc-port", "0", "--p2p-port", "0", "--mine", "auto", "--threads", "1", "--filler-rate", "6500")
-
-
-async def await_final(url: str, above: int) -> dict[str, Any]:
-    async def is_final() -> dict[str, Any] | None:
-        status = dict(await ask(url, "finality_status"))
-        return status if status["final_height"] > above else None
-
-    return dict(await await_that(f"a block above {above} is final", is_final, 90))
 
 
 @pytest.mark.timeout(240)

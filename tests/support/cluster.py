@@ -80,6 +80,16 @@ async def await_one_tip(urls: list[str], timeout_s: float = 60) -> dict[str, Any
     return await await_that("one tip", is_one, timeout_s)  # type: ignore[no-any-return]
 
 
+async def await_final(url: str, above: int) -> dict[str, Any]:
+    """Wait until a block above this height is final, and return the status of finality."""
+
+    async def is_final() -> dict[str, Any] | None:
+        status = dict(await ask(url, "finality_status"))
+        return status if status["final_height"] > above else None
+
+    return dict(await await_that(f"a block above {above} is final", is_final, 90))
+
+
 async def await_committee(url: str, members: int, limit_s: float = 90) -> None:
     """Wait until the committee of a ballot has this many members; optimistic jobs can be claimed then."""
 
