@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from inos.consensus.codes import Code
 from inos.core.bounded import ExpiringSet, TokenBucket
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
@@ -47,6 +48,8 @@ MAX_BRANCHES: Final = 16
 BRANCHES_PER_S: Final = 1 / 60
 IGNORED_S: Final = 60.0
 """A peer that has used up its branches is asked for no headers for this long; its announcements still count."""
+WARN_S: Final = 60.0
+"""A chain that leaves this node's below a final block is told of once in this time."""
 
 
 class HeaderSync:
@@ -81,6 +84,7 @@ class HeaderSync:
         self._last_given: dict[Peer, BlockId] = {}
         self._branches: dict[Peer, TokenBucket] = {}
         self._ignored: ExpiringSet[Peer] = ExpiringSet(256)
+        self._warned_at = -WARN_S
 
     def drop_peer(self, peer: Peer) -> None:
         """Note that the link to the peer has ended."""
@@ -124,7 +128,7 @@ class HeaderSync:
         if not is_known(ledger, BlockId(header.parent)):
             return False
         if not is_known(ledger, compute_block_id(header)):
-            await self._add((header,))
+            await self._add(peer, (header,))
         return True
 
     def _count_ahead(self) -> int:
@@ -210,7 +214,7 @@ class HeaderSync:
         async with self._appending:
             while plan is self._plan and (segment := plan.pop_ready()) is not None:
                 try:
-                    await self._add(segment.headers)
+                    await self._add(segment.source, segment.headers)
                 except Misbehaviour as fault:
                     self._end(plan)
                     if segment.source is not None:
@@ -239,7 +243,7 @@ class HeaderSync:
                     return
                 self._check_place(peer, headers)
                 self._check_branch(peer, headers)
-                await self._add(headers)
+                await self._add(peer, headers)
                 last = compute_block_id(headers[-1])
                 if headers[-1].height >= peer.best_height:
                     peer.best_id, peer.best_height = last, headers[-1].height
@@ -299,14 +303,29 @@ class HeaderSync:
             self._ignored.add(peer, now + IGNORED_S)
             raise RequestFailed("too-many-branches", "the peer gives one branch of headers after another and no block")
 
-    async def _add(self, headers: tuple[Header, ...]) -> None:
+    async def _add(self, peer: Peer | None, headers: tuple[Header, ...]) -> None:
         """Add headers in the node's own thread, off the event loop."""
         try:
             await self._node.blocks.add_headers(headers)
         except RuleViolation as error:
             raise Misbehaviour(error.code, f"invalid header: {error.message}") from error
         except NotYet as error:
+            if error.code == Code.CONFLICTS_WITH_FINAL:
+                self._warn_of_split(peer, error)
             raise RequestFailed(error.code, error.message) from error
         except InosError as error:
             log.warning("headers not added", code=error.code, reason=error.message)
             raise RequestFailed(error.code, error.message) from error
+
+    def _warn_of_split(self, peer: Peer | None, error: NotYet) -> None:
+        """Say that a peer follows a chain that this node never will. It ends by itself if votes bring the peer here."""
+        now = self._clock.monotonic()
+        if now - self._warned_at >= WARN_S:
+            self._warned_at = now
+            log.warning(
+                "a peer's chain leaves this node's below a final block",
+                peer="unknown" if peer is None else peer.name,
+                reason=error.message,
+                hint="if it lasts, one of the two is on the wrong chain: compare `inos finality status` with people "
+                "you trust, and see docs/troubleshooting.md",
+            )

@@ -2,9 +2,12 @@
 
 import asyncio
 
+import structlog
+
 from inos.network.sync.headers.plan import HeaderPlan, is_chain
 from inos.network.wire.chain import MAX_HEADERS
 from inos.primitives.blocks import compute_block_id
+from inos.primitives.errors import NotYet
 from support.network_fakes import GENESIS_ID, FakeNode, make_chain, syncing, until
 
 CHAIN = [block.header for block in make_chain(40)]
@@ -60,6 +63,28 @@ def test_headers_are_a_chain_only_without_gap_and_from_the_start():
     assert not is_chain(GENESIS_ID, [])
     assert not is_chain(GENESIS_ID, CHAIN[1:])
     assert not is_chain(GENESIS_ID, [*CHAIN[:3], *CHAIN[4:]])
+
+
+async def test_a_chain_that_leaves_a_final_block_is_told_of_once_a_minute_and_no_fault_of_the_peer():
+    node, other = FakeNode(), FakeNode()
+    await other.add_chain(make_chain(3, nonce=4))
+    asked = []
+
+    async def refuse(headers):
+        asked.append(headers)
+        raise NotYet("conflicts-with-final", "the branch leaves the chain below its last final block, at height 2")
+
+    node.add_headers = refuse
+    with structlog.testing.capture_logs() as logs:
+        async with syncing(node, other) as (service, _):
+            await until(lambda: asked)
+            await other.add_chain(make_chain(5, nonce=4)[3:])
+            await until(lambda: len(asked) >= 2)
+            assert [peer.score for peer in service.peers()] == [0]
+    warnings = [each for each in logs if each["event"] == "a peer's chain leaves this node's below a final block"]
+    assert [each["log_level"] for each in warnings] == ["warning"]
+    assert "height 2" in warnings[0]["reason"]
+    assert "inos finality status" in warnings[0]["hint"]
 
 
 LONG = make_chain(10 * MAX_HEADERS + 100)
