@@ -7,13 +7,14 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import pytest
 import structlog
 from hypothesis import settings
 
+from inos.node.process import read_log_end
 from support import run_guard
 from support.bare_names import refuse_bare_names
 
@@ -41,6 +42,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     terminalreporter.write_line(f"INOS_TEST_SEED={config.getoption('--hypothesis-seed')} repeats hypothesis's examples")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the ends of the logs of a failed test's nodes, whose folders are soon gone."""
+    report = yield
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.failed and folder is not None:
+        for log in sorted(folder.rglob("node.log")):
+            report.sections.append((f"end of {log.relative_to(folder)}", read_log_end(log)))
+    return report
 
 
 @pytest.fixture(autouse=True)
