@@ -199,7 +199,7 @@ class SyncService:
             for tx in block.transactions if block is not None else ():
                 tx_id = compute_tx_id(tx)
                 if self._node.mempool.has(tx_id):
-                    self._announcer.on_transaction(tx_id)
+                    self._announcer.on_returned(tx_id)
 
     def _on_event(self, event: Event) -> None:
         match event:

@@ -72,6 +72,15 @@ class Announcer:
                     outbox.ids.popitem(last=False)
         self._has_some.set()
 
+    def on_returned(self, id: TxId) -> None:
+        """Queue a transaction that came back from an undone block, also for peers that were told of it.
+
+        They could not fetch it while it was in the block, which some of them never had.
+        """
+        for peer in self._outboxes:
+            peer.known_transactions.discard(id)
+        self.on_transaction(id)
+
     def _is_news(self, peer: Peer, id: TxId) -> bool:
         if id not in peer.known_transactions:
             return True

@@ -1,15 +1,30 @@
 """The tracker of announced transactions, and challenges of 2 MiB, of which one answer holds only one."""
 
+import asyncio
+
 from msgspec.structs import replace
 
+from inos.chain.events import TipChanged
 from inos.network.sync.relay.transactions import TransactionTracker
 from inos.network.wire.limits import get_limit
 from inos.network.wire.messages import encode_message
 from inos.network.wire.transactions import Transactions
+from inos.primitives.blocks import Block, compute_block_id
 from inos.primitives.codec import encode
 from inos.primitives.matrices import MAX_PANELS, MAX_RESULT_PATH, STRIP_BYTES, StripRow
 from inos.primitives.transactions import MAX_TX_BYTES, Challenge, Transaction, compute_tx_id, sign_transaction
-from support.network_fakes import CHAIN_ID, FAST, FakeNode, get_address, make_service, make_tx, running, until
+from support.network_fakes import (
+    CHAIN_ID,
+    FAST,
+    GENESIS,
+    FakeNode,
+    get_address,
+    make_header,
+    make_service,
+    make_tx,
+    running,
+    until,
+)
 
 PATH = (bytes(32),) * 2 * MAX_RESULT_PATH
 
@@ -40,6 +55,30 @@ async def test_several_large_ones_announced_at_once_all_come() -> None:
         for tx in sent:
             await first.add_transaction(tx)
         await until(lambda: all(second.mempool.has(compute_tx_id(tx)) for tx in sent))
+
+
+async def test_a_transaction_of_an_undone_block_is_offered_again_to_peers_that_could_not_fetch_it() -> None:
+    first, second = FakeNode(), FakeNode()
+    tx = make_tx(0)
+    id, asked = compute_tx_id(tx), asyncio.Event()
+    a = make_service(first, 1)
+    await a.start()
+    b = make_service(second, 2, get_address(a))
+    block = Block(make_header(GENESIS, transactions=(tx,)), (tx,))
+    pool = first.mempool
+
+    def find_none(id: bytes) -> None:  # The block has taken it out of the pool meanwhile.
+        asked.set()
+
+    async with running(a, b):
+        await until(lambda: a.peers() and b.peers())
+        pool.get = find_none
+        await first.add_transaction(tx)
+        await until(asked.is_set)
+        del pool.get
+        first.ledger.blocks[compute_block_id(block.header)] = block
+        first.publish(TipChanged(first.ledger.tip, (), (compute_block_id(block.header),)))
+        await until(lambda: second.mempool.has(id))
 
 
 def test_transactions_are_asked_of_one_peer_at_a_time():
