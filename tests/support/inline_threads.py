@@ -1,7 +1,7 @@
 """Provides threads that run each call at once, on the event loop."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from inos.core.threads import Threads
 
@@ -18,6 +18,9 @@ class InlineThreads(Threads):
         return call()
 
     store = check = execute = write
+
+    async def complete(self, work: Coroutine[Any, Any, T]) -> T:
+        return await work
 
     def close(self) -> None:
         """Do nothing, because nothing was started."""
