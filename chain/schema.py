@@ -107,7 +107,7 @@ class Undo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     job_events: tuple[JobEvent, ...]
 
 
-class HistoryRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class HistoryRecord(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """What happened to one account at one place of a block."""
 
     tx_id: Hash32 | None

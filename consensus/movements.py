@@ -108,7 +108,7 @@ SIGNS: Final[dict[Reason, tuple[int, int]]] = {
 """The effect of a movement of 1 nano on the balance and on the bonded nano."""
 
 
-class Movement(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Movement(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """One change of one account."""
 
     reason: Reason
@@ -128,7 +128,7 @@ class Movement(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
         return SIGNS[self.reason][1] * self.amount
 
 
-class AccountEntry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class AccountEntry(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """What happened to one account at one place of a block: its movements, empty if it is only concerned."""
 
     place: U32

@@ -12,7 +12,7 @@ from inos.primitives.transactions import Transaction, Transfer
 from inos.primitives.units import U64_MAX, Address
 
 
-class Moved(Struct, frozen=True):
+class Moved(Struct, frozen=True, gc=False):
     """What moved on the two accounts of a transfer."""
 
     receiver: Address

@@ -17,7 +17,7 @@ HEADER_VERSION: Final = 3
 MAX_HEADER_BYTES: Final = 1024
 
 
-class Header(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Header(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """A block's header (protocol, section 4). Only genesis has no seal."""
 
     version: U32
@@ -33,7 +33,7 @@ class Header(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     seal: Seal | None
 
 
-class Block(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Block(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """A header, its transactions in order, and at most one aggregate of votes."""
 
     header: Header

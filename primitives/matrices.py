@@ -36,7 +36,7 @@ class DType(IntEnum):
     operand."""
 
 
-class MatrixRef(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class MatrixRef(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """A matrix by content: its id, dimensions and the root of its strip tree.
 
     The data type is not stored: the field that holds a reference decides it
@@ -62,7 +62,7 @@ class Product(Struct, frozen=True):
     y: MatrixRef
 
 
-class Seal(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Seal(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """The winning ticket (i, j, p) of the product of x and w, and its digest."""
 
     x: MatrixRef
@@ -73,7 +73,7 @@ class Seal(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     digest: Hash32
 
 
-class Witness(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Witness(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """Two raw strips (16 rows x 1024 int8, row-major) with their paths, leaf's sibling first."""
 
     x_strip: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=STRIP_BYTES)]

@@ -70,7 +70,7 @@ class TaskKind(IntEnum):
     """A WebAssembly command (see inos.functions)."""
 
 
-class Transfer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
+class Transfer(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=1):
     """Move `amount` nano to an address."""
 
     to: AddressBytes
@@ -246,7 +246,7 @@ Payload: TypeAlias = (
 )
 
 
-class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Transaction(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """A signed order of the account that `sender` owns: an x-only key, or several of which some sign.
 
     The signature has 64 bytes of the one key, or what `inos.primitives.multisig.join_signatures` makes of several.

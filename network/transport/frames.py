@@ -87,6 +87,7 @@ class FrameReader:
         body = start + (4 if self._is_masked else 0)
         if len(buffer) < body + size:
             return None
-        mask, payload = bytes(buffer[start:body]), bytes(buffer[body : body + size])
+        with memoryview(buffer) as view:  # A slice of the buffer itself would be copied twice.
+            mask, payload = bytes(view[start:body]), bytes(view[body : body + size])
         del buffer[: body + size]
         return apply_mask(payload, mask) if mask else payload
