@@ -14,6 +14,7 @@ from inos.rpc.server import connections, socket
 from inos.rpc.server.http import RpcServer, RpcSettings
 from inos.rpc.server.turns import Turns
 from support.network_fakes import until
+from support.sim_loop import virtually
 
 BODY_LIMIT = 1 << 20
 WAITING = 32
@@ -132,6 +133,7 @@ async def test_turns_of_the_owner_are_kept_while_others_hold_all_of_theirs(tmp_p
     assert turns.queued == 0
 
 
+@virtually
 async def test_calls_without_the_token_begin_at_a_bounded_rate():
     turns, began = Turns(32, 2), asyncio.get_running_loop().time()
     for _ in range(2000):
@@ -153,7 +155,7 @@ async def test_calls_without_the_token_begin_at_a_bounded_rate():
     elapsed = asyncio.get_running_loop().time() - began
     assert late + refused == 2000
     assert refused > 0
-    assert late <= 1000 * elapsed + 2
+    assert 0 < late <= 1000 * elapsed + 2
     async with turns.take(is_owner=True, waits=False):
         pass
 
