@@ -293,7 +293,7 @@ def test_readers_on_other_threads(pool: Mempool) -> None:
         pool.on_connected(make_block(round_number, *taken))
     stop.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert failures == []
 
 

@@ -220,7 +220,7 @@ def test_many_threads(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert failures == []
     for array, info in zip(arrays, infos, strict=True):
         assert np.array_equal(store.get(info.id), array)  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ async def test_a_node_is_ready_when_it_says_so_and_tidies_up(lab: Any, tmp_path:
         }
         assert (await ask(ready["rpc"], "chain_head"))["height"] == 0
         node.request_stop()
-        await asyncio.wait_for(node.wait_stop_requested(), 5)
+        await asyncio.wait_for(node.wait_stop_requested(), 60)
     assert not (path / "node.json").exists()
     with pytest.raises(aiohttp.ClientError):
         await ask(ready["rpc"], "chain_head")

@@ -10,7 +10,7 @@ from unit.chain.test_mempool import ALICE, BOB, EASY, add, list_transactions, pa
 
 
 async def wait_for(path: Path, expected: list[Transaction]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sorted(map(repr, load_pool(path))) != sorted(map(repr, expected)):  # noqa: ASYNC110  # it is a file
             await asyncio.sleep(0.01)
 

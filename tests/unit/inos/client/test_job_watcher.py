@@ -298,7 +298,7 @@ async def test_a_missing_result_is_disputed(client: inos.Client, node: FakeNode,
     node.ledger.params = node.params = replace(node.params, challenge_window=4, epoch_blocks=1000)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(expect_failure(client.multiply(X, W, reward="1", mode="optimistic")))
-        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        await asyncio.wait_for(node.has_transactions.wait(), 60)
         node.mine()
         node.store.put = lambda array: make_ref(array)  # type: ignore[method-assign]  # the worker keeps it to itself
         node.work_jobs()
@@ -319,7 +319,7 @@ async def test_a_wrong_result_is_disputed_at_once(client: inos.Client, node: Fak
     node.spoil = lambda y: y + 1
     async with asyncio.TaskGroup() as group:
         task = group.create_task(expect_failure(client.multiply(X, W, reward="1", mode="optimistic")))
-        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        await asyncio.wait_for(node.has_transactions.wait(), 60)
         node.mine()
         node.work_jobs()
         node.has_transactions.clear()
@@ -420,7 +420,7 @@ async def test_an_upload_goes_on_where_it_was(client: inos.Client, node: FakeNod
 async def test_a_job_nobody_takes_is_cancelled(client: inos.Client, node: FakeNode) -> None:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(expect_failure(client.multiply(X, W, reward="1", timeout_s=1)))
-        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        await asyncio.wait_for(node.has_transactions.wait(), 60)
         node.mine()
     error = task.result()
     assert error.code == "job-timeout"
@@ -474,7 +474,7 @@ async def test_ids_that_are_none(client: inos.Client, job: str) -> None:
 async def test_a_claim_that_lapses_and_another_that_delivers(client: inos.Client, node: FakeNode) -> None:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(client.multiply(X, W, reward="1", claim_window=5))
-        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        await asyncio.wait_for(node.has_transactions.wait(), 60)
         node.mine()
         [(job_id, _)] = node.ledger.reader.list_jobs()
         node.act(ClaimJob(job_id))
@@ -488,7 +488,7 @@ async def test_a_claim_that_lapses_and_another_that_delivers(client: inos.Client
 async def test_a_worker_that_holds_a_job_too_long(client: inos.Client, node: FakeNode) -> None:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(expect_failure(client.multiply(X, W, reward="1", timeout_s=0.5)))
-        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        await asyncio.wait_for(node.has_transactions.wait(), 60)
         node.mine()
         [(job_id, _)] = node.ledger.reader.list_jobs()
         node.act(ClaimJob(job_id))

@@ -185,7 +185,7 @@ async def ask(server: RpcServer, request: bytes, *, is_whole: bool) -> tuple[byt
         await until(lambda: any(each._reader is None for each in server._connections._open.values()))  # type: ignore[union-attr]
         request = request[9:]
     writer.write(request)
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     found = re.search(rb"Content-Length: (\d+)", head)
     body = await reader.readexactly(int(found[1])) if found else b""
     writer.close()

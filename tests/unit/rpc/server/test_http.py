@@ -302,7 +302,7 @@ async def test_malformed_http_leaves_no_traceback(
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:
             writer.write(first + MALFORMED[what])
-            answer = await asyncio.wait_for(reader.read(), 10)  # the server closes the connection
+            answer = await asyncio.wait_for(reader.read(), 60)  # the server closes the connection
         finally:
             writer.close()
             await writer.wait_closed()
@@ -320,7 +320,7 @@ async def test_a_body_that_nobody_reads_leaves_no_traceback(
         )
         assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         writer.write(b"5\r\nhello\r\n0\r\n\r\n")
-        await asyncio.wait_for(reader.read(), 10)  # the server closes the connection
+        await asyncio.wait_for(reader.read(), 60)  # the server closes the connection
     finally:
         writer.close()
         await writer.wait_closed()

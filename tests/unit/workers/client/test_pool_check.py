@@ -155,12 +155,12 @@ async def test_a_worker_says_what_it_found_once_and_warns_each_time(monkeypatch:
         return shares
 
     watching = asyncio.ensure_future(watch_pool(lab.url, A, TEXT, get_shares))
-    await asyncio.wait_for(enough.wait(), 20)
+    await asyncio.wait_for(enough.wait(), 60)
     assert [text.split(":")[0] for text in said] == ["checked"]
     assert warned == []
     enough.clear()
     shares = 4
-    await asyncio.wait_for(enough.wait(), 20)
+    await asyncio.wait_for(enough.wait(), 60)
     watching.cancel()
     assert len(warned) >= 2
     assert len(said) == 1
