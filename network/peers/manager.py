@@ -220,11 +220,18 @@ class PeerManager:
             return "other-version"
         if reason := self._check_hello(hello):
             return reason
-        if peer.kind is LinkKind.INBOUND and peer.id not in self.peers and not await self._has_room(peer):
+        if self._needs_room(peer) and not await self._has_room(peer):
             return "full"
         if not await self._make_way(peer):
             return "duplicate"
         return "stopping" if self._is_stopped else ""
+
+    def _needs_room(self, peer: Peer) -> bool:
+        """Return True if an inbound link takes a place that the present link of its node, if there is one, does not
+        have: a link for a few requests has no slot to pass on."""
+        old = self.peers.get(peer.id)
+        is_first = old is None or old.is_closing or (old.is_brief and not peer.is_brief)
+        return peer.kind is LinkKind.INBOUND and is_first
 
     async def _has_room(self, peer: Peer) -> bool:
         if peer.is_brief:

@@ -423,6 +423,22 @@ async def test_self_other_chain_and_a_full_house_are_refused():
                 assert await hear_end(other) == "full"
 
 
+async def test_a_link_for_a_few_requests_is_no_way_into_a_full_house():
+    a = make_service(FakeNode(), 1, max_inbound=1)
+    async with running(a), raw_link(9, get_address(a)) as first:
+        await hear(first, Ping)
+        async with raw_link(10, get_address(a), is_brief=True):
+            await until(lambda: len(a.peers()) == 2)
+            async with raw_link(10, get_address(a)) as again:
+                assert await hear_end(again) == "full"
+            assert [peer.is_brief for peer in a.peers()] == [False, True]
+        await first.close()
+        await until(lambda: not a.peers())
+        async with raw_link(10, get_address(a), is_brief=True), raw_link(10, get_address(a)) as alone:
+            await hear(alone, Ping)
+            assert [peer.is_brief for peer in a.peers()] == [False]
+
+
 async def test_another_node_or_another_network_at_the_addressis_refused():
     a = make_service(FakeNode(), 1)
     async with running(a):
