@@ -119,6 +119,16 @@ TABLE: Final = (
     ),
     Exposure(
         P,
+        "memory",
+        "changes that go on after their peer left",
+        "{} of blocks, transactions, votes and matrices",
+        ("core.threads:MAX_WAITING",),
+        "the next waits; its peer may leave then, and nothing is changed",
+        "unit/core/test_threads.py::"
+        "test_peers_that_send_and_leave_again_and_again_leave_a_bounded_number_of_works_behind",
+    ),
+    Exposure(
+        P,
         "processor",
         "work that a peer causes before anything is proven",
         "{} ms a second ({} at once), and {} ms a second for all together",
