@@ -2,9 +2,9 @@
 
 Pipeline: `check_block` -> a queue -> batches of encoded blocks -> a worker process, which answers with the ids of each
 block's transactions, or that something is wrong -> what it calls wrong is checked once more step by step in threads
-here, which raise the reason. The processes start when a bulk sync begins and end with it; before, after, and while they
-start, threads do the work. When the operating system kills a worker, threads check what it had; after `MAX_BREAKS`
-deaths in one bulk sync no more processes are started.
+here, which raise the reason. The processes start when a bulk sync begins and end with it; before, after, and if they
+start slowly, threads do the work. When the operating system kills a worker, threads check what it had; after
+`MAX_BREAKS` deaths in one bulk sync no more processes are started.
 """
 
 import asyncio
@@ -46,6 +46,9 @@ MAX_BREAKS: Final = 3
 """A bulk sync goes on with threads alone after this many workers died."""
 
 START_S: Final = 30.0
+PATIENCE_S: Final = 2.0
+"""Blocks wait so long for processes that start. Threads would check some hundred of them meanwhile, but would delay the
+processes, and all that waits for the interpreter's lock."""
 
 Answers: TypeAlias = tuple[bytes | None, ...] | None
 """A worker answers for each block with the ids of its transactions, 32 bytes each; None for a block means that
@@ -75,6 +78,8 @@ class ProcessBackend(ThreadBackend):
         super().__init__(bls)
         self._size = workers or count_workers()
         self._processes: ProcessPoolExecutor | None = None
+        self._is_starting = False
+        """Blocks wait for the processes."""
         self._waiting: deque[_Waiting] = deque()
         self._running = 0
         self._breaks = 0
@@ -85,7 +90,7 @@ class ProcessBackend(ThreadBackend):
         return 0 if self._processes is None else self._size
 
     async def check_block(self, params: Params, block: Block, witness: Witness) -> tuple[TxId, ...] | None:
-        if self._processes is None:
+        if self._processes is None and not self._is_starting:
             return None
         waiting = _Waiting(params, block, witness, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -107,9 +112,10 @@ class ProcessBackend(ThreadBackend):
         super().close()
 
     async def _start(self) -> None:
-        """Start the processes. Threads do the work until one of them has answered."""
+        """Start the processes. Blocks wait until one of them has answered, or for `PATIENCE_S`."""
         pool = ProcessPoolExecutor(self._size, multiprocessing.get_context("spawn"), initializer=begin_worker)
-        is_ready = False
+        self._is_starting, is_ready = True, False
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._drop)
         try:
             # Starting processes takes milliseconds and their imports take a second, so neither happens on the event
             # loop.
@@ -122,22 +128,25 @@ class ProcessBackend(ThreadBackend):
             reason = str(error) or "they did not start in time"
             log.warning("verification processes did not start; threads check seals", reason=reason)
         finally:
-            if not is_ready:
+            patience.cancel()
+            if is_ready:
+                self._processes, self._is_starting = pool, False
+                log.info("verification processes started", workers=self._size)
+                self._pump()
+            else:
                 pool.shutdown(wait=False, cancel_futures=True)
-        if is_ready:
-            self._processes = pool
-            log.info("verification processes started", workers=self._size)
+                self._drop()
 
     def _drop(self) -> None:
         """End the processes; threads answer the callers that still wait."""
-        pool, self._processes = self._processes, None
+        pool, self._processes, self._is_starting = self._processes, None, False
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
         self._pump()
 
     def _pump(self) -> None:
         """Give the workers what waits, a batch at a time."""
-        while self._waiting and self._processes is None:
+        while self._waiting and self._processes is None and not self._is_starting:
             _settle(self._waiting.popleft().answer, None)
         while self._waiting and self._processes is not None and self._running < JOBS_PER_WORKER * self._size:
             batch = self._take_batch()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -43,6 +43,7 @@ class SyncMonitor:
         self._waits = WaitTimes()
         self._learning: dict[Peer, int] = {}
         self._transactions = 0
+        self._has_learned = asyncio.Event()
         self._logged_at = clock.monotonic()
         self.blocked_by = ""
         """The next block waits for this, if known."""
@@ -55,6 +56,8 @@ class SyncMonitor:
             yield
         finally:
             del self._learning[peer]
+            if self._count_behind() >= BULK_BLOCKS:
+                self._has_learned.set()
 
     def add_connected(self, transactions: int) -> None:
         """Note that a block with this many transactions was connected."""
@@ -72,9 +75,12 @@ class SyncMonitor:
         """Observe sync repeatedly, until cancelled."""
         try:
             while True:
+                self._has_learned.clear()
                 self._observe()
                 await self._prepare()
-                await asyncio.sleep(POLL_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._has_learned.wait()
         finally:
             await self._verification.end_bulk()
 
@@ -115,9 +121,12 @@ class SyncMonitor:
 
     async def _prepare(self) -> None:
         """Start processes for a long sync, and end them when it is over."""
-        ledger = self._node.ledger
-        behind = ledger.best_header.header.height - ledger.tip.header.height
-        if self._machine.phase is Phase.BLOCKS and behind >= BULK_BLOCKS:
+        is_syncing = self._machine.phase in (Phase.HEADERS, Phase.BLOCKS) and not self._node.ledger.is_awaiting_state
+        if is_syncing and self._count_behind() >= BULK_BLOCKS:
             await self._verification.begin_bulk()
         elif self._machine.phase in (Phase.FOLLOWING, Phase.FINDING_PEERS):
             await self._verification.end_bulk()
+
+    def _count_behind(self) -> int:
+        ledger = self._node.ledger
+        return ledger.best_header.header.height - ledger.tip.header.height

@@ -5,12 +5,13 @@ import asyncio
 import os
 import signal
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 
-from inos.core.verification import backends
+from inos.core.verification import backends, processes
 from inos.core.verification.backends import InlineBackend, ThreadBackend, split_evenly
 from inos.core.verification.processes import BATCH_BLOCKS, MAX_BREAKS, ProcessBackend, check_block_batch
 from inos.primitives.bls import get_bls
@@ -107,6 +108,55 @@ async def test_processes_check_whole_blocks_and_leave_wrong_ones_to_the_other_ch
         await backend.end_bulk()
         assert await backend.check_block(PARAMS, FULL.block, FULL.witness) is None
     assert found == [*(list_ids(block) for block, _ in good), *(None for _ in wrong)] * BATCH_BLOCKS
+
+
+async def test_blocks_wait_for_processes_that_start():
+    backend = ProcessBackend(get_bls(), workers=1)
+    try:
+        starting = asyncio.ensure_future(backend.begin_bulk())
+        await asyncio.sleep(0)
+        assert backend.workers == 0
+        ids = await backend.check_block(PARAMS, FULL.block, FULL.witness)
+        assert ids == list_ids(FULL.block)
+        await starting
+        await backend.end_bulk()
+    finally:
+        backend.close()
+
+
+@pytest.mark.parametrize("end", ["patience", "cancel", "close", "failure"])
+async def test_blocks_do_not_wait_for_processes_that_do_not_start(end, monkeypatch):
+    """A process that never starts, one that comes too late, and the end of the node leave the blocks to threads."""
+    may_start = threading.Event()
+
+    def submit(*_):
+        assert may_start.wait(60)
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(processes, "PATIENCE_S", 0.01 if end == "patience" else 60)
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    backend = ProcessBackend(get_bls(), workers=1)
+    starting = asyncio.ensure_future(backend.begin_bulk())
+    await asyncio.sleep(0)
+    checking = asyncio.ensure_future(backend.check_block(PARAMS, FULL.block, FULL.witness))
+    await asyncio.sleep(0)
+    assert not checking.done()
+    try:
+        async with asyncio.timeout(60):
+            match end:
+                case "cancel":
+                    starting.cancel()
+                case "close":
+                    backend.close()
+                case "failure":
+                    may_start.set()
+            assert await checking is None
+            assert await backend.check_block(PARAMS, FULL.block, FULL.witness) is None
+    finally:
+        may_start.set()
+        await asyncio.gather(starting, return_exceptions=True)
+        assert backend.workers == 0
+        backend.close()
 
 
 async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survived():
