@@ -110,7 +110,8 @@ async def test_processes_check_whole_blocks_and_leave_wrong_ones_to_the_other_ch
     assert found == [*(list_ids(block) for block, _ in good), *(None for _ in wrong)] * BATCH_BLOCKS
 
 
-async def test_blocks_wait_for_processes_that_start():
+async def test_blocks_wait_for_processes_that_start(monkeypatch):
+    monkeypatch.setattr(processes, "PATIENCE_S", 60)
     backend = ProcessBackend(get_bls(), workers=1)
     try:
         starting = asyncio.ensure_future(backend.begin_bulk())
