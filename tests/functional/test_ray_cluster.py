@@ -93,8 +93,8 @@ def test_a_worker_killed_in_mid_product_costs_time_alone(ray_cluster: LocalRay, 
 def test_a_slice_is_given_up_at_once(engine: ClusterEngine) -> None:
     x, w = make_operands(8192, 4096, 4096)
     stop = threading.Event()
+    stop.set()  # The engine looks after the first part: a fast machine may be done with all of them soon after it.
     engine.mine_strips(x, w, ANCHOR, 0, 0, 1)  # both operands are stored
-    threading.Timer(0.3, stop.set).start()
     began = time.monotonic()
     mined = engine.mine_strips(x, w, ANCHOR, U256_MAX >> 60, 0, x.strips, stop=stop)
     assert not mined.is_complete
