@@ -61,11 +61,14 @@ class Threads:
 
         A peer's session may end while a thread connects the peer's block; others must hear of that block all the same.
         What such a work refuses then, nobody is told; what fails it is logged. At most `MAX_WAITING` works are begun at
-        a time, so that peers that send and leave leave no more behind; other callers wait.
+        a time, so that peers that send and leave leave no more behind; other callers wait. A work inside of a work is a
+        part of it, and needs no place of its own.
 
         Raises:
             NodeError: "busy" if the work could not begin in time.
         """
+        if asyncio.current_task() in self._works:
+            return await work
         try:
             await _wait_turn(self._places)
         except BaseException:

@@ -90,3 +90,26 @@ async def test_peers_that_send_and_leave_again_and_again_leave_a_bounded_number_
     await waiting
     assert (begun, ended) == (MAX_WAITING + 1, MAX_WAITING + 1), "none is lost that was begun, and there is room again"
     threads.close()
+
+
+async def test_works_inside_of_works_do_not_wait_for_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matrix that is stored has the results taken that waited for it, which is a work too."""
+    monkeypatch.setattr(threads_module, "SLOT_S", 10.0)
+    threads = Threads()
+    all_begun = asyncio.Event()
+    begun = 0
+
+    async def inner() -> int:
+        return await threads.write(lambda: 1)
+
+    async def outer() -> int:
+        nonlocal begun
+        begun += 1
+        if begun == MAX_WAITING:
+            all_begun.set()
+        await all_begun.wait()
+        return await threads.complete(inner())
+
+    found = await asyncio.gather(*(threads.complete(outer()) for _ in range(MAX_WAITING)))
+    assert sum(found) == MAX_WAITING
+    threads.close()
