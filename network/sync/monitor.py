@@ -56,8 +56,8 @@ class SyncMonitor:
             yield
         finally:
             del self._learning[peer]
-            if self._count_behind() >= BULK_BLOCKS:
-                self._has_learned.set()
+            if not self._verification.workers and self._count_behind() >= BULK_BLOCKS:
+                self._has_learned.set()  # to start the processes; who claims chains again and again wakes it no more
 
     def add_connected(self, transactions: int) -> None:
         """Note that a block with this many transactions was connected."""
